@@ -1,0 +1,32 @@
+/**
+ * The log: one JSON object a line on standard error, for journald or a file. Everything about one request carries its
+ * `requestId`; cause chains, argument vectors and tool output stand here and nowhere else.
+ */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+const order: LogLevel[] = ['debug', 'info', 'warn', 'error'];
+
+/** `write` receives whole lines without the newline. */
+export function createLog(write: (line: string) => void, least: LogLevel = 'info'): Log {
+  const at = (level: LogLevel) => (message: string, fields: Record<string, unknown> = {}) => {
+    if (order.indexOf(level) < order.indexOf(least)) return;
+    write(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields }, (_key, value) => plain(value)));
+  };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+export const silentLog: Log = createLog(() => {});
+
+/** Errors have no enumerable fields, so JSON would print `{}`: spell out message, stack and cause. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (!(value instanceof Error)) return value;
+  return { ...value, name: value.name, message: value.message, stack: value.stack, cause: value.cause };
+}

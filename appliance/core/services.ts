@@ -1,0 +1,24 @@
+/** The mechanisms that every slice gets; `app.ts` makes them once. */
+import type { Clock } from './clock.ts';
+import type { Database } from './db.ts';
+import type { Journal } from './journal.ts';
+import type { Log } from './log.ts';
+import type { BoundOperation } from './operation.ts';
+import type { Reconcilers } from './reconciler.ts';
+import type { Tasks } from './task.ts';
+
+export interface Core {
+  database: Database;
+  journal: Journal;
+  tasks: Tasks;
+  reconcilers: Reconcilers;
+  clock: Clock;
+  log: Log;
+  /** Folder that holds everything this appliance must keep. */
+  statePath: string;
+}
+
+/** What a slice gives back to `app.ts`: its verbs. Its tasks and reconcilers it has registered with the core. */
+export interface Slice {
+  operations: BoundOperation[];
+}

@@ -1,0 +1,279 @@
+/**
+ * Tasks: long verbs that survive `kill -9`.
+ *
+ * A task is a row. Its definition is a list of steps; after each step's `do` the marker moves in one commit, together with
+ * what the step has learnt (`memory`). So a step may run twice: `do` and `undo` are idempotent, and `undo` tolerates a
+ * half-done `do`.
+ *
+ *   pending -> running -> done
+ *                 |-> unwinding -> failed | cancelled        (undo from the marker back to the first step)
+ *
+ * At start `resume` drives every unfinished task on, or goes on unwinding it. `finished` runs in the same commit as the
+ * end state, for the row that the task was about. Stopping the service leaves tasks as they are.
+ */
+import type * as z from 'zod';
+import type { Clock } from './clock.ts';
+import type { Database, Origin, Tx } from './db.ts';
+import { newId } from './id.ts';
+import type { Journal } from './journal.ts';
+import type { Lock, Locks } from './locks.ts';
+import type { Log } from './log.ts';
+import { asProblem, Problem, type ProblemJson } from './problem.ts';
+import { createTaskRows, type TaskRow } from './task-rows.ts';
+
+export interface StepContext<I, M> {
+  taskId: string;
+  input: I;
+  memory: Partial<M>;
+  /** Aborts when the task is cancelled, the step's time is up, or the service stops. */
+  signal: AbortSignal;
+  /** 0 to 1 within this step, and what is being done. */
+  progress(fraction: number, message?: string): void;
+  origin: Origin;
+}
+
+export interface Step<I, M> {
+  /** Imperative, as people read it: `Convert the image`. */
+  name: string;
+  /** Default 5 minutes. */
+  timeoutMs?: number;
+  do(context: StepContext<I, M>): Promise<Partial<M> | undefined | void>;
+  undo?(context: StepContext<I, M>): Promise<void>;
+}
+
+export interface Outcome<I, M> {
+  state: 'done' | 'failed' | 'cancelled';
+  input: I;
+  memory: Partial<M>;
+  problem: ProblemJson | undefined;
+}
+
+export interface TaskDefinition<I = unknown, M = Record<string, unknown>> {
+  kind: string;
+  input: z.ZodType<I>;
+  /** False where stopping half-way helps nobody. */
+  canCancel: boolean;
+  locks(input: I): Lock[];
+  steps: Step<I, M>[];
+  finished?(tx: Tx, outcome: Outcome<I, M>): void;
+}
+
+/** Checks a definition's types against each other; changes nothing. */
+export function defineTask<I, M = Record<string, never>>(definition: TaskDefinition<I, M>): AnyTask {
+  return definition as unknown as AnyTask; // the engine parses the input before it calls a step
+}
+// biome-ignore lint/suspicious/noExplicitAny: the engine runs definitions of many types; each parses its own input
+export type AnyTask = TaskDefinition<any, any>;
+
+/** What a task is about, for lists and for people. */
+export interface About {
+  kind: string;
+  id: string;
+  name: string;
+}
+
+/** Told at each instant at which a power cut would matter; a test that never resolves it is that power cut. */
+export interface TaskProbe {
+  at(point: { kind: string; step: string; when: 'before' | 'done' | 'marked' | 'undone' }): Promise<void>;
+}
+
+export interface Tasks {
+  define(definitions: AnyTask[]): void;
+  definitions(): AnyTask[];
+  /** Commits a new task with the transaction; it starts after the commit. Returns its id. */
+  start(tx: Tx, kind: string, input: unknown, about: About[]): string;
+  get(id: string): TaskRow | undefined;
+  /** Newest first. */
+  list(options: { limit: number; before?: number; isActive?: boolean; about?: string }): TaskRow[];
+  /** Asks a task to stop and undo what it did. Throws a Problem if it cannot. */
+  cancel(tx: Tx, id: string): void;
+  /** Goes on with every unfinished task; call once, when all definitions are in. */
+  resume(): void;
+  /** Resolves with the row when the task has ended. */
+  ended(id: string, signal?: AbortSignal): Promise<TaskRow>;
+  /** Aborts running steps without unwinding and waits until none runs. */
+  stop(): Promise<void>;
+}
+
+interface Engine {
+  rows: ReturnType<typeof createTaskRows>;
+  definitions: Map<string, AnyTask>;
+  running: Map<string, { controller: AbortController; ended: Promise<void> }>;
+  stopping: AbortController;
+  locks: Locks;
+  clock: Clock;
+  log: Log;
+  probe: TaskProbe;
+}
+
+export interface TaskServices {
+  database: Database;
+  journal: Journal;
+  locks: Locks;
+  clock: Clock;
+  log: Log;
+  probe?: TaskProbe;
+}
+
+export function createTasks(services: TaskServices): Tasks {
+  const { database, journal, clock } = services;
+  const rows = createTaskRows({ database, journal, clock });
+  const engine: Engine = {
+    rows, definitions: new Map(), running: new Map(), stopping: new AbortController(),
+    locks: services.locks, clock, log: services.log, probe: services.probe ?? { at: async () => {} },
+  };
+  return {
+    define(definitions) {
+      for (const definition of definitions) {
+        if (engine.definitions.has(definition.kind)) throw new Error(`two tasks named ${definition.kind}`);
+        engine.definitions.set(definition.kind, definition);
+      }
+    },
+    definitions: () => [...engine.definitions.values()],
+    start(tx, kind, input, about) {
+      const definition = definitionOf(engine, kind);
+      const id = newId();
+      rows.insert(tx, { id, kind, input: definition.input.parse(input), about, stepNames: definition.steps.map((step) => step.name) });
+      tx.afterCommit(() => launch(engine, id));
+      return id;
+    },
+    get: rows.get,
+    list: rows.list,
+    cancel: (tx, id) => cancel(engine, tx, id),
+    resume() {
+      for (const row of rows.unfinished()) launch(engine, row.id);
+    },
+    ended: (id, signal) => rows.ended(id, signal),
+    async stop() {
+      engine.stopping.abort(new Error('the service is stopping'));
+      await Promise.allSettled([...engine.running.values()].map((run) => run.ended));
+    },
+  };
+}
+
+function definitionOf(engine: Engine, kind: string): AnyTask {
+  const definition = engine.definitions.get(kind);
+  if (!definition) throw new Error(`no task named ${kind}`);
+  return definition;
+}
+
+function cancel(engine: Engine, tx: Tx, id: string): void {
+  const row = engine.rows.get(id);
+  if (!row) throw new Problem('not-found', 'There is no such task. It may have been removed with the history.');
+  if (!engine.rows.isActive(row)) throw new Problem('wrong-state', `This task has already ended: it is ${row.state}.`);
+  if (!definitionOf(engine, row.kind).canCancel) throw new Problem('wrong-state', 'This task cannot be stopped half-way. Wait until it ends.');
+  engine.rows.requestCancel(tx, id);
+  tx.afterCommit(() => engine.running.get(id)?.controller.abort(new Problem('wrong-state', 'The task was cancelled.')));
+}
+
+function launch(engine: Engine, id: string): void {
+  if (engine.running.has(id) || engine.stopping.signal.aborted) return;
+  const controller = new AbortController();
+  const ended = drive(engine, id, controller.signal)
+    .catch((error) => {
+      if (!engine.stopping.signal.aborted) engine.log.error('a task stopped without an end', { task: id, error });
+    })
+    .finally(() => engine.running.delete(id));
+  engine.running.set(id, { controller, ended });
+}
+
+async function drive(engine: Engine, id: string, cancelled: AbortSignal): Promise<void> {
+  const row = engine.rows.require(id);
+  const definition = definitionOf(engine, row.kind);
+  const stop = engine.stopping.signal;
+  const waiting = row.state === 'unwinding' ? stop : AbortSignal.any([stop, cancelled]);
+  try {
+    await engine.locks.withLocks(definition.locks(row.input), () => work(engine, definition, id, cancelled), waiting);
+  } catch (error) {
+    // Cancelled while it waited for its locks: nothing was done, so nothing is left to undo.
+    if (stop.aborted || !cancelled.aborted) throw error;
+    engine.rows.end(definition, id, 'cancelled');
+  }
+}
+
+async function work(engine: Engine, definition: AnyTask, id: string, cancelled: AbortSignal): Promise<void> {
+  if (engine.rows.require(id).state !== 'unwinding') {
+    engine.rows.setRunning(id);
+    const problem = await forward(engine, definition, id, cancelled);
+    if (!problem) return engine.rows.end(definition, id, 'done');
+    engine.rows.setUnwinding(id, problem.toJson());
+  }
+  await backward(engine, definition, id);
+  const { isCancelRequested } = engine.rows.require(id);
+  engine.rows.end(definition, id, isCancelRequested ? 'cancelled' : 'failed');
+}
+
+/** Does the steps from the marker on. Returns why it must unwind, if it must. */
+async function forward(engine: Engine, definition: AnyTask, id: string, cancelled: AbortSignal): Promise<Problem | undefined> {
+  for (let row = engine.rows.require(id); row.marker < definition.steps.length; row = engine.rows.require(id)) {
+    const step = definition.steps[row.marker];
+    if (!step) return undefined;
+    if (row.isCancelRequested) return new Problem('wrong-state', 'The task was cancelled.');
+    try {
+      const learnt = await doStep(engine, { definition, step, row, cancelled });
+      await engine.probe.at({ kind: definition.kind, step: step.name, when: 'done' });
+      engine.rows.advance(id, learnt ?? {});
+      await engine.probe.at({ kind: definition.kind, step: step.name, when: 'marked' });
+    } catch (error) {
+      engine.stopping.signal.throwIfAborted();
+      if (!(error instanceof Problem)) engine.log.error('a step failed', { task: id, step: step.name, error });
+      return asProblem(error);
+    }
+  }
+  return undefined;
+}
+
+interface StepRun {
+  definition: AnyTask;
+  step: Step<unknown, Record<string, unknown>>;
+  row: TaskRow;
+  cancelled?: AbortSignal;
+}
+
+async function doStep(engine: Engine, { definition, step, row, cancelled }: StepRun) {
+  await engine.probe.at({ kind: definition.kind, step: step.name, when: 'before' });
+  const timeout = AbortSignal.timeout(step.timeoutMs ?? 300_000);
+  const signal = AbortSignal.any([engine.stopping.signal, timeout, ...(cancelled ? [cancelled] : [])]);
+  try {
+    return await step.do(contextOf(engine, definition, row, signal));
+  } catch (error) {
+    if (timeout.aborted) throw new Problem('unavailable', `The step "${step.name}" took too long and was stopped. Try again.`, { cause: error });
+    throw error;
+  }
+}
+
+/** Undoes from the step at the marker, which may be half-done, back to the first. An undo that keeps failing is told and passed over. */
+async function backward(engine: Engine, definition: AnyTask, id: string): Promise<void> {
+  for (let row = engine.rows.require(id); row.marker >= 0; row = engine.rows.require(id)) {
+    const step = definition.steps[row.marker];
+    if (step?.undo) await undoStep(engine, { definition, step, row });
+    if (step) await engine.probe.at({ kind: definition.kind, step: step.name, when: 'undone' });
+    engine.rows.retreat(id);
+  }
+}
+
+const undoPausesMs = [100, 1_000, 5_000];
+
+async function undoStep(engine: Engine, { definition, step, row }: StepRun): Promise<void> {
+  for (const pauseMs of [...undoPausesMs, undefined]) {
+    const signal = AbortSignal.any([engine.stopping.signal, AbortSignal.timeout(step.timeoutMs ?? 300_000)]);
+    try {
+      return await step.undo?.(contextOf(engine, definition, row, signal));
+    } catch (error) {
+      engine.stopping.signal.throwIfAborted();
+      engine.log.error('undoing a step failed', { task: row.id, step: step.name, error });
+      if (pauseMs !== undefined) await engine.clock.sleep(pauseMs, engine.stopping.signal);
+    }
+  }
+}
+
+function contextOf(engine: Engine, definition: AnyTask, row: TaskRow, signal: AbortSignal): StepContext<unknown, Record<string, unknown>> {
+  return {
+    taskId: row.id,
+    input: definition.input.parse(row.input),
+    memory: row.memory,
+    signal,
+    progress: (fraction, message) => engine.rows.progress(row, fraction, message),
+    origin: { actor: row.actor, operation: row.operation, ...(row.requestId && { requestId: row.requestId }) },
+  };
+}

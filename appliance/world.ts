@@ -1,0 +1,208 @@
+/**
+ * The World: every place where the process ends and the machine begins.
+ *
+ * Slices see only these interfaces. `realWorld()` in `real-world.ts` builds them from libvirt, qemu-img and
+ * the kernel; `test/world` builds the simulated ones. Both must pass the same cases in `test/contract`.
+ *
+ * Rules for both: sizes are bytes, times are milliseconds since the epoch, ids are lower-case UUIDs. A call
+ * rejects with a `HypervisorError` or a `ToolError` that carries the tool's own message; it never hangs (each has
+ * a deadline); it never decides policy.
+ */
+import type { Clock } from './core/clock.ts';
+
+export interface World {
+  hypervisor: Hypervisor;
+  imageTool: ImageTool;
+  disk: DiskSpace;
+  machine: Machine;
+  clock: Clock;
+}
+
+// ---------------------------------------------------------------------------------------------- hypervisor
+
+/** libvirt's own names for what a domain is doing (virDomainState). */
+export type DomainState =
+  | 'running' | 'blocked' | 'paused' | 'shutting-down' | 'shut-off' | 'crashed' | 'suspended-by-guest';
+
+export interface DomainFact {
+  uuid: string;
+  name: string;
+  state: DomainState;
+  /** libvirt's reason within the state in lower case with dashes, such as `user`, `io-error`, `booted`, `destroyed`. */
+  reason: string;
+}
+
+export interface DomainStats {
+  uuid: string;
+  state: DomainState;
+  /** Total guest CPU time since start, nanoseconds. */
+  cpuTimeNs: number;
+  vcpus: number;
+  /** Balloon: what the guest has now; `unusedBytes` only when the guest's driver reports it. */
+  memoryBytes: number;
+  unusedBytes?: number;
+  residentBytes?: number;
+  blocks: { target: string; readBytes: number; writtenBytes: number; readRequests: number; writeRequests: number;
+    capacityBytes: number; allocationBytes: number; physicalBytes: number }[];
+  interfaces: { name: string; receivedBytes: number; sentBytes: number }[];
+}
+
+export type HypervisorEvent =
+  | { type: 'lifecycle'; uuid: string; name: string;
+      event: 'defined' | 'undefined' | 'started' | 'suspended' | 'resumed' | 'stopped' | 'shutdown' | 'pm-suspended' | 'crashed';
+      /** libvirt's detail in lower case with dashes: `shutdown`, `destroyed`, `crashed`, `failed`, `io-error`, `paused` ... */
+      detail: string }
+  | { type: 'io-error'; uuid: string; path: string; alias: string; action: 'none' | 'pause' | 'report'; reason: string }
+  | { type: 'agent'; uuid: string; state: 'connected' | 'disconnected' }
+  | { type: 'device-removed'; uuid: string; alias: string }
+  | { type: 'tray'; uuid: string; alias: string; change: 'open' | 'close' }
+  | { type: 'reboot'; uuid: string }
+  | { type: 'watchdog'; uuid: string; action: string }
+  | { type: 'block-threshold'; uuid: string; device: string; path: string; thresholdBytes: number; excessBytes: number }
+  /** The connection to libvirt changed. After `connected` every fact must be read anew. */
+  | { type: 'connection'; state: 'connected' | 'disconnected'; message: string }
+  /** Events were dropped because the reader was too slow: read every fact anew. */
+  | { type: 'resync' };
+
+export interface HypervisorFacts {
+  libvirtVersion: string;
+  hypervisorVersion: string;
+  hostUuid: string;
+  arch: string;
+  /** libvirt's name for the host CPU, such as `EPYC-Rome`; empty where it cannot tell. */
+  cpuModel: string;
+  cpuVendor: string;
+  /** Accelerators that libvirt offers for this architecture: `kvm` only means that `/dev/kvm` opens. */
+  domainTypes: string[];
+  /** UEFI firmware that QEMU can boot here; empty if none is installed. */
+  firmware: ('bios' | 'efi')[];
+}
+
+/** Why libvirt refused: its own error code and domain (virErrorNumber, virErrorDomain) and message. */
+export class HypervisorError extends Error {
+  override readonly name = 'HypervisorError';
+  readonly code: number;
+  readonly kind: 'no-domain' | 'exists' | 'disconnected' | 'timeout' | 'invalid-operation' | 'other';
+  constructor(message: string, code: number, kind: HypervisorError['kind']) {
+    super(message);
+    this.code = code;
+    this.kind = kind;
+  }
+}
+
+export interface Network {
+  name: string;
+  bridge: string;
+  active: boolean;
+}
+
+/** One libvirt connection that reconnects by itself. Domains are transient: they exist only while they run. */
+export interface Hypervisor {
+  connection(): { state: 'connected' | 'disconnected'; message: string };
+  facts(): Promise<HypervisorFacts>;
+  /** All domains in one call, touching no guest. */
+  domains(): Promise<DomainFact[]>;
+  /** All running domains in one bulk call; a hung guest is skipped, not waited for. */
+  stats(): Promise<DomainStats[]>;
+  /** The live definition, with the addresses and paths that libvirt has chosen. */
+  domainXml(uuid: string): Promise<string>;
+  /** Starts a transient domain; resolves once QEMU runs the guest. `paused` leaves the vCPUs stopped. */
+  create(xml: string, options?: { paused?: boolean }): Promise<void>;
+  /** Asks the guest to shut down (ACPI); resolves when asked, not when down. */
+  shutdown(uuid: string): Promise<void>;
+  /** Ends QEMU at once; resolves when it is gone. */
+  destroy(uuid: string): Promise<void>;
+  reboot(uuid: string): Promise<void>;
+  reset(uuid: string): Promise<void>;
+  suspend(uuid: string): Promise<void>;
+  resume(uuid: string): Promise<void>;
+  attachDevice(uuid: string, xml: string): Promise<void>;
+  /** Resolves when the request is accepted; the `device-removed` event says when the guest has let go. */
+  detachDevice(uuid: string, xml: string): Promise<void>;
+  updateDevice(uuid: string, xml: string): Promise<void>;
+  /** Grows a disk that a running guest uses. */
+  resizeBlock(uuid: string, target: string, sizeBytes: number): Promise<void>;
+  /** The guest's disks in error now: target to `no-space` or `unspecified`. */
+  diskErrors(uuid: string): Promise<Record<string, 'no-space' | 'unspecified'>>;
+  /** What the guest shows, as PNG. */
+  screenshot(uuid: string): Promise<Uint8Array>;
+  /** One QEMU guest agent command, JSON in and out. */
+  agentCommand(uuid: string, command: string, timeoutMs: number): Promise<unknown>;
+  networks(): Promise<Network[]>;
+  /** Defines a network if it is unknown, starts it, and marks it to start by itself; leaves an existing one as it is. */
+  ensureNetwork(name: string, xml: string): Promise<void>;
+  /** Calls `listener` for each event until the returned function is called. */
+  onEvent(listener: (event: HypervisorEvent) => void): () => void;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------- storage
+
+export type ImageFormat = 'raw' | 'qcow2' | 'vmdk' | 'vhdx' | 'vdi';
+
+export interface ImageInfo {
+  format: ImageFormat;
+  virtualSizeBytes: number;
+  /** Bytes that the file occupies on its file system. */
+  actualSizeBytes: number;
+  /** What the header names, as it stands there; absent if none. */
+  backingFile?: string;
+  dataFile?: string;
+  isEncrypted: boolean;
+}
+
+export interface Progress {
+  /** 0 to 1. */
+  (fraction: number): void;
+}
+
+/** qemu-img, always with an explicit format, under resource limits and a deadline; never probing. */
+export interface ImageTool {
+  create(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
+  info(path: string, format: ImageFormat, signal: AbortSignal): Promise<ImageInfo>;
+  resize(path: string, format: 'raw' | 'qcow2', sizeBytes: number, signal: AbortSignal): Promise<void>;
+  convert(from: { path: string; format: ImageFormat }, to: { path: string; format: 'raw' | 'qcow2'; preallocated: boolean },
+    options: { signal: AbortSignal; progress: Progress }): Promise<void>;
+  /** Bytes that a conversion into `to` would occupy at most (qemu-img measure). */
+  measure(from: { path: string; format: ImageFormat }, to: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ requiredBytes: number; fullyAllocatedBytes: number }>;
+  /** Consistency of a qcow2 file; `leaksBytes` is harmless waste. */
+  check(path: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ corruptions: number; leaks: number }>;
+}
+
+export interface DiskSpace {
+  /** The file system that holds `path`: its size and what an unprivileged writer may still use. */
+  capacity(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
+}
+
+// ---------------------------------------------------------------------------------------------- machine
+
+export interface MachineFacts {
+  hostname: string;
+  os: string;
+  kernel: string;
+  manufacturer: string;
+  model: string;
+  serial: string;
+  cpu: { brand: string; sockets: number; cores: number; threads: number;
+    /** `vmx`, `svm` or empty: what /proc/cpuinfo shows. */
+    virtualization: '' | 'vmx' | 'svm' };
+  memoryBytes: number;
+  /** kvm_intel or kvm_amd is loaded. */
+  isKvmLoaded: boolean;
+  nics: { name: string; mac: string; speedMbps: number; isUp: boolean; isBridge: boolean; addresses: string[] }[];
+  disks: { name: string; model: string; sizeBytes: number; kind: string }[];
+}
+
+export interface MachineLoad {
+  cpuFraction: number;
+  memoryUsedBytes: number;
+  memoryTotalBytes: number;
+  uptimeSeconds: number;
+  receivedBytes: number;
+  sentBytes: number;
+}
+
+export interface Machine {
+  facts(): Promise<MachineFacts>;
+  load(): Promise<MachineLoad>;
+}
