@@ -34,6 +34,10 @@ export interface Call {
   from: string;
   at: number;
   signal: AbortSignal;
+  /** The request came over TLS. */
+  isSecure: boolean;
+  /** Headers to add to the answer. */
+  answerHeaders: Headers;
 }
 
 interface Face<I extends z.ZodObject, O extends z.ZodType> {

@@ -64,7 +64,7 @@ export const idempotencyTable = sqliteTable(
   {
     actor: text().notNull(),
     key: text().notNull(),
-    /** SHA-256 of method, path and body. */
+    /** SHA-256 of operation and input. */
     fingerprint: text().notNull(),
     status: integer().notNull(),
     headers: text({ mode: 'json' }).$type<Record<string, string>>().notNull(),

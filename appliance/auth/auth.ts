@@ -1,0 +1,16 @@
+/** The auth slice: who comes in and what they may do. `http.ts` asks it for every request. */
+import { bind } from '../core/operation.ts';
+import type { Core, Slice } from '../core/services.ts';
+import { authOperations } from './operations.ts';
+import { createPeople, type People } from './people.ts';
+import { createRateLimit } from './rate-limit.ts';
+
+export interface Auth extends Slice {
+  people: People;
+}
+
+export function createAuth(core: Core): Auth {
+  const people = createPeople(core);
+  const limit = createRateLimit(() => core.clock.now());
+  return { people, operations: bind({ ...core, people, limit }, authOperations) };
+}

@@ -1,0 +1,204 @@
+/** The verbs of people: set up the appliance, sign in and out, tokens, the own password. */
+import { desc, eq } from 'drizzle-orm';
+import * as z from 'zod';
+import { newId } from '../core/id.ts';
+import { type Call, read, write } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
+import type { Core } from '../core/services.ts';
+import { checkPassword, hashPassword, hashSecret, isSameSecret, newSecret, unmatchableHash } from './password.ts';
+import { longestSessionMs, type People, type UserRow } from './people.ts';
+import type { RateLimit } from './rate-limit.ts';
+import { passwordFault } from './rules.ts';
+import { ChangePasswordInput, LoginInput, NewTokenOutput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
+import { sessionTable, tokenTable, userTable } from './table.ts';
+
+export interface AuthServices extends Core {
+  people: People;
+  limit: RateLimit;
+}
+
+function requireGoodPassword(password: string): void {
+  const fault = passwordFault(password);
+  if (fault) throw new Problem('invalid-input', fault, { errors: [{ path: 'password', message: fault }] });
+}
+
+/** The cookie is the browser's whole credential: no script can read it, no other site can send it. */
+function setCookie(call: Call, secret: string, maxAgeSeconds: number): void {
+  const secure = call.isSecure ? '; Secure' : '';
+  call.answerHeaders.append('set-cookie', `bothy_session=${secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${maxAgeSeconds}${secure}`);
+}
+
+export const setupOperation = write<AuthServices>()({
+  id: 'setup.complete', method: 'POST', path: '/setup', permission: 'public', status: 201,
+  summary: 'Set the first password with the set-up code',
+  input: SetupInput, output: SessionOutput,
+  async prepare({ people, limit }, call, { code, password }) {
+    const expected = people.setupCode();
+    if (expected === undefined) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
+    const keys = ['setup', `setup:${call.from}`];
+    limit.check(keys);
+    if (!isSameSecret(code.toUpperCase(), expected)) {
+      limit.failed(keys);
+      throw new Problem('invalid-input', 'This is not the set-up code that the appliance shows.', { errors: [{ path: 'code', message: 'Look at the screen of the appliance, or run `bothy setup-code` on it.' }] });
+    }
+    requireGoodPassword(password);
+    return { passwordHash: await hashPassword(password), keys };
+  },
+  run({ people, limit }, tx, _input, { passwordHash, keys }) {
+    if (people.hasUsers()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
+    limit.succeeded(keys);
+    const user = people.addUser(tx, { name: 'admin@internal', passwordHash, roles: ['administrator'] });
+    people.dropSetupCode(tx);
+    return signIn(people, tx, user);
+  },
+});
+
+function signIn(people: People, tx: Parameters<People['openSession']>[0] & { call: Call }, user: UserRow) {
+  const session = people.openSession(tx, user, tx.call.from);
+  setCookie(tx.call, session.secret, longestSessionMs / 1000);
+  return { id: session.id, user: user.name, permissions: [], csrfToken: session.csrfToken, expiresAt: session.expiresAt };
+}
+
+export const sessionCreate = write<AuthServices>()({
+  id: 'session.create', method: 'POST', path: '/sessions', permission: 'public', status: 201,
+  summary: 'Sign in',
+  input: LoginInput, output: SessionOutput,
+  async prepare({ people, limit }, call, { user: name, password }) {
+    const keys = [`address:${call.from}`, `user:${name}`];
+    limit.check(keys);
+    const user = people.userByName(name.includes('@') ? name : `${name}@internal`);
+    const isRight = await checkPassword(password, user?.passwordHash ?? unmatchableHash);
+    if (!user || !isRight) {
+      limit.failed(keys);
+      throw new Problem('unauthenticated', 'User or password is wrong.');
+    }
+    limit.succeeded(keys);
+    return user;
+  },
+  run: ({ people }, tx, _input, user) => signIn(people, tx, user),
+});
+
+export const sessionGet = read<AuthServices>()({
+  id: 'session.get', method: 'GET', path: '/sessions/current', permission: 'self.edit',
+  summary: 'Show who is signed in and what they may do',
+  input: z.object({}), output: SessionOutput,
+  run: (_services, { actor }) => ({ id: actor.credential, user: actor.name, permissions: [...actor.permissions] }),
+});
+
+export const sessionList = read<AuthServices>()({
+  id: 'session.list', method: 'GET', path: '/sessions', permission: 'user.read',
+  summary: 'List who is signed in',
+  input: z.object({}), output: z.object({ items: z.array(SessionItem), next: z.null() }),
+  run({ database }, { actor }) {
+    const rows = database.sql.select({ session: sessionTable, user: userTable.name }).from(sessionTable)
+      .innerJoin(userTable, eq(userTable.id, sessionTable.userId)).orderBy(desc(sessionTable.lastSeenAt)).all();
+    const items = rows.map(({ session: { id, from, createdAt, lastSeenAt }, user }) => ({ id, user, from, createdAt, lastSeenAt, isThisOne: id === actor.credential }));
+    return { items, next: null };
+  },
+});
+
+export const sessionDelete = write<AuthServices>()({
+  id: 'session.delete', method: 'DELETE', path: '/sessions/current', permission: 'self.edit', status: 204,
+  summary: 'Sign out',
+  input: z.object({}), output: z.null(),
+  run(_services, tx) {
+    tx.sql.delete(sessionTable).where(eq(sessionTable.id, tx.call.actor.credential)).run();
+    setCookie(tx.call, '', 0);
+    return null;
+  },
+});
+
+export const sessionEnd = write<AuthServices>()({
+  id: 'session.end', method: 'DELETE', path: '/sessions/{session}', permission: 'user.edit', status: 204,
+  summary: 'End a session',
+  input: z.object({ session: z.uuid() }), output: z.null(),
+  run(_services, tx, { session }) {
+    const { changes } = tx.sql.delete(sessionTable).where(eq(sessionTable.id, session)).run();
+    if (changes === 0) throw new Problem('not-found', 'There is no such session; it may have ended by itself.');
+    return null;
+  },
+});
+
+export const passwordChange = write<AuthServices>()({
+  id: 'password.change', method: 'PUT', path: '/password', permission: 'self.edit', status: 204,
+  summary: 'Change the own password',
+  input: ChangePasswordInput, output: z.null(),
+  async prepare({ people, limit }, { actor }, { currentPassword, password }) {
+    const keys = [`password:${actor.id}`];
+    limit.check(keys);
+    const user = people.userById(actor.id);
+    if (!user) throw new Problem('wrong-state', 'This credential does not belong to a user with a password. Sign in as the user.');
+    if (!(await checkPassword(currentPassword, user.passwordHash))) {
+      limit.failed(keys);
+      throw new Problem('invalid-input', 'The current password is wrong.', { errors: [{ path: 'currentPassword', message: 'This is not your current password.' }] });
+    }
+    requireGoodPassword(password);
+    return { user, passwordHash: await hashPassword(password) };
+  },
+  run({ people }, tx, _input, { user, passwordHash }) {
+    people.setPassword(tx, user, passwordHash, tx.call.actor.credential);
+    return null;
+  },
+});
+
+export const tokenList = read<AuthServices>()({
+  id: 'token.list', method: 'GET', path: '/tokens', permission: 'user.read',
+  summary: 'List API tokens',
+  input: z.object({}), output: z.object({ items: z.array(TokenOutput), next: z.null() }),
+  run({ database }) {
+    const rows = database.sql.select({ token: tokenTable, user: userTable.name }).from(tokenTable)
+      .leftJoin(userTable, eq(userTable.id, tokenTable.userId)).orderBy(tokenTable.name).all();
+    const items = rows.map(({ token: { secretHash: _hidden, userId: _owner, ...token }, user }) => ({ ...token, user: user ?? 'root@local' }));
+    return { items, next: null };
+  },
+});
+
+export const tokenCreate = write<AuthServices>()({
+  id: 'token.create', method: 'POST', path: '/tokens', permission: 'token.create', status: 201,
+  summary: 'Create an API token',
+  input: TokenInput, output: NewTokenOutput,
+  run({ journal, clock, people }, tx, { name, permissions, expiresAt }) {
+    const { actor } = tx.call;
+    const beyond = permissions?.filter((permission) => !actor.permissions.has(permission)) ?? [];
+    if (beyond.length > 0) throw new Problem('forbidden', `You may not give what you do not have: ${beyond.join(', ')}.`);
+    if (tx.sql.select().from(tokenTable).where(eq(tokenTable.name, name)).get()) {
+      throw new Problem('name-taken', `There is already a token named "${name}". Choose another name, or delete that one first.`);
+    }
+    const secret = newSecret();
+    const row = { id: newId<'token'>(), name, secretHash: hashSecret(secret), userId: people.userById(actor.id)?.id ?? null,
+      permissions: limitOf(actor.permissions, permissions), createdAt: clock.now(), expiresAt: expiresAt ?? null, lastUsedAt: null };
+    tx.sql.insert(tokenTable).values(row).run();
+    journal.site(tx, { kind: 'token', id: row.id, what: 'created', after: row });
+    const { secretHash: _hidden, userId: _owner, ...shown } = row;
+    return { ...shown, user: actor.name, token: secret };
+  },
+});
+
+/** A token made with a token can never do more than that one. */
+function limitOf(own: ReadonlySet<string>, asked: string[] | undefined): string[] | null {
+  if (asked && asked.length > 0) return asked;
+  return own.has('local.root') ? null : [...own];
+}
+
+export const tokenDelete = write<AuthServices>()({
+  id: 'token.delete', method: 'DELETE', path: '/tokens/{token}', permission: 'user.edit', status: 204,
+  summary: 'Delete an API token; it stops working at once',
+  input: z.object({ token: z.uuid() }), output: z.null(),
+  run({ journal }, tx, { token }) {
+    const { changes } = tx.sql.delete(tokenTable).where(eq(tokenTable.id, token)).run();
+    if (changes === 0) throw new Problem('not-found', 'There is no such token; someone may have deleted it already.');
+    journal.site(tx, { kind: 'token', id: token, what: 'deleted', after: null });
+    return null;
+  },
+});
+
+export const setupCodeGet = read<AuthServices>()({
+  id: 'setup.code', method: 'GET', path: '/setup-code', permission: 'local.root',
+  summary: 'Show the set-up code; only root on this machine may ask',
+  input: z.object({}), output: z.object({ code: z.string().nullable() }),
+  run: ({ people }) => ({ code: people.setupCode() ?? null }),
+});
+
+export const authOperations = [
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, tokenList, tokenCreate, tokenDelete,
+];

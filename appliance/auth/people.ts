@@ -1,0 +1,105 @@
+/**
+ * The rows behind users, sessions and tokens, and turning a credential into an `Actor`. Secrets are looked up by hash.
+ *
+ * A session ends 12 hours after its last use, and 30 days after it began at the latest.
+ */
+import { eq, lt } from 'drizzle-orm';
+import type { Tx } from '../core/db.ts';
+import { newId } from '../core/id.ts';
+import type { Actor } from '../core/operation.ts';
+import type { Core } from '../core/services.ts';
+import { csrfTokenOf, hashSecret, newSecret, newSetupCode } from './password.ts';
+import { allPermissions, permissionsOf, restrict, type Role } from './rules.ts';
+import { sessionTable, setupTable, tokenTable, userTable } from './table.ts';
+
+export const idleMs = 12 * 3_600_000;
+export const longestSessionMs = 30 * 24 * 3_600_000;
+/** `lastSeenAt` moves at most this often, so that reading a page does not write. */
+const seenEveryMs = 5 * 60_000;
+
+export type UserRow = typeof userTable.$inferSelect;
+
+export interface SignedIn {
+  actor: Actor;
+  csrfToken?: string;
+}
+
+export type People = ReturnType<typeof createPeople>;
+
+/** Root on this machine, through the local socket: everything is allowed. */
+export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: new Set(allPermissions), credential: 'local' };
+
+export function createPeople({ database, clock, journal }: Core) {
+  const { sql } = database;
+  const userById = (id: string) => sql.select().from(userTable).where(eq(userTable.id, id)).get();
+  const touch = (row: typeof sessionTable.$inferSelect) => {
+    const now = clock.now();
+    if (now - row.lastSeenAt < seenEveryMs) return;
+    const expiresAt = Math.min(now + idleMs, row.createdAt + longestSessionMs);
+    database.write({ actor: 'system', operation: 'session.seen' }, (tx) => {
+      tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
+      tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
+    });
+  };
+
+  return {
+    userById,
+    userByName: (name: string) => sql.select().from(userTable).where(eq(userTable.name, name)).get(),
+    hasUsers: () => sql.select({ id: userTable.id }).from(userTable).limit(1).get() !== undefined,
+
+    addUser(tx: Tx, user: { name: string; passwordHash: string; roles: Role[] }): UserRow {
+      const row: UserRow = { id: newId<'user'>(), ...user, generation: 1, createdAt: clock.now() };
+      tx.sql.insert(userTable).values(row).run();
+      journal.site(tx, { kind: 'user', id: row.id, what: 'created', after: row });
+      return row;
+    },
+
+    setPassword(tx: Tx, user: UserRow, passwordHash: string, keptSession: string) {
+      const after = { ...user, passwordHash, generation: user.generation + 1 };
+      tx.sql.update(userTable).set(after).where(eq(userTable.id, user.id)).run();
+      for (const { id } of tx.sql.select({ id: sessionTable.id }).from(sessionTable).where(eq(sessionTable.userId, user.id)).all()) {
+        if (id !== keptSession) tx.sql.delete(sessionTable).where(eq(sessionTable.id, id)).run();
+      }
+      journal.site(tx, { kind: 'user', id: user.id, what: 'updated', after });
+      return after;
+    },
+
+    /** The code to show while no user exists; made on first demand. */
+    setupCode(): string | undefined {
+      if (this.hasUsers()) return undefined;
+      const row = sql.select().from(setupTable).get();
+      if (row) return row.code;
+      const code = newSetupCode();
+      database.write({ actor: 'system', operation: 'setup' }, (tx) => tx.sql.insert(setupTable).values({ code, createdAt: clock.now() }).run());
+      return code;
+    },
+    dropSetupCode: (tx: Tx) => tx.sql.delete(setupTable).run(),
+
+    openSession(tx: Tx, user: UserRow, from: string) {
+      const secret = newSecret();
+      const now = clock.now();
+      const row = { id: newId<'session'>(), secretHash: hashSecret(secret), userId: user.id, from, createdAt: now, lastSeenAt: now, expiresAt: now + idleMs };
+      tx.sql.insert(sessionTable).values(row).run();
+      return { id: row.id, secret, csrfToken: csrfTokenOf(secret), expiresAt: row.expiresAt };
+    },
+
+    bySession(secret: string): SignedIn | undefined {
+      const row = sql.select().from(sessionTable).where(eq(sessionTable.secretHash, hashSecret(secret))).get();
+      if (!row || row.expiresAt <= clock.now()) return undefined;
+      const user = userById(row.userId);
+      if (!user) return undefined;
+      touch(row);
+      return { actor: { id: user.id, name: user.name, permissions: permissionsOf(user.roles), credential: row.id }, csrfToken: csrfTokenOf(secret) };
+    },
+
+    byToken(secret: string): SignedIn | undefined {
+      const row = sql.select().from(tokenTable).where(eq(tokenTable.secretHash, hashSecret(secret))).get();
+      if (!row || (row.expiresAt !== null && row.expiresAt <= clock.now())) return undefined;
+      const user = row.userId === null ? undefined : userById(row.userId);
+      if (row.userId !== null && !user) return undefined;
+      // A token made by root at the machine belongs to nobody and may do what an administrator may.
+      const owner = permissionsOf(user?.roles ?? ['administrator']);
+      return { actor: { id: user?.id ?? `token:${row.id}`, name: user ? `${user.name} (${row.name})` : `token ${row.name}`, permissions: restrict(owner, row.permissions), credential: row.id } };
+    },
+  };
+}

@@ -1,0 +1,62 @@
+/** What goes in and out of the verbs of this slice. */
+import * as z from 'zod';
+import { allPermissions } from './rules.ts';
+
+export const Password = z.string().max(256).meta({ label: 'Password', widget: 'password', help: 'At least 12 characters. A few unrelated words are easy to remember.' });
+
+export const SetupInput = z.object({
+  code: z.string().trim().min(1).max(32).meta({ label: 'Set-up code', help: 'The appliance shows it on its own screen. On the machine itself, `bothy setup-code` prints it.' }),
+  password: Password.meta({ label: 'New password' }),
+});
+
+export const LoginInput = z.object({
+  user: z.string().trim().min(1).max(128).default('admin@internal').meta({ label: 'User' }),
+  password: z.string().min(1).max(256).meta({ label: 'Password', widget: 'password' }),
+});
+
+export const UserOutput = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  roles: z.array(z.enum(['administrator', 'operator', 'observer'])),
+  createdAt: z.number().int(),
+  generation: z.number().int(),
+});
+
+export const SessionOutput = z.object({
+  id: z.string(),
+  user: z.string(),
+  permissions: z.array(z.string()),
+  /** To be sent back as `x-csrf-token` with every change that the session's cookie authorises; absent for tokens. */
+  csrfToken: z.string().optional(),
+  expiresAt: z.number().int().optional(),
+});
+
+export const SessionItem = z.object({
+  id: z.string(), user: z.string(), from: z.string(), createdAt: z.number().int(), lastSeenAt: z.number().int(), isThisOne: z.boolean(),
+});
+
+export const TokenInput = z.object({
+  name: z.string().trim().min(1).max(64).meta({ label: 'Name', help: 'What will use it.' }),
+  permissions: z.array(z.enum(allPermissions)).optional().meta({ label: 'Permissions', help: 'Leave empty for all that you may do.' }),
+  expiresAt: z.number().int().optional().meta({ label: 'Valid until' }),
+});
+
+export const TokenOutput = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  user: z.string(),
+  permissions: z.array(z.string()).nullable(),
+  createdAt: z.number().int(),
+  expiresAt: z.number().int().nullable(),
+  lastUsedAt: z.number().int().nullable(),
+});
+
+export const NewTokenOutput = TokenOutput.extend({
+  /** Shown this once; only its hash is kept. */
+  token: z.string(),
+});
+
+export const ChangePasswordInput = z.object({
+  currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
+  password: Password.meta({ label: 'New password' }),
+});
