@@ -1,18 +1,21 @@
 /**
- * A page: an address, the operations that it reads, and a view. `appliance/http/pages.tsx` serves it.
+ * A page: an address, the operations that it reads, and a view. `appliance/http/pages.ts` serves it.
  *
  * A page has no rights of its own: `load` reads through operation records, with the permission check of each.
  * A page that lacks a right shows the problem in its place; without a session it leads to sign-in.
  */
-import type { JSX } from 'hono/jsx/jsx-runtime';
+import type { Child } from 'hono/jsx';
 import type * as z from 'zod';
 import type { Read } from '../appliance/core/operation.ts';
+import type { Ui } from './context.ts';
 
 export interface PageCall {
-  /** Runs a reading operation as the signed-in person; `services` are bound by the composition root. */
+  /** Runs a reading operation as the signed-in person. */
   // biome-ignore lint/suspicious/noExplicitAny: which services a record needs is no business of a page
   read<I extends z.ZodObject, O extends z.ZodType>(operation: Read<any, I, O>, input: z.input<I>): Promise<z.output<O>>;
   can(permission: string): boolean;
+  /** True until the first password is set. */
+  needsSetup: boolean;
 }
 
 export interface PageRequest {
@@ -23,14 +26,18 @@ export interface PageRequest {
 export interface Page<D = unknown> {
   /** With `{parameters}`, such as `/vms/{vm}`. */
   path: string;
-  /** Shown before sign-in (set-up, sign-in); all others lead there. */
-  isPublic?: boolean;
+  /** `bare` pages come before sign-in, all others lead there; `fragment` is a part of a page; `full` fills the window. */
+  frame?: 'bare' | 'fragment' | 'full';
+  /** Kinds of things whose change makes the page fetch itself again. */
+  live?: string[];
+  title(data: D, ui: Ui): string;
   load(call: PageCall, request: PageRequest): Promise<D> | D;
-  /** The whole page (`Shell` or `Bare`), or a fragment. */
-  view(data: D): JSX.Element;
+  view(data: D, ui: Ui): Child;
 }
 
+export type AnyPage = Page<unknown>;
+
 /** Checks that `view` fits `load`; changes nothing. */
-export function definePage<D>(page: Page<D>): Page {
-  return page as unknown as Page; // the server passes to `view` only what `load` returned
+export function definePage<D>(page: Page<D>): AnyPage {
+  return page as unknown as AnyPage; // the server passes to `view` only what `load` returned
 }

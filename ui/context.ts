@@ -1,0 +1,30 @@
+/**
+ * What every component may need to know about the request that it is rendered for: language, person, asset addresses.
+ * Set once around a page by `renderPage` and around a fragment by the answers; read with `useUi()`.
+ */
+import { createContext, useContext } from 'hono/jsx';
+import { makeTranslator, type Translator } from './text.ts';
+
+export interface Ui extends Translator {
+  /** The signed-in user as shown, such as `admin@internal`; empty before sign-in. */
+  user: string;
+  /** Token that every writing request carries in `X-CSRF-Token`; empty where the server asks for none. */
+  csrf: string;
+  /** True where the user's roles hold the permission; decides what is shown, never what is allowed. */
+  can(permission: string): boolean;
+  /** Address of a static file, with a version that changes with its content. */
+  asset(name: string): string;
+  /** The path of the page being shown, such as `/vms/web-1`. */
+  path: string;
+}
+
+export const UiContext = createContext<Ui>({
+  ...makeTranslator('en'),
+  user: '',
+  csrf: '',
+  can: () => true,
+  asset: (name) => `/static/${name}`,
+  path: '/',
+});
+
+export const useUi = (): Ui => useContext(UiContext);

@@ -1,0 +1,267 @@
+/**
+ * The frame around every page: document, navigation, page head, tabs, panels.
+ *
+ * `Shell` is for signed-in pages: a stone-dark side rail (a bottom bar on phones) and `#page`, the only part that
+ * navigation replaces. A page that names live kinds fetches itself again when such a thing changes and morphs in place,
+ * so focus, scroll and open menus stay. `Bare` is for set-up and sign-in.
+ */
+import type { Child } from 'hono/jsx';
+import { useUi } from './context.ts';
+import { Icon, Mark, type IconName } from './icon.tsx';
+import { locales, type TextKey } from './text.ts';
+import { Toast } from './toast.tsx';
+
+export interface NavItem {
+  href: string;
+  icon: IconName;
+  text: Extract<TextKey, `nav.${string}`>;
+  /** Hidden from people whose roles lack it. */
+  permission?: string;
+  /** Has a place in the phone's bottom bar; the others are under "More". */
+  inBar?: boolean;
+}
+
+const navItems: NavItem[] = [
+  { href: '/', icon: 'hut', text: 'nav.overview', inBar: true },
+  { href: '/vms', icon: 'vm', text: 'nav.vms', permission: 'vm.read', inBar: true },
+  { href: '/storage', icon: 'storage', text: 'nav.storage', permission: 'storage.read', inBar: true },
+  { href: '/networks', icon: 'network', text: 'nav.networks', permission: 'network.read' },
+  { href: '/host', icon: 'host', text: 'nav.host', permission: 'host.read' },
+  { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.read', inBar: true },
+  { href: '/events', icon: 'events', text: 'nav.events', permission: 'event.read' },
+];
+
+const htmxConfig = JSON.stringify({ includeIndicatorCSS: false, morphIgnore: ['data-htmx-powered', 'open'] });
+const boost = JSON.stringify({ target: '#page', select: '#page', swap: 'outerHTML' });
+
+interface DocumentProps {
+  title: string;
+  /** Loaded after the page, as modules. */
+  scripts: string[];
+  class: string;
+  children?: Child;
+}
+
+function Document({ title, scripts, class: bodyClass, children }: DocumentProps) {
+  const { locale, asset, csrf } = useUi();
+  return (
+    <html lang={locale}>
+      <head>
+        <meta charset="utf-8" />
+        <title>{title}</title>
+        <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />
+        <meta name="htmx-config" content={htmxConfig} />
+        <link rel="icon" href={asset('mark.svg')} type="image/svg+xml" />
+        <link rel="stylesheet" href={asset('bothy.css')} />
+        <script src={asset('theme.js')} />
+        <script src={asset('htmx.js')} defer />
+        {scripts.map((name) => <script src={asset(name)} type="module" />)}
+      </head>
+      <body class={bodyClass} hx-headers:inherited={csrf ? JSON.stringify({ 'X-CSRF-Token': csrf }) : undefined} hx-boost:inherited={boost}>
+        {children}
+      </body>
+    </html>
+  );
+}
+
+export interface ShellProps {
+  title: string;
+  /** Kinds of things whose change makes the page fetch itself again. */
+  live?: string[];
+  /** `full`: the page fills the height of the window, as consoles do. */
+  fill?: 'full';
+  children?: Child;
+}
+
+export function Shell({ title, live = [], fill, children }: ShellProps) {
+  const { t } = useUi();
+  return (
+    <Document title={`${title} · Bothy`} scripts={['shell.js', 'live.js', 'dialog.js', 'form.js']} class="shell">
+      <a class="skip" href="#page">{t('layout.skip')}</a>
+      <Rail />
+      <Page live={live} fill={fill}>{children}</Page>
+      <BottomBar />
+      <Overlays />
+    </Document>
+  );
+}
+
+function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill'] | undefined; children: Child }) {
+  const { path } = useUi();
+  const refresh = live.length > 0
+    ? {
+        'hx-get': path, 'hx-trigger': live.map((kind) => `bothy:${kind} from:body`).join(', '), 'hx-sync': 'this:queue last',
+        'hx-target': 'this', 'hx-select': '#page', 'hx-swap': 'outerMorph',
+      }
+    : {};
+  return (
+    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} {...refresh}>
+      {children}
+    </main>
+  );
+}
+
+function Rail() {
+  const { t, can } = useUi();
+  return (
+    <header class="rail">
+      <a class="brand" href="/"><Mark /><span class="brand-name">Bothy</span></a>
+      <nav aria-label={t('layout.mainNav')}>
+        <ul>{navItems.filter((item) => !item.permission || can(item.permission)).map((item) => <li><NavLink item={item} /></li>)}</ul>
+      </nav>
+      <p class="rail-live" data-when="lost"><Icon name="alert" />{t('live.lost')}</p>
+      <AccountMenu />
+    </header>
+  );
+}
+
+function NavLink({ item }: { item: NavItem }) {
+  const { t, path } = useUi();
+  const isHere = item.href === '/' ? path === '/' : path === item.href || path.startsWith(`${item.href}/`);
+  return (
+    <a href={item.href} aria-current={isHere ? 'page' : undefined} data-nav="">
+      <Icon name={item.icon} /><span>{t(item.text)}</span>
+      {item.href === '/tasks' && <span class="nav-count" data-task-count="" hidden />}
+    </a>
+  );
+}
+
+function BottomBar() {
+  const { t, can } = useUi();
+  const items = navItems.filter((item) => !item.permission || can(item.permission));
+  return (
+    <nav class="bar" aria-label={t('layout.mainNav')}>
+      {items.filter((item) => item.inBar).map((item) => <NavLink item={item} />)}
+      <button type="button" popovertarget="more"><Icon name="menu" /><span>{t('layout.more')}</span></button>
+      <div id="more" popover="auto" class="menu menu-sheet">
+        {items.filter((item) => !item.inBar).map((item) => <NavLink item={item} />)}
+        <hr />
+        <AccountItems group="bar" />
+      </div>
+    </nav>
+  );
+}
+
+function AccountMenu() {
+  const { t, user } = useUi();
+  return (
+    <div class="account">
+      <button type="button" class="account-button" popovertarget="account" aria-label={t('layout.account', { user })}>
+        <Icon name="user" /><span>{user}</span>
+      </button>
+      <div id="account" popover="auto" class="menu"><AccountItems group="rail" /></div>
+    </div>
+  );
+}
+
+function AccountItems({ group }: { group: string }) {
+  const { t, locale, user } = useUi();
+  return (
+    <>
+      <p class="menu-title">{user}</p>
+      <ThemeChoice group={group} />
+      <label class="menu-row"><span>{t('layout.language')}</span>
+        <select data-locale-choice="">
+          {Object.entries(locales).map(([tag, name]) => <option value={tag} selected={tag === locale}>{name}</option>)}
+        </select>
+      </label>
+      <hr />
+      <a href="/account"><Icon name="key" />{t('nav.account')}</a>
+      <a href="/api/v1/openapi.json" target="_blank"><Icon name="external" />{t('nav.api')}</a>
+      <button type="button" hx-delete="/api/v1/sessions/current" hx-swap="none" hx-headers='{"bothy-next":"/sign-in"}'>
+        <Icon name="leave" />{t('auth.signOut')}
+      </button>
+    </>
+  );
+}
+
+/** Three states: as the system says, light, dark. Kept in the browser by `theme.js`. */
+export function ThemeChoice({ group }: { group: string }) {
+  const { t } = useUi();
+  const choices = [['auto', 'auto'], ['light', 'sun'], ['dark', 'moon']] as const;
+  return (
+    <fieldset class="theme-choice">
+      <legend class="sr">{t('theme.label')}</legend>
+      {choices.map(([value, icon]) => (
+        <label>
+          <input type="radio" name={`theme-${group}`} value={value} data-theme-choice="" checked={value === 'auto'} />
+          <Icon name={icon} /><span>{t(`theme.${value}`)}</span>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+/** What floats above pages and outlives navigation: toasts and the confirmation dialog. */
+function Overlays() {
+  const { t } = useUi();
+  return (
+    <>
+      <ol id="toasts" class="toasts" aria-live="polite" aria-label={t('toast.region')} />
+      <div id="task-count" hidden hx-get="/tasks/count" hx-trigger="load, bothy:task from:body" hx-target="this" hx-sync="this:queue last" />
+      <dialog id="confirm" class="dialog" aria-labelledby="confirm-title">
+        <form method="dialog">
+          <h2 id="confirm-title" />
+          <p data-body="" />
+          <label class="field" data-type-name="" hidden>
+            <span class="field-label">{t('confirm.typeName')} <strong data-name="" /></span>
+            <input autocomplete="off" spellcheck={false} />
+          </label>
+          <footer>
+            <button class="button" value="cancel">{t('confirm.cancel')}</button>
+            <button class="button" value="ok" data-tone="danger" data-ok="" />
+          </footer>
+        </form>
+      </dialog>
+      <template id="toast-offline">
+        <Toast tone="bad" icon="error" stays title={t('toast.offline')}><p>{t('toast.offlineNext')}</p></Toast>
+      </template>
+    </>
+  );
+}
+
+/** Set-up and sign-in: one card on the hillside. */
+export function Bare({ title, children }: { title: string; children?: Child }) {
+  return (
+    <Document title={`${title} · Bothy`} scripts={['shell.js', 'dialog.js', 'form.js']} class="bare">
+      <Hillside />
+      <main id="page" class="bare-card">
+        <p class="brand"><Mark /><span class="brand-name">Bothy</span></p>
+        {children}
+      </main>
+      <ol id="toasts" class="toasts" aria-live="polite" />
+      <footer class="bare-foot"><ThemeChoice group="bare" /></footer>
+    </Document>
+  );
+}
+
+/** Contour lines of a hill with the hut on its shoulder; drawn, not loaded. */
+function Hillside() {
+  const rings = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+  return (
+    <svg class="hillside" viewBox="0 0 1200 800" preserveAspectRatio="xMidYMid slice" aria-hidden="true">
+      {rings.map((n) => <path data-index={n % 4 === 0 ? '' : undefined} d={contour(n)} />)}
+    </svg>
+  );
+}
+
+function contour(n: number): string {
+  const steps = 48;
+  const points = Array.from({ length: steps }, (_, i) => {
+    const angle = (i / steps) * 2 * Math.PI;
+    const reach = 60 + n * 78 + (16 + n * 7) * Math.sin(3 * angle + 0.6 + n * 0.11) + (9 + n * 5) * Math.cos(5 * angle - n * 0.17);
+    return [830 + reach * 1.25 * Math.cos(angle), 290 + reach * 0.8 * Math.sin(angle)] as const;
+  });
+  return smoothClosed(points);
+}
+
+/** A closed curve through the midpoints of the given points (quadratic splines). */
+function smoothClosed(points: (readonly [number, number])[]): string {
+  const middle = (i: number) => {
+    const [ax, ay] = points[i % points.length] ?? [0, 0];
+    const [bx, by] = points[(i + 1) % points.length] ?? [0, 0];
+    return `${((ax + bx) / 2).toFixed(0)} ${((ay + by) / 2).toFixed(0)}`;
+  };
+  const curves = points.map(([x, y], i) => `Q${x.toFixed(0)} ${y.toFixed(0)} ${middle(i)}`);
+  return `M${middle(points.length - 1)}${curves.join('')}Z`;
+}

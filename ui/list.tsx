@@ -1,0 +1,74 @@
+/**
+ * Lists: a table on wide screens, a stack of rows on phones (each cell then shows its column's name).
+ * A row's first link covers the row; other controls stay above it. Row ids keep focus and menus when the page morphs.
+ */
+import type { Child } from 'hono/jsx';
+import { useUi } from './context.ts';
+import { Icon } from './icon.tsx';
+
+export interface Column<Row> {
+  head: string;
+  cell: (row: Row) => Child;
+  /** `number`: right-aligned, even digits. `verbs`: the row's buttons. `main`: name and title of the row. */
+  as?: 'main' | 'number' | 'verbs' | 'state';
+  /** Left out below this width. */
+  from?: 'tablet' | 'desktop' | 'wall';
+}
+
+export interface ListProps<Row> {
+  label: string;
+  rows: Row[];
+  columns: Column<Row>[];
+  rowId: (row: Row) => string;
+  /** Address of the next page, if there is one. */
+  next?: string | undefined;
+}
+
+export function List<Row>({ label, rows, columns, rowId, next }: ListProps<Row>) {
+  return (
+    <div class="list">
+      <table aria-label={label}>
+        <thead>
+          <tr>{columns.map((column) => <th scope="col" data-as={column.as} data-from={column.from}>{heading(column)}</th>)}</tr>
+        </thead>
+        <tbody>{rows.map((row) => <tr id={rowId(row)}>{columns.map((column) => <Cell column={column} row={row} />)}</tr>)}</tbody>
+      </table>
+      {next && <NextPage href={next} />}
+    </div>
+  );
+}
+
+function heading<Row>(column: Column<Row>): Child {
+  return column.as === 'verbs' ? <span class="sr">{column.head}</span> : column.head;
+}
+
+function Cell<Row>({ column, row }: { column: Column<Row>; row: Row }) {
+  return <td data-as={column.as} data-from={column.from} data-label={column.as ? undefined : column.head}>{column.cell(row)}</td>;
+}
+
+function NextPage({ href }: { href: string }) {
+  const { t } = useUi();
+  return <p class="list-next"><a class="button" href={href}>{t('list.next')}<Icon name="right" /></a></p>;
+}
+
+export interface FilterProps {
+  /** Form address: the list itself. */
+  action: string;
+  /** Current search text. */
+  search: string;
+  label: string;
+  children?: Child;
+}
+
+/** Search and filters of a list: a GET form that submits as one types. */
+export function Filter({ action, search, label, children }: FilterProps) {
+  return (
+    <form class="filter" role="search" action={action} method="get" hx-get={action} hx-trigger="input delay:250ms, change, submit"
+      hx-target="#page" hx-select="#page" hx-swap="outerMorph" hx-replace-url="true">
+      <label class="search"><Icon name="search" /><span class="sr">{label}</span>
+        <input id="search" type="search" name="search" value={search} placeholder={label} autocomplete="off" />
+      </label>
+      {children}
+    </form>
+  );
+}

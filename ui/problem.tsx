@@ -1,0 +1,87 @@
+/**
+ * Problems as people see them: what happened, what to do next, the request id for the log.
+ *
+ * A form's problem goes to the top of that form and to its fields (slots marked `data-error-for`, found from the form
+ * that sent the request); any other verb's problem becomes a toast that stays until it is closed.
+ */
+import { useUi } from './context.ts';
+import { Icon } from './icon.tsx';
+import { Bare, Shell } from './layout.tsx';
+import { Empty } from './section.tsx';
+import { LinkButton } from './action.tsx';
+import { Toast, ToToasts } from './toast.tsx';
+
+export interface ShownProblem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  requestId?: string;
+  errors?: { path: string; message: string }[];
+}
+
+export function ProblemText({ problem }: { problem: ShownProblem }) {
+  const { t } = useUi();
+  return (
+    <div class="problem-text">
+      <p>{problem.detail}</p>
+      {problem.requestId && problem.status >= 500 && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
+    </div>
+  );
+}
+
+/** Answer to a request of an element that is not a form. */
+export function ProblemToast({ problem }: { problem: ShownProblem }) {
+  const { t } = useUi();
+  return (
+    <ToToasts>
+      <Toast tone="bad" icon="error" stays title={t('problem.title')}>
+        <ProblemText problem={problem} />
+        {problem.errors && <ul>{problem.errors.map((error) => <li>{error.message}</li>)}</ul>}
+      </Toast>
+    </ToToasts>
+  );
+}
+
+/** Answer to a form: the summary at its top, each message at its field. Expects the form to have made its slots. */
+export function FormProblem({ problem }: { problem: ShownProblem }) {
+  const { t } = useUi();
+  const errors = problem.errors ?? [];
+  return (
+    <>
+      <hx-partial hx-target="find [data-form-problem]" hx-swap="innerHTML">
+        <div class="notice" data-tone="bad" role="alert">
+          <Icon name="error" />
+          <div>
+            <p class="notice-title">{problem.detail || t('problem.title')}</p>
+            {errors.length > 0 && <ul class="notice-body">{errors.map((error) => <li><code>{error.path}</code> {error.message}</li>)}</ul>}
+            {problem.requestId && problem.status >= 500 && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
+          </div>
+        </div>
+      </hx-partial>
+      {errors.map((error) => (
+        <hx-partial hx-target={`find [data-error-for='${cssText(error.path)}']`} hx-swap="innerHTML"><Icon name="error" />{error.message}</hx-partial>
+      ))}
+    </>
+  );
+}
+
+/** Paths come from schemas: letters, digits, dots. Anything else could end the quoted text and is dropped. */
+function cssText(path: string): string {
+  return path.replace(/[^\w.-]/g, '');
+}
+
+/** A whole page in place of the one that was asked for. */
+export function ProblemPage({ problem }: { problem: ShownProblem }) {
+  const { t, user } = useUi();
+  const Frame = user ? Shell : Bare;
+  const title = problem.status === 404 ? t('problem.notFound') : problem.status === 403 ? t('problem.forbidden') : t('problem.title');
+  return (
+    <Frame title={title}>
+      <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={problem.detail}>
+        {problem.requestId && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
+        <LinkButton href="/" text={t('problem.home')} icon="hut" />
+      </Empty>
+    </Frame>
+  );
+}
