@@ -14,5 +14,7 @@ function findRoot(folder: string): string {
 export const rootPath = findRoot(dirname(fileURLToPath(import.meta.url)));
 export const migrationsPath = join(rootPath, 'appliance/migrations');
 export const staticPath = join(rootPath, 'ui/static');
+/** Our browser scripts, compiled. */
+export const scriptsPath = join(rootPath, 'build/ui/static');
 export const modulesPath = join(rootPath, 'node_modules');
 export const nativeLibraryPath = join(rootPath, 'native/build/libbothy.so');

@@ -1,5 +1,5 @@
 /**
- * Static files: ours from `ui/static`, and the few of npm packages that pages use. Each address carries a hash of the
+ * Static files: ours from `ui/static` (scripts from where they are compiled to), and the few of npm packages that pages use. Each address carries a hash of the
  * content (`/static/bothy.3f2a9c1d.css`), so browsers may keep it for ever; text is compressed once, when first asked for.
  * The list is closed: a name that is not in it does not exist, so no path can lead outside.
  */
@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
-import { modulesPath, staticPath } from '../paths.ts';
+import { modulesPath, scriptsPath, staticPath } from '../paths.ts';
 
 /** Name under `/static/` to file below node_modules. */
 const packageFiles: Record<string, string> = {
@@ -42,7 +42,9 @@ export interface Assets {
 
 export function createAssets(): Assets {
   const byName = new Map<string, Asset>();
-  for (const name of listFolder(staticPath)) byName.set(name, assetOf(join(staticPath, name)));
+  for (const folder of [staticPath, scriptsPath]) {
+    for (const name of listFolder(folder)) if (extname(name) in types) byName.set(name, assetOf(join(folder, name)));
+  }
   for (const [name, file] of Object.entries(packageFiles)) byName.set(name, assetOf(join(modulesPath, file)));
   for (const name of listFolder(join(modulesPath, novncPath))) {
     if (name.endsWith('.js') && /^(core|vendor)\//.test(name)) byName.set(`novnc/${name}`, assetOf(join(modulesPath, novncPath, name)));
