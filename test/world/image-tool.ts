@@ -1,0 +1,161 @@
+/**
+ * The simulated image tool: no process, but real files, so that header checks, sizes and downloads see what they would see.
+ *
+ * A raw image is its content. Every other format is a true header of 64 KiB with the content behind it, uncompressed and
+ * in order; so conversions keep content, but an image that another program made is not understood beyond its header.
+ * What was preallocated is only remembered. Passes the same cases as qemu-img in `test/contract/image-tool.test.ts`.
+ */
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { ToolError } from '../../appliance/core/run.ts';
+import { checkDeclared, headerBytes } from '../../appliance/storage/image-header.ts';
+import { parseQcow2Header } from '../../appliance/storage/qcow2-header.ts';
+import type { ImageFormat, ImageTool } from '../../appliance/world.ts';
+import type { SimulatedDisk } from './disk-space.ts';
+import { qcow2Header, vdiHeader, vhdxHeader, vmdkHeader } from './image-bytes.ts';
+
+export interface SimulatedImageTool extends ImageTool {
+  /** Makes the next call of `verb` fail with this, once. */
+  failNext(verb: keyof ImageTool, error: Error): void;
+}
+
+const chunkBytes = 1 << 20;
+
+export function createSimulatedImageTool(disk: SimulatedDisk): SimulatedImageTool {
+  const allocated = new Map<string, number>();
+  const failures = new Map<keyof ImageTool, Error>();
+
+  const enter = (verb: keyof ImageTool, path: string, signal: AbortSignal) => {
+    if (!isAbsolute(path)) throw new Error(`not an absolute path: ${path}`);
+    if (signal.aborted) throw failure(verb, 'aborted', '');
+    const error = failures.get(verb);
+    failures.delete(verb);
+    if (error) throw error;
+  };
+  const allocate = (verb: string, path: string, { sizeBytes, preallocated }: { sizeBytes: number; preallocated: boolean }) => {
+    if (preallocated) disk.requireRoom(['qemu-img', verb], sizeBytes - (allocated.get(path) ?? 0));
+    allocated.set(path, preallocated ? sizeBytes : 0);
+  };
+
+  return {
+    failNext: (verb, error) => failures.set(verb, error),
+
+    async create(path, options) {
+      enter('create', path, options.signal);
+      allocate('create', path, options);
+      await writeImage(path, options.format, options.sizeBytes);
+    },
+
+    async info(path, format, signal) {
+      enter('info', path, signal);
+      const image = await readImage('info', path, format);
+      const occupiedBytes = (await stat(path)).blocks * 512;
+      const qcow2 = parseQcow2Header(image.header);
+      return {
+        format,
+        virtualSizeBytes: image.sizeBytes,
+        actualSizeBytes: Math.max(occupiedBytes, allocated.get(path) ?? 0),
+        ...(qcow2?.backingFile !== undefined && { backingFile: qcow2.backingFile }),
+        isEncrypted: qcow2?.isEncrypted ?? false,
+      };
+    },
+
+    async resize(path, options) {
+      enter('resize', path, options.signal);
+      const image = await readImage('resize', path, options.format);
+      if (options.sizeBytes < image.sizeBytes) throw failure('resize', 'exit', 'Use the --shrink option to perform a shrink operation.');
+      allocate('resize', path, options);
+      await writeImage(path, options.format, options.sizeBytes, 'r+');
+    },
+
+    async convert(from, to, { signal, progress }) {
+      enter('convert', from.path, signal);
+      const image = await readImage('convert', from.path, from.format);
+      allocate('convert', to.path, { sizeBytes: image.sizeBytes, preallocated: to.preallocated });
+      await writeImage(to.path, to.format, image.sizeBytes);
+      await copyContent(from, to, { sizeBytes: image.sizeBytes, signal, progress });
+    },
+
+    async measure(from, to, signal) {
+      enter('measure', from.path, signal);
+      const { sizeBytes } = await readImage('measure', from.path, from.format);
+      const occupiedBytes = (await stat(from.path)).blocks * 512;
+      const fullyAllocatedBytes = sizeBytes + contentStart(to);
+      return { requiredBytes: to === 'raw' ? fullyAllocatedBytes : Math.min(fullyAllocatedBytes, occupiedBytes + contentStart(to)), fullyAllocatedBytes };
+    },
+
+    async check(path, format, signal) {
+      enter('check', path, signal);
+      if (format === 'raw') return { corruptions: 0, leaks: 0 };
+      const { header } = await readImage('check', path, format);
+      return { corruptions: parseQcow2Header(header)?.isCorrupt ? 1 : 0, leaks: 0 };
+    },
+  };
+}
+
+const headers: Record<Exclude<ImageFormat, 'raw'>, (sizeBytes: number) => Uint8Array> = {
+  qcow2: (sizeBytes) => qcow2Header({ virtualSizeBytes: BigInt(sizeBytes) }),
+  vmdk: (sizeBytes) => vmdkHeader({ capacitySectors: BigInt(sizeBytes / 512) }),
+  vdi: (sizeBytes) => vdiHeader({ virtualSizeBytes: BigInt(sizeBytes) }),
+  vhdx: vhdxHeader,
+};
+
+const contentStart = (format: ImageFormat) => (format === 'raw' ? 0 : headerBytes);
+
+/** An empty image, or, with `r+`, the image at `path` with another size. */
+export async function writeImage(path: string, format: ImageFormat, sizeBytes: number, flags: 'w' | 'r+' = 'w'): Promise<void> {
+  const file = await openFile('create', path, flags);
+  try {
+    if (format !== 'raw') await file.write(headers[format](sizeBytes), 0, undefined, 0);
+    await file.truncate(contentStart(format) + sizeBytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readImage(verb: string, path: string, format: ImageFormat): Promise<{ header: Uint8Array; sizeBytes: number }> {
+  const file = await openFile(verb, path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(headerBytes), 0, headerBytes, 0);
+    const header = buffer.subarray(0, bytesRead);
+    const fileBytes = (await file.stat()).size;
+    // A raw image may hold anything; every other one must begin as it should. qemu-img itself opens what we refuse.
+    const check = format === 'raw' ? { isOk: true } : checkDeclared(format, header, fileBytes);
+    if (!check.isOk && !parseQcow2Header(header)) throw failure(verb, 'exit', `Could not open '${path}': Image is not in ${format} format`);
+    const known = 'virtualSizeBytes' in check ? check.virtualSizeBytes : undefined;
+    return { header, sizeBytes: known ?? Math.ceil((fileBytes - contentStart(format)) / 512) * 512 };
+  } finally {
+    await file.close();
+  }
+}
+
+interface Place {
+  path: string;
+  format: ImageFormat;
+}
+
+async function copyContent(from: Place, to: Place, options: { sizeBytes: number; signal: AbortSignal; progress: (fraction: number) => void }): Promise<void> {
+  await using source = await open(from.path, 'r');
+  await using target = await open(to.path, 'r+');
+  const buffer = Buffer.alloc(chunkBytes);
+  for (let at = 0; at < options.sizeBytes; at += chunkBytes) {
+    if (options.signal.aborted) throw failure('convert', 'aborted', '');
+    const { bytesRead } = await source.read(buffer, 0, Math.min(chunkBytes, options.sizeBytes - at), contentStart(from.format) + at);
+    const chunk = buffer.subarray(0, bytesRead);
+    if (chunk.some((byte) => byte !== 0)) await target.write(chunk, 0, bytesRead, contentStart(to.format) + at);
+    options.progress(Math.min(1, (at + chunkBytes) / options.sizeBytes));
+  }
+}
+
+async function openFile(verb: string, path: string, flags: string): Promise<FileHandle> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    throw failure(verb, 'exit', `Could not open '${path}': ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+function failure(verb: string, kind: 'exit' | 'aborted', text: string): ToolError {
+  return new ToolError(['qemu-img', verb], kind, { exitCode: kind === 'exit' ? 1 : null, killedBy: null, stdout: '', stderr: `qemu-img: ${text}\n` });
+}
