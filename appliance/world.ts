@@ -160,12 +160,13 @@ export interface Progress {
 export interface ImageTool {
   create(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
   info(path: string, format: ImageFormat, signal: AbortSignal): Promise<ImageInfo>;
-  resize(path: string, format: 'raw' | 'qcow2', sizeBytes: number, signal: AbortSignal): Promise<void>;
+  /** Grows an image; `preallocated` also takes the room that it gains. Rejects a smaller size. */
+  resize(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
   convert(from: { path: string; format: ImageFormat }, to: { path: string; format: 'raw' | 'qcow2'; preallocated: boolean },
     options: { signal: AbortSignal; progress: Progress }): Promise<void>;
   /** Bytes that a conversion into `to` would occupy at most (qemu-img measure). */
   measure(from: { path: string; format: ImageFormat }, to: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ requiredBytes: number; fullyAllocatedBytes: number }>;
-  /** Consistency of a qcow2 file; `leaksBytes` is harmless waste. */
+  /** Consistency of a qcow2 file; `leaks` is harmless waste. A raw file has nothing to check. */
   check(path: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ corruptions: number; leaks: number }>;
 }
 
