@@ -6,7 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { real } from './count.ts';
 import { checkout, openRackHost, runInside } from './rack-host.ts';
-import { startProcess } from './rack/process.ts';
+import { startProcess } from '../process.ts';
 
 test('has a name, processes, a network and a libvirt of its own', async () => {
   const host = await openRackHost();

@@ -19,9 +19,9 @@ import { openForward, type Forward } from './rack/forward.ts';
 import { makePlace, removeControlGroups, removePlace, sweepStalePlaces, type Place } from './rack/place.ts';
 import {
   childOf, killGroup, runProcess, startProcess, type RackProcess, type RunOptions, type RunResult, type StartOptions,
-} from './rack/process.ts';
+} from '../process.ts';
 
-export type { RackProcess, RunResult } from './rack/process.ts';
+export type { RackProcess, RunResult } from '../process.ts';
 
 export type Daemon = 'virtlogd' | 'libvirtd';
 

@@ -8,7 +8,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RackProcess } from './process.ts';
+import type { RackProcess } from '../../process.ts';
 
 export interface Forward {
   readonly url: string;

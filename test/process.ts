@@ -1,5 +1,5 @@
 /**
- * Child processes of the rack: started in a group of their own so that one signal ends a whole tree.
+ * Child processes of the tests, each in a group of its own so that one signal ends a whole tree.
  *
  * A process that a test starts inside a host is the child of an `nsenter`, which only waits for it. `signal` goes to
  * that child alone, as `kill -9 <service>` would; `end` takes the group. Called by rack-host.ts and its parts.

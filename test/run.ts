@@ -1,0 +1,109 @@
+/**
+ * Runs the test files: each in a process of its own with a hard deadline, kind after kind from quick to slow.
+ *
+ * A file that ends badly, prints no totals or skips a case has failed. After a whole run the cases that used real
+ * parts (test/real/count.ts) must not be fewer than test/floor.json says. The last line is `N passed, N failed`.
+ *
+ * usage: node build/test/run.js [PATH...]    a path is a folder or file of test/, such as test/real/rack-host.test.ts
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join, resolve } from 'node:path';
+import { runProcess, type RunResult } from './process.ts';
+
+interface Outcome {
+  file: string;
+  passed: number;
+  failed: number;
+  /** Cases per real part. */
+  real: Record<string, number>;
+}
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** Folders of test/ in the order in which they run; one that is not named here runs before `contract`. */
+const quick = ['shape', 'rules', 'core', 'api', 'task', 'scenario'];
+const slow = ['contract', 'native', 'real'];
+
+function findKinds(): string[] {
+  const folders = readdirSync(join(root, 'test'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const others = folders.map((entry) => entry.name).filter((name) => !quick.includes(name) && !slow.includes(name));
+  return [...quick, ...others.sort(), ...slow].filter((kind) => folders.some((entry) => entry.name === kind));
+}
+
+/** Test files of a kind as paths in the checkout. From the sources: `build` may still hold what was deleted. */
+function findFiles(kind: string, wanted: readonly string[]): string[] {
+  return readdirSync(join(root, 'test', kind), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.test\.tsx?$/.test(path))
+    .map((path) => join('test', kind, path))
+    .filter((path) => wanted.length === 0 || wanted.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)))
+    .sort();
+}
+
+async function runKind(kind: string, files: readonly string[]): Promise<Outcome[]> {
+  const isSlow = slow.includes(kind);
+  const atOnce = isSlow ? Math.max(1, Math.floor(cpus().length / 2)) : 2;
+  const queue = [...files];
+  const outcomes: Outcome[] = [];
+  const work = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) outcomes.push(await runFile(file, isSlow ? 600_000 : 180_000));
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return outcomes;
+}
+
+async function runFile(file: string, timeoutMs: number): Promise<Outcome> {
+  const startedAt = performance.now();
+  const program = join(root, 'build', file.replace(/\.tsx?$/, '.js'));
+  // The kernel ends the file when this process dies, however it dies; a rack host in turn ends with its file.
+  const argv = ['setpriv', '--pdeathsig', 'KILL', '--', 'node', '--enable-source-maps', program];
+  const result = await runProcess(argv, { timeoutMs, env: { ...process.env, NO_COLOR: '1' } });
+  const outcome = judge(file, result);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const verdict = outcome.failed === 0 ? 'ok  ' : 'FAIL';
+  console.log(`${verdict}  ${file}  ${outcome.passed} of ${outcome.passed + outcome.failed}, ${seconds} s`);
+  if (outcome.failed > 0) console.log(`${result.stdout}${result.stderr}\n(exit ${result.code})`);
+  return outcome;
+}
+
+/** Reads uvu's totals. Without them, or with a bad end after good totals, the file itself counts as one failure. */
+function judge(file: string, { stdout, code }: RunResult): Outcome {
+  const total = readNumber(stdout, /^ {2}Total: +(\d+)$/gm);
+  const passed = readNumber(stdout, /^ {2}Passed: +(\d+)$/gm);
+  const isWhole = total > 0 && (code === 0 || total > passed);
+  const counts = [...stdout.matchAll(/^real-cases (\{.*\})$/gm)].at(-1)?.[1];
+  return { file, passed, failed: isWhole ? total - passed : total - passed + 1, real: counts ? JSON.parse(counts) : {} };
+}
+
+function readNumber(text: string, pattern: RegExp): number {
+  return Number([...text.matchAll(pattern)].at(-1)?.[1] ?? 0);
+}
+
+/** Prints how many cases used each real part; gives the parts that fell below the floor. */
+function countReal(outcomes: readonly Outcome[]): string[] {
+  const floor: Record<string, number> = JSON.parse(readFileSync(join(root, 'test/floor.json'), 'utf8'));
+  const seen = new Map<string, number>();
+  for (const { real } of outcomes) {
+    for (const [part, cases] of Object.entries(real)) seen.set(part, (seen.get(part) ?? 0) + cases);
+  }
+  for (const part of Object.keys(floor)) console.log(`cases on real ${part}: ${seen.get(part) ?? 0}`);
+  return Object.keys(floor).filter((part) => (seen.get(part) ?? 0) < (floor[part] ?? 0))
+    .map((part) => `only ${seen.get(part) ?? 0} cases ran on real ${part}; test/floor.json asks for ${floor[part]}`);
+}
+
+async function main(paths: readonly string[]): Promise<number> {
+  const wanted = paths.map((path) => path.replace(/^build\//, '').replace(/\.js$/, '.ts').replace(/\/$/, ''));
+  const outcomes: Outcome[] = [];
+  for (const kind of findKinds()) outcomes.push(...await runKind(kind, findFiles(kind, wanted)));
+  const failures = outcomes.filter(({ failed }) => failed > 0).map(({ file, failed }) => `${file}: ${failed} failed`);
+  const isWholeRun = wanted.length === 0;
+  const missing = isWholeRun ? countReal(outcomes) : [];
+  if (outcomes.length === 0) missing.push('no test file has such a name');
+  for (const line of [...failures, ...missing]) console.log(`FAIL  ${line}`);
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, missing.length);
+  console.log(`${passed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,208 @@
+/**
+ * The simulated `Hypervisor`: one connection to a `SimulatedLibvirt`, with the faults a test asks for.
+ *
+ *   connected -> disconnected (`disconnect`, as when libvirtd restarts) -> connected (`reconnect`)
+ *
+ * `fail` makes a call fail once, before it acts or, with `isLate`, after it has acted, as when the answer is lost. Every call waits for at
+ * least one turn of promises, as a call over a socket does.
+ */
+import { createNotices } from '../../appliance/core/events.ts';
+import { type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
+import { aliasOf, completeDevice, devicesOf, factOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
+import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
+import { drawScreen } from './screen.ts';
+import { type Element, find, formatXml, parseXml } from './xml.ts';
+
+export type HypervisorCall = Exclude<keyof Hypervisor, 'connection' | 'onEvent' | 'close'>;
+
+interface Fault {
+  error: Error;
+  isLate: boolean;
+}
+
+export interface HypervisorControl {
+  /** The next call of that name (or the next `times`) fails with `error`, by default as libvirt tells an internal error. */
+  fail(call: HypervisorCall, error?: Error, options?: { isLate?: boolean; times?: number }): void;
+  disconnect(message?: string): void;
+  reconnect(): void;
+  /** How often the service has called it. */
+  count(call: HypervisorCall): number;
+}
+
+export interface SimulatedHypervisor extends Hypervisor {
+  control: HypervisorControl;
+}
+
+const hungMessage = 'Timed out during operation: cannot acquire state change lock (held by monitor=remoteDispatchConnectGetAllDomainStats)';
+
+export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedHypervisor {
+  const notices = createNotices<HypervisorEvent>((error) => { throw error; });
+  const faults = new Map<HypervisorCall, Fault[]>();
+  const counts = new Map<HypervisorCall, number>();
+  let connection: ReturnType<Hypervisor['connection']> = { state: 'connected', message: '' };
+
+  const switchTo = (state: 'connected' | 'disconnected', message: string) => {
+    if (connection.state === state) return;
+    connection = { state, message };
+    notices.emit({ type: 'connection', state, message });
+  };
+  const detach = libvirt.events.on((event) => { if (connection.state === 'connected') notices.emit(event); });
+
+  const through = <A extends unknown[], R>(name: HypervisorCall, call: (...args: A) => R | Promise<R>) => async (...args: A): Promise<R> => {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    await Promise.resolve();
+    if (connection.state === 'disconnected') throw new HypervisorError(`libvirt is not connected: ${connection.message}`, 0, 'disconnected');
+    const fault = faults.get(name)?.shift();
+    if (fault && !fault.isLate) throw fault.error;
+    const result = await call(...args);
+    if (fault) throw fault.error;
+    return result;
+  };
+  const calls = createCalls(libvirt);
+
+  return {
+    connection: () => connection,
+    onEvent: notices.on,
+    close: async () => {
+      detach();
+      connection = { state: 'disconnected', message: 'closed' };
+    },
+    facts: through('facts', calls.facts), domains: through('domains', calls.domains), stats: through('stats', calls.stats),
+    domainXml: through('domainXml', calls.domainXml), create: through('create', calls.create), shutdown: through('shutdown', calls.shutdown),
+    destroy: through('destroy', calls.destroy), reboot: through('reboot', calls.reboot), reset: through('reset', calls.reset),
+    suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
+    detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
+    resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
+    screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand),
+    networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
+    control: {
+      fail(call, error = new HypervisorError('internal error: simulated fault', 1, 'other'), { isLate = false, times = 1 } = {}) {
+        faults.set(call, [...(faults.get(call) ?? []), ...Array.from({ length: times }, () => ({ error, isLate }))]);
+      },
+      disconnect: (message = 'internal error: client socket is closed') => switchTo('disconnected', message),
+      reconnect: () => switchTo('connected', ''),
+      count: (call) => counts.get(call) ?? 0,
+    },
+  };
+}
+
+type Calls = Pick<Hypervisor, HypervisorCall>;
+
+function createCalls(libvirt: SimulatedLibvirt): Calls {
+  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createReadCalls(libvirt) };
+}
+
+/** The domain, provided that its QEMU answers. */
+function answering(libvirt: SimulatedLibvirt, uuid: string): SimulatedDomain {
+  const domain = libvirt.require(uuid);
+  if (domain.isHung) throw new HypervisorError(hungMessage, 68, 'timeout');
+  return domain;
+}
+
+function running(libvirt: SimulatedLibvirt, uuid: string): SimulatedDomain {
+  const domain = answering(libvirt, uuid);
+  if (domain.state !== 'running') throw refuse.invalid('domain is not running');
+  return domain;
+}
+
+function createPowerCalls(libvirt: SimulatedLibvirt) {
+  return {
+    async create(xml: string, { paused = false } = {}) {
+      const domain = libvirt.launch(xml);
+      if (libvirt.createMs > 0) await libvirt.clock.sleep(libvirt.createMs);
+      if (!paused) return libvirt.run(domain, 'booted');
+      libvirt.emit(lifecycle(domain, 'started', 'booted'));
+      libvirt.pause(domain);
+    },
+    shutdown: async (uuid: string) => libvirt.pressButton(running(libvirt, uuid)),
+    async destroy(uuid: string) {
+      const domain = libvirt.require(uuid);
+      if (!domain.isHung) libvirt.emit(lifecycle(domain, 'shutdown', 'host'));
+      libvirt.end(domain, 'destroyed');
+    },
+    async reboot(uuid: string) {
+      const domain = running(libvirt, uuid);
+      const { shutdownMs } = libvirt.behaviourOf(domain);
+      if (shutdownMs === 'never') return;
+      libvirt.clock.sleep(shutdownMs).then(() => { if (libvirt.domains().includes(domain)) libvirt.reset(domain); }, () => {});
+    },
+    reset: async (uuid: string) => libvirt.reset(answering(libvirt, uuid)),
+    async suspend(uuid: string) {
+      const domain = answering(libvirt, uuid);
+      if (domain.state !== 'paused') libvirt.pause(domain);
+    },
+    async resume(uuid: string) {
+      const domain = answering(libvirt, uuid);
+      if (domain.state === 'running') throw refuse.invalid('domain is already running');
+      libvirt.run(domain, 'unpaused');
+    },
+  };
+}
+
+function createDeviceCalls(libvirt: SimulatedLibvirt) {
+  const matching = (uuid: string, xml: string) => {
+    const domain = answering(libvirt, uuid);
+    const wanted = parseXml(xml);
+    return { domain, wanted, device: matchDevice(domain.tree, wanted) };
+  };
+  const existing = (uuid: string, xml: string) => {
+    const { domain, wanted, device } = matching(uuid, xml);
+    if (!device) throw refuse.other(`device not found: ${wanted.name} ${targetOf(wanted)} not found`, 99);
+    return { domain, wanted, device };
+  };
+  return {
+    async attachDevice(uuid: string, xml: string) {
+      const { domain, wanted, device } = matching(uuid, xml);
+      if (device?.name === 'disk') throw refuse.other(`XML error: target '${targetOf(wanted)}' duplicated`, 27);
+      completeDevice(domain.tree, wanted);
+      find(domain.tree, 'devices')?.children.push(wanted);
+    },
+    async detachDevice(uuid: string, xml: string) {
+      const { domain, device } = existing(uuid, xml);
+      const alias = aliasOf(device);
+      domain.unplugging.add(alias);
+      const { unplugMs } = libvirt.behaviourOf(domain);
+      if (unplugMs === 'never') return;
+      libvirt.clock.sleep(unplugMs).then(() => { if (libvirt.domains().includes(domain)) libvirt.letGo(domain, alias); }, () => {});
+    },
+    async updateDevice(uuid: string, xml: string) {
+      const { domain, wanted, device } = existing(uuid, xml);
+      const isMediaChange = device.attributes['device'] === 'cdrom' && sourceText(device) !== sourceText(wanted);
+      const alias = aliasOf(device);
+      device.children = [...wanted.children.filter((child) => child.name !== 'alias'), ...device.children.filter((child) => child.name === 'alias')];
+      if (!isMediaChange) return;
+      for (const change of ['open', 'close'] as const) libvirt.emit({ type: 'tray', uuid: domain.uuid, alias, change });
+    },
+    async resizeBlock(uuid: string, target: string, sizeBytes: number) {
+      const domain = answering(libvirt, uuid);
+      if (!devicesOf(domain.tree).some((device) => device.name === 'disk' && targetOf(device) === target)) {
+        throw refuse.other(`invalid argument: disk '${target}' was not found in the domain config`, 8);
+      }
+      domain.capacities.set(target, sizeBytes);
+    },
+  };
+}
+
+const sourceText = (disk: Element) => JSON.stringify(find(disk, 'source')?.attributes ?? {});
+
+function createReadCalls(libvirt: SimulatedLibvirt) {
+  return {
+    facts: async () => libvirt.facts,
+    domains: async () => libvirt.domains().map(factOf),
+    stats: async () => libvirt.domains().filter((domain) => !domain.isHung).map((domain) => statsOf(domain, libvirt.behaviourOf(domain), libvirt.clock.now())),
+    domainXml: async (uuid: string) => formatXml(libvirt.require(uuid).tree),
+    diskErrors: async (uuid: string) => ({ ...answering(libvirt, uuid).diskErrors }),
+    screenshot: async (uuid: string) => drawScreen(answering(libvirt, uuid)),
+    async agentCommand(uuid: string, command: string, _timeoutMs: number) {
+      if (!running(libvirt, uuid).hasAgent) throw refuse.other('Guest agent is not responding: QEMU guest agent is not connected', 86);
+      const { execute } = JSON.parse(command) as { execute: string }; // written by the service
+      return { return: execute === 'guest-get-host-name' ? { 'host-name': libvirt.require(uuid).name } : {} };
+    },
+    networks: async () => [...libvirt.networks.values()].map((network) => ({ ...network })),
+    async ensureNetwork(name: string, xml: string) {
+      const bridge = find(parseXml(xml), 'bridge')?.attributes['name'] ?? `virbr${libvirt.networks.size}`;
+      const network = libvirt.networks.get(name) ?? { name, bridge, active: true };
+      libvirt.networks.set(name, { ...network, active: true });
+    },
+  };
+}

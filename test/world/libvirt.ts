@@ -1,0 +1,219 @@
+/**
+ * The simulated host's libvirt and its guests. It outlives every connection to it, as the real one does: kill the service, make a
+ * new world from the same `SimulatedLibvirt`, and the guests still run.
+ *
+ * Order, details and messages of events and errors are those of libvirt 9.0 with QEMU 7.2; `test/contract` holds both to them:
+ *   create            resumed/unpaused, started/booted             (paused: started/booted, suspended/paused)
+ *   destroy           shutdown/host, stopped/destroyed
+ *   guest shuts down  shutdown/guest, stopped/shutdown
+ *   QEMU dies         stopped/failed
+ *   full disk         io-error, suspended/io-error
+ *   unplug            device-removed when the guest lets go; a guest without a system only at its next reset
+ */
+import { existsSync } from 'node:fs';
+import type { Clock } from '../../appliance/core/clock.ts';
+import { createNotices, type Notices } from '../../appliance/core/events.ts';
+import { type HypervisorEvent, HypervisorError, type HypervisorFacts, type Network } from '../../appliance/world.ts';
+import { aliasOf, devicesOf, enter, type GuestBehaviour, isWritable, makeDomain, type SimulatedDomain, sourceOf, targetOf } from './guest.ts';
+import { find, findAll } from './xml.ts';
+
+/** virErrorNumber, and the kind that the port gives it. */
+export const refuse = {
+  noDomain: (uuid: string) => new HypervisorError(`Domain not found: no domain with matching uuid '${uuid}'`, 42, 'no-domain'),
+  invalid: (what: string) => new HypervisorError(`Requested operation is not valid: ${what}`, 55, 'invalid-operation'),
+  exists: (message: string, code: number) => new HypervisorError(message, code, 'exists'),
+  other: (message: string, code: number) => new HypervisorError(message, code, 'other'),
+};
+
+export interface LibvirtOptions {
+  clock: Clock;
+  /** How long starting QEMU takes. */
+  createMs?: number;
+  guests?: Partial<GuestBehaviour>;
+  facts?: Partial<HypervisorFacts>;
+}
+
+export interface SimulatedLibvirt {
+  readonly clock: Clock;
+  readonly events: Notices<HypervisorEvent>;
+  readonly facts: HypervisorFacts;
+  readonly networks: Map<string, Network>;
+  readonly createMs: number;
+  domains(): SimulatedDomain[];
+  require(uuid: string): SimulatedDomain;
+  behaviourOf(domain: SimulatedDomain): GuestBehaviour;
+  /** Changes how the guest of that name behaves, now or when it starts; of every guest without a name. */
+  behave(behaviour: Partial<GuestBehaviour>, name?: string): void;
+
+  launch(xml: string): SimulatedDomain;
+  /** The vCPUs run from now on; a full disk stops them again at once. */
+  run(domain: SimulatedDomain, reason: 'booted' | 'unpaused'): void;
+  pause(domain: SimulatedDomain): void;
+  end(domain: SimulatedDomain, detail: 'destroyed' | 'shutdown' | 'failed' | 'crashed'): void;
+  pressButton(domain: SimulatedDomain): void;
+  reset(domain: SimulatedDomain): void;
+  letGo(domain: SimulatedDomain, alias: string): void;
+  emit(event: HypervisorEvent): void;
+
+  /** Writing below `folder` fails with "no space" from now on: guests with a disk there stop. */
+  fillDisk(folder: string): void;
+  freeDisk(folder: string): void;
+  /** The guest of that name panics, its QEMU is killed, its user shuts it down, it hangs. */
+  panic(name: string): void;
+  killQemu(name: string): void;
+  shutDownInside(name: string): void;
+  hang(name: string, isHung: boolean): void;
+  /** The power goes: every guest is gone, and nobody is told. */
+  cutPower(): void;
+}
+
+const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', cpuFraction: 0.2 };
+
+const plainFacts: HypervisorFacts = {
+  libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
+  cpuModel: 'EPYC-Rome', cpuVendor: 'AMD', domainTypes: ['qemu', 'kvm'], firmware: ['bios', 'efi'],
+};
+
+export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvirt {
+  const { clock } = options;
+  const domains = new Map<string, SimulatedDomain>();
+  const behaviours = new Map<string | undefined, Partial<GuestBehaviour>>([[undefined, options.guests ?? {}]]);
+  const fullFolders = new Set<string>();
+  const events = createNotices<HypervisorEvent>((error) => { throw error; });
+  const isThere = (domain: SimulatedDomain) => domains.get(domain.uuid) === domain;
+
+  /** Runs `work` unless the domain has ended meanwhile. */
+  const later = (domain: SimulatedDomain, ms: number | 'never', work: () => void) => {
+    if (ms === 'never') return;
+    clock.sleep(ms).then(() => { if (isThere(domain)) work(); }, () => {});
+  };
+  const named = (name: string) => {
+    const domain = [...domains.values()].find((each) => each.name === name);
+    if (!domain) throw new Error(`no simulated guest named ${name}`);
+    return domain;
+  };
+
+  const libvirt: SimulatedLibvirt = {
+    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts },
+    networks: new Map([['default', { name: 'default', bridge: 'virbr0', active: true }]]),
+    domains: () => [...domains.values()],
+    require(uuid) {
+      const domain = domains.get(uuid);
+      if (!domain) throw refuse.noDomain(uuid);
+      return domain;
+    },
+    behaviourOf: (domain) => ({ ...placidGuest, ...behaviours.get(undefined), ...behaviours.get(domain.name) }),
+    behave: (behaviour, name) => behaviours.set(name, { ...behaviours.get(name), ...behaviour }),
+    emit: (event) => events.emit(event),
+
+    launch(xml) {
+      const domain = makeDomain(xml);
+      refuseDuplicate(libvirt.domains(), domain);
+      refuseMissingParts(libvirt, domain);
+      domains.set(domain.uuid, domain);
+      return domain;
+    },
+    run(domain, reason) {
+      enter(domain, 'running', reason, clock.now());
+      events.emit(lifecycle(domain, 'resumed', 'unpaused'));
+      if (reason === 'booted') {
+        events.emit(lifecycle(domain, 'started', 'booted'));
+        later(domain, libvirt.behaviourOf(domain).agentMs, () => connectAgent(libvirt, domain));
+      }
+      domain.diskErrors = {};
+      for (const folder of fullFolders) stopOnFullDisk(libvirt, domain, folder);
+      if (domain.isButtonPending) libvirt.pressButton(domain);
+    },
+    pause(domain) {
+      enter(domain, 'paused', 'user', clock.now());
+      events.emit(lifecycle(domain, 'suspended', 'paused'));
+    },
+    end(domain, detail) {
+      domains.delete(domain.uuid);
+      events.emit(lifecycle(domain, 'stopped', detail));
+    },
+    pressButton(domain) {
+      domain.isButtonPending = domain.state !== 'running';
+      if (domain.isButtonPending) return;
+      later(domain, libvirt.behaviourOf(domain).shutdownMs, () => {
+        if (domain.state === 'running') libvirt.shutDownInside(domain.name);
+        else domain.isButtonPending = true;
+      });
+    },
+    reset(domain) {
+      events.emit({ type: 'reboot', uuid: domain.uuid });
+      for (const alias of domain.unplugging) libvirt.letGo(domain, alias);
+    },
+    letGo(domain, alias) {
+      if (!domain.unplugging.delete(alias)) return;
+      const devices = find(domain.tree, 'devices');
+      if (devices) devices.children = devices.children.filter((device) => aliasOf(device) !== alias);
+      events.emit({ type: 'device-removed', uuid: domain.uuid, alias });
+    },
+
+    fillDisk(folder) {
+      fullFolders.add(folder);
+      for (const domain of domains.values()) stopOnFullDisk(libvirt, domain, folder);
+    },
+    freeDisk: (folder) => void fullFolders.delete(folder),
+    panic(name) {
+      const domain = named(name);
+      enter(domain, 'crashed', 'panicked', clock.now());
+      events.emit(lifecycle(domain, 'crashed', 'panicked'));
+      libvirt.end(domain, 'crashed');
+    },
+    killQemu: (name) => libvirt.end(named(name), 'failed'),
+    shutDownInside(name) {
+      const domain = named(name);
+      enter(domain, 'shutting-down', 'unknown', clock.now());
+      events.emit(lifecycle(domain, 'shutdown', 'guest'));
+      libvirt.end(domain, 'shutdown');
+    },
+    hang: (name, isHung) => { named(name).isHung = isHung; },
+    cutPower: () => domains.clear(),
+  };
+  return libvirt;
+}
+
+export function lifecycle({ uuid, name }: SimulatedDomain, event: Extract<HypervisorEvent, { type: 'lifecycle' }>['event'], detail: string): HypervisorEvent {
+  return { type: 'lifecycle', uuid, name, event, detail };
+}
+
+function refuseDuplicate(domains: SimulatedDomain[], { uuid, name }: SimulatedDomain): void {
+  for (const domain of domains) {
+    if (domain.uuid === uuid && domain.name === name) throw refuse.exists(`Requested operation is not valid: domain '${name}' is already active`, 55);
+    if (domain.uuid === uuid) throw refuse.exists(`operation failed: domain '${domain.name}' is already defined with uuid ${uuid}`, 9);
+    if (domain.name === name) throw refuse.exists(`operation failed: domain '${name}' already exists with uuid ${domain.uuid}`, 9);
+  }
+}
+
+function refuseMissingParts({ networks }: SimulatedLibvirt, { tree }: SimulatedDomain): void {
+  for (const disk of findAll(tree, 'devices/disk')) {
+    const path = sourceOf(disk);
+    if (path && !existsSync(path)) throw refuse.other(`Cannot access storage file '${path}': No such file or directory`, 38);
+  }
+  for (const source of findAll(tree, 'devices/interface/source')) {
+    const name = source.attributes['network'];
+    if (name === undefined) continue;
+    const network = networks.get(name);
+    if (!network) throw refuse.other(`Network not found: no network with matching name '${name}'`, 43);
+    if (!network.active) throw refuse.invalid(`network '${name}' is not active`);
+  }
+}
+
+function stopOnFullDisk(libvirt: SimulatedLibvirt, domain: SimulatedDomain, folder: string): void {
+  if (domain.state !== 'running') return;
+  const disk = devicesOf(domain.tree).find((device) => isWritable(device) && sourceOf(device).startsWith(folder));
+  if (!disk) return;
+  domain.diskErrors[targetOf(disk)] = 'no-space';
+  enter(domain, 'paused', 'io-error', libvirt.clock.now());
+  libvirt.emit({ type: 'io-error', uuid: domain.uuid, path: sourceOf(disk), alias: aliasOf(disk), action: 'pause', reason: 'enospc' });
+  libvirt.emit(lifecycle(domain, 'suspended', 'io-error'));
+}
+
+function connectAgent(libvirt: SimulatedLibvirt, domain: SimulatedDomain): void {
+  const channel = findAll(domain.tree, 'devices/channel/target').find((target) => target.attributes['name'] === 'org.qemu.guest_agent.0');
+  if (!channel) return;
+  domain.hasAgent = true;
+  libvirt.emit({ type: 'agent', uuid: domain.uuid, state: 'connected' });
+}
