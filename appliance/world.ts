@@ -78,17 +78,8 @@ export interface HypervisorFacts {
   firmware: ('bios' | 'efi')[];
 }
 
-/** Why libvirt refused: its own error code and domain (virErrorNumber, virErrorDomain) and message. */
-export class HypervisorError extends Error {
-  override readonly name = 'HypervisorError';
-  readonly code: number;
-  readonly kind: 'no-domain' | 'exists' | 'disconnected' | 'timeout' | 'invalid-operation' | 'other';
-  constructor(message: string, code: number, kind: HypervisorError['kind']) {
-    super(message);
-    this.code = code;
-    this.kind = kind;
-  }
-}
+/** Why libvirt refused: its own error code and message. The one class that both hypervisors throw. */
+export { HypervisorError } from '../native/hypervisor-error.ts';
 
 export interface Network {
   name: string;

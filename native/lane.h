@@ -1,0 +1,30 @@
+/**
+ * Lanes: threads that run calls, apart by how long they may take, so that nothing quick waits behind something slow.
+ *
+ * | lane  | runs                                            | threads |
+ * |-------|-------------------------------------------------|---------|
+ * | query | what libvirtd answers without asking QEMU        | 4       |
+ * | guest | what needs QEMU or takes long, such as `create`   | 8       |
+ * | stats | the bulk read-out, which one hung QEMU can hold up | 4      |
+ * | power | `destroy`, the cure for a hung QEMU               | 4       |
+ * | agent | guest agent commands; the guest decides how long  | 4       |
+ *
+ * In the guest and agent lanes at most one call per domain runs at a time, in order of arrival: a hung QEMU holds one
+ * thread, not all. Another library gets a lane of its own here.
+ */
+#pragma once
+#include "operation.h"
+#include "session.h"
+
+#define LANE_QUEUE_LIMIT 10000
+
+struct lanes;
+
+/** Starts all threads; each holds the session until it ends. NULL on failure, with errno set. */
+struct lanes *lanes_start(struct session *session);
+
+/** Queues a call and takes it over. Returns 0 or -EAGAIN, then the call stays the caller's. */
+int lanes_submit(struct lanes *lanes, struct call *call);
+
+/** Drops what is queued and lets the threads end; the last one frees the lanes. */
+void lanes_end(struct lanes *lanes);

@@ -1,0 +1,33 @@
+/** What the operation table (operation.c) points at. Arguments are named in the order in which they arrive. */
+#pragma once
+#include "operation.h"
+
+/* libvirt-facts.c: what libvirtd answers by itself */
+void run_versions(struct call *call);
+void run_capabilities(struct call *call);
+void run_domain_capabilities(struct call *call); /* arch, machine */
+void run_domains(struct call *call);
+int run_domain_xml(struct call *call, virDomainPtr domain);
+void run_stats(struct call *call);
+
+/* libvirt-domain.c: what changes or asks one domain; the first argument is always its UUID */
+void run_create(struct call *call); /* xml, "paused" or "running" */
+int run_shutdown(struct call *call, virDomainPtr domain);
+int run_destroy(struct call *call, virDomainPtr domain);
+int run_reboot(struct call *call, virDomainPtr domain);
+int run_reset(struct call *call, virDomainPtr domain);
+int run_suspend(struct call *call, virDomainPtr domain);
+int run_resume(struct call *call, virDomainPtr domain);
+int run_attach_device(struct call *call, virDomainPtr domain); /* uuid, xml */
+int run_detach_device(struct call *call, virDomainPtr domain); /* uuid, xml */
+int run_update_device(struct call *call, virDomainPtr domain); /* uuid, xml */
+int run_resize_block(struct call *call, virDomainPtr domain); /* uuid, target, bytes in decimal */
+int run_disk_errors(struct call *call, virDomainPtr domain);
+int run_agent_command(struct call *call, virDomainPtr domain); /* uuid, command, seconds in decimal */
+
+/* libvirt-screenshot.c */
+int run_screenshot(struct call *call, virDomainPtr domain);
+
+/* libvirt-network.c */
+void run_networks(struct call *call);
+void run_ensure_network(struct call *call); /* name, xml */

@@ -1,0 +1,148 @@
+/**
+ * libvirt as the World's hypervisor: typed, with a deadline on every call, and without policy.
+ *
+ * States: `disconnected` until the first connection stands, then `connected`; the shim reconnects by itself and
+ * each change is a `connection` event. While disconnected every call rejects at once with kind `disconnected`; calls made
+ * before the first attempt has an outcome wait for it. Only real-world.ts and tests construct it.
+ */
+import type { Clock } from '../appliance/core/clock.ts';
+import type { DomainStats, Hypervisor, HypervisorEvent, Network } from '../appliance/world.ts';
+import { type Channel, openChannel } from './channel.ts';
+import { loadShim } from './ffi.ts';
+import { HypervisorError } from './hypervisor-error.ts';
+import { toEvent } from './libvirt-events.ts';
+import { hostArch, machineFor, type RawStats, toDomainFact, toDomainStats, toFacts } from './libvirt-facts.ts';
+import { nameDiskError } from './libvirt-names.ts';
+
+/** For what libvirtd answers without asking QEMU, and for the bulk read-out. */
+const fastTimeoutMs = 30_000;
+/** For what needs QEMU or the guest. */
+const slowTimeoutMs = 120_000;
+/** How long a read-out of statistics may be held up before a second one is sent past the hung QEMU. */
+const statsPatienceMs = 5_000;
+
+/** Connects to libvirt at `uri` through the shim at `library` (libbothy.so). Returns at once; throws if the shim cannot be loaded. */
+export function connectLibvirt(options: { uri: string; library: string; clock: Clock }): Hypervisor {
+  const listeners = new Set<(event: HypervisorEvent) => void>();
+  let connection: ReturnType<Hypervisor['connection']> = { state: 'disconnected', message: `Connecting to libvirtd at ${options.uri}.` };
+
+  const channel = openChannel({
+    shim: loadShim(options.library),
+    uri: options.uri,
+    clock: options.clock,
+    onEvent: (raw) => {
+      const event = toEvent(raw);
+      if (event?.type === 'connection') connection = { state: event.state, message: event.message };
+      if (event) for (const listener of listeners) listener(event);
+    },
+  });
+
+  return {
+    connection: () => connection,
+    ...readOperations(channel, options.clock),
+    ...powerOperations(channel),
+    ...deviceOperations(channel),
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async close() {
+      connection = { state: 'disconnected', message: 'The connection to the hypervisor is closed.' };
+      await channel.close();
+    },
+  };
+}
+
+type Read = Pick<Hypervisor, 'facts' | 'domains' | 'stats' | 'domainXml' | 'networks' | 'ensureNetwork'>;
+
+// The answers' types below are what libvirt-*.c writes for each operation.
+function readOperations(channel: Channel, clock: Clock): Read {
+  const ask = async <T>(operation: string, ...args: string[]): Promise<T> => (await channel.call(operation, args, fastTimeoutMs)) as T;
+  return {
+    async facts() {
+      const versions = await ask<{ libvirt: number; hypervisor: number }>('hypervisor-versions');
+      const capabilities = await ask<string>('capabilities');
+      const arch = hostArch(capabilities);
+      const domainCapabilities = await ask<string>('domain-capabilities', arch, machineFor(arch));
+      return toFacts({ versions, capabilities, domainCapabilities });
+    },
+    domains: async () => (await ask<RawStats[]>('domains')).map(toDomainFact),
+    async stats() {
+      const all = await firstAnswer(() => ask<RawStats[]>('stats'), clock);
+      return all.map(toDomainStats).filter((stats): stats is DomainStats => stats !== undefined);
+    },
+    domainXml: (uuid) => ask('domain-xml', uuid),
+    networks: () => ask<Network[]>('networks'),
+    async ensureNetwork(name, xml) {
+      await channel.call('ensure-network', [name, xml], slowTimeoutMs);
+    },
+  };
+}
+
+/**
+ * A QEMU that has hung holds up the first read-out that meets it, but is skipped by every later one, because libvirt
+ * then knows it to be busy. So when an answer is late, asks again and takes whichever comes first.
+ */
+async function firstAnswer<T>(ask: () => Promise<T>, clock: Clock): Promise<T> {
+  const isSettled = new AbortController();
+  const first = ask().finally(() => isSettled.abort());
+  const second = clock.sleep(statsPatienceMs, isSettled.signal).then(ask);
+  try {
+    return await Promise.any([first, second]);
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
+}
+
+type Power = Pick<Hypervisor, 'create' | 'shutdown' | 'destroy' | 'reboot' | 'reset' | 'suspend' | 'resume'>;
+
+function powerOperations(channel: Channel): Power {
+  const act = (operation: string) => async (uuid: string) => {
+    await channel.call(operation, [uuid], slowTimeoutMs);
+  };
+  return {
+    async create(xml, options) {
+      await channel.call('create', [xml, options?.paused ? 'paused' : 'running'], slowTimeoutMs).catch(asExists);
+    },
+    shutdown: act('shutdown'),
+    destroy: act('destroy'),
+    reboot: act('reboot'),
+    reset: act('reset'),
+    suspend: act('suspend'),
+    resume: act('resume'),
+  };
+}
+
+/** libvirt has no code of its own for a UUID or name in use: "domain is already active as", "already exists with uuid". */
+function asExists(error: unknown): never {
+  const isInUse = error instanceof HypervisorError && /already (active|exists)/.test(error.message);
+  throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
+}
+
+type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'agentCommand'>;
+
+function deviceOperations(channel: Channel): Devices {
+  const change = (operation: string) => async (uuid: string, xml: string) => {
+    await channel.call(operation, [uuid, xml], slowTimeoutMs);
+  };
+  return {
+    attachDevice: change('attach-device'),
+    detachDevice: change('detach-device'),
+    updateDevice: change('update-device'),
+    async resizeBlock(uuid, target, sizeBytes) {
+      await channel.call('resize-block', [uuid, target, BigInt(sizeBytes).toString()], slowTimeoutMs);
+    },
+    async diskErrors(uuid) {
+      const errors = (await channel.call('disk-errors', [uuid], slowTimeoutMs)) as Record<string, number>;
+      return Object.fromEntries(Object.entries(errors).map(([target, error]) => [target, nameDiskError(error)]));
+    },
+    async screenshot(uuid) {
+      return Buffer.from((await channel.call('screenshot', [uuid], slowTimeoutMs)) as string, 'base64');
+    },
+    async agentCommand(uuid, command, timeoutMs) {
+      const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
+      const answer = await channel.call('agent-command', [uuid, command, String(seconds)], timeoutMs + 5_000);
+      return JSON.parse(answer as string);
+    },
+  };
+}
