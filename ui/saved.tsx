@@ -4,6 +4,5 @@ import { Toast, ToToasts } from './toast.tsx';
 
 export function SavedToast({ summary }: { summary: string }) {
   const { phrase, t } = useUi();
-  const title = <>{phrase(summary)} <span class="quiet">{t('task.state.done')}</span></>;
-  return <ToToasts><Toast tone="ok" icon="check" title={title} /></ToToasts>;
+  return <ToToasts><Toast tone="ok" icon="check" title={<>{phrase(summary)} <span class="quiet">{t('task.state.done')}</span></>} /></ToToasts>;
 }

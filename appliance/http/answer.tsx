@@ -4,9 +4,9 @@
  * The operation has run by then and knows nothing of this. A page may name where to go next (`bothy-next: /vms/{name}`);
  * a form gets its faults back at its fields, anything else a toast.
  */
-import type { Child } from 'hono/jsx';
-import { UiContext, type Ui } from '../../ui/context.ts';
+import type { Ui } from '../../ui/context.ts';
 import { FormProblem, ProblemToast } from '../../ui/problem.tsx';
+import { renderAnswer } from '../../ui/render.tsx';
 import { SavedToast } from '../../ui/saved.tsx';
 import { showTask } from '../../ui/shown-task.ts';
 import { TaskToast } from '../../ui/task.tsx';
@@ -18,10 +18,6 @@ import type { Answer } from './execute.ts';
 
 export function isHtmx(request: Request): boolean {
   return request.headers.get('hx-request') === 'true';
-}
-
-export function renderHtml(ui: Ui, content: Child): string {
-  return String(<UiContext.Provider value={ui}>{content}</UiContext.Provider>);
 }
 
 export function jsonAnswer(answer: Answer): Response {
@@ -50,14 +46,14 @@ export interface Fragment {
   task: { row: TaskRow; definition: AnyTask | undefined } | undefined;
 }
 
-export function htmlAnswer({ ui, request, record, answer, task }: Fragment): Response {
+export async function htmlAnswer({ ui, request, record, answer, task }: Fragment): Promise<Response> {
   const headers = new Headers(answer.headers);
   headers.delete('location');
   headers.set('content-type', 'text/html; charset=utf-8');
   const next = request.headers.get('bothy-next');
   if (next) headers.set('hx-location', JSON.stringify({ path: fillNext(next, answer.body), target: '#page', select: '#page', swap: 'outerHTML' }));
-  const content = task ? <StartedTask {...task} ui={ui} /> : next ? '' : <SavedToast summary={record.summary} />;
-  return new Response(renderHtml(ui, content), { status: 200, headers });
+  const content = task ? <StartedTask {...task} ui={ui} /> : next ? <></> : <SavedToast summary={record.summary} />;
+  return new Response(await renderAnswer(content, ui), { status: 200, headers });
 }
 
 function StartedTask({ row, definition, ui }: { row: TaskRow; definition: AnyTask | undefined; ui: Ui }) {
@@ -72,9 +68,9 @@ function fillNext(next: string, body: unknown): string {
   return /^\/(?!\/)/.test(filled) ? filled : '/';
 }
 
-export function htmlProblem(ui: Ui, request: Request, problem: Problem, requestId: string): Response {
+export async function htmlProblem(ui: Ui, request: Request, problem: Problem, requestId: string): Promise<Response> {
   const shown = problem.toJson(requestId);
   const isForm = (request.headers.get('hx-source') ?? '').startsWith('form');
   const content = isForm ? <FormProblem problem={shown} /> : <ProblemToast problem={shown} />;
-  return new Response(renderHtml(ui, content), { status: problem.status, headers: problemHeaders(problem, 'text/html; charset=utf-8') });
+  return new Response(await renderAnswer(content, ui), { status: problem.status, headers: problemHeaders(problem, 'text/html; charset=utf-8') });
 }

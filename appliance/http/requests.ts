@@ -1,0 +1,100 @@
+/**
+ * What is known of each request: its id, who asks, from where, in which language. Found out once, on arrival, and kept with
+ * the request.
+ */
+import { randomUUID } from 'node:crypto';
+import { getConnInfo } from '@hono/node-server/conninfo';
+import type { Context } from 'hono';
+import { getCookie } from 'hono/cookie';
+import { chooseLocale, makeTranslator } from '../../ui/text.ts';
+import type { Ui } from '../../ui/context.ts';
+import type { Auth } from '../auth/auth.ts';
+import type { SignedIn } from '../auth/people.ts';
+import type { Call } from '../core/operation.ts';
+import type { Problem } from '../core/problem.ts';
+import type { Core } from '../core/services.ts';
+import type { Assets } from './assets.ts';
+import { authenticate, type Door, nobody, requireOwnOrigin } from './authenticate.ts';
+
+export interface Known {
+  who: SignedIn;
+  call: Call;
+}
+
+export interface Requests {
+  idOf(context: Context): string;
+  /** Who asks; throws when the credential is wrong or a change did not come from our own pages. */
+  callOf(context: Context): Known;
+  uiOf(context: Context): Ui;
+  /** Logs what the client is not told. */
+  report(context: Context, problem: Problem, thrown: unknown): void;
+}
+
+export interface RequestsOptions {
+  core: Core;
+  auth: Auth;
+  assets: Assets;
+  door: Door;
+  isSecure: boolean;
+}
+
+export function createRequests({ core, auth, assets, door, isSecure }: RequestsOptions): Requests {
+  const ids = new WeakMap<Request, string>();
+  const known = new WeakMap<Request, Known>();
+
+  const idOf = (context: Context) => {
+    const id = ids.get(context.req.raw) ?? randomUUID();
+    ids.set(context.req.raw, id);
+    return id;
+  };
+  const callOf = (context: Context): Known => {
+    const request = context.req.raw;
+    const before = known.get(request);
+    if (before) return before;
+    const who = authenticate(auth, door, request);
+    if (door === 'network') requireOwnOrigin(request, who);
+    const call: Call = {
+      requestId: idOf(context), actor: who.actor, from: door === 'local' ? 'local socket' : addressOf(context), at: core.clock.now(),
+      signal: request.signal, isSecure, answerHeaders: new Headers(),
+    };
+    known.set(request, { who, call });
+    return { who, call };
+  };
+  return {
+    idOf,
+    callOf,
+    uiOf(context) {
+      const { actor, csrfToken } = known.get(context.req.raw)?.who ?? peek(auth, door, context);
+      return {
+        ...makeTranslator(chooseLocale(getCookie(context, 'bothy_locale'), context.req.header('accept-language'))),
+        user: actor.credential === '' ? '' : actor.name,
+        csrf: csrfToken ?? '',
+        can: (permission) => actor.permissions.has(permission),
+        asset: assets.address,
+        path: context.req.path,
+      };
+    },
+    report(context, problem, thrown) {
+      const fields = { requestId: idOf(context), method: context.req.method, path: context.req.path, problem: problem.type, error: thrown };
+      if (problem.status >= 500) core.log.error('a request failed', fields);
+      else if (problem.cause) core.log.info('a request was refused', fields);
+    },
+  };
+}
+
+/** For the page that tells of the very failure to sign in. */
+function peek(auth: Auth, door: Door, context: Context): SignedIn {
+  try {
+    return authenticate(auth, door, context.req.raw);
+  } catch {
+    return { actor: nobody };
+  }
+}
+
+function addressOf(context: Context): string {
+  try {
+    return getConnInfo(context).remote.address ?? 'unknown';
+  } catch {
+    return 'in-process'; // app.request() of tests has no connection
+  }
+}
