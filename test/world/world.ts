@@ -1,0 +1,71 @@
+/**
+ * The simulated World, for tests and for `npm run dev`.
+ *
+ * Two things with two lives: the *host* (libvirt with its guests, disk, machine) goes on when the service is killed; a *world* is what one life of
+ * the service sees of it. To play a kill, make a second world of the same host:
+ *
+ *   const host = createSimulatedHost({ clock, statePath });
+ *   const first = createSimulatedWorld(host);      // ... kill the service ...
+ *   const second = createSimulatedWorld(host);     // the guests still run
+ */
+import type { Clock } from '../../appliance/core/clock.ts';
+import type { HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
+import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
+import type { GuestBehaviour } from './guest.ts';
+import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
+import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
+import { createSimulatedLibvirt, type SimulatedLibvirt } from './libvirt.ts';
+import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
+
+export interface HostOptions {
+  clock: Clock;
+  /** Where the service under test keeps its disks; `fillDisk` fills this folder. */
+  statePath: string;
+  /** How long starting QEMU takes; at once by default. */
+  createMs?: number;
+  guests?: Partial<GuestBehaviour>;
+  libvirt?: Partial<HypervisorFacts>;
+  machine?: Partial<MachineFacts>;
+}
+
+export interface SimulatedHost {
+  readonly clock: Clock;
+  readonly libvirt: SimulatedLibvirt;
+  readonly machine: SimulatedMachine;
+  readonly disk: SimulatedDisk;
+  readonly imageTool: SimulatedImageTool;
+  /** The file system of the state folder is full: guests that write there stop, tools fail. */
+  fillDisk(): void;
+  freeDisk(freeBytes: number): void;
+}
+
+export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 0, ...parts }: HostOptions): SimulatedHost {
+  const libvirt = createSimulatedLibvirt({ clock, guests, createMs, facts: parts.libvirt ?? {} });
+  const disk = createSimulatedDisk();
+  return {
+    clock, libvirt, disk,
+    machine: createSimulatedMachine(clock, parts.machine),
+    imageTool: createSimulatedImageTool(disk),
+    fillDisk() {
+      disk.setFree(0);
+      libvirt.fillDisk(statePath);
+    },
+    freeDisk(freeBytes) {
+      disk.setFree(freeBytes);
+      libvirt.freeDisk(statePath);
+    },
+  };
+}
+
+export interface SimulatedWorld extends World {
+  host: SimulatedHost;
+  /** Faults of this life's connection to libvirt. */
+  control: HypervisorControl;
+}
+
+export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
+  const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
+  const hypervisor = createSimulatedHypervisor(host.libvirt);
+  const { imageTool, disk, machine, clock } = host;
+  return { hypervisor, imageTool, disk, machine, clock, host, control: hypervisor.control };
+}
