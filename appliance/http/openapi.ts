@@ -41,7 +41,7 @@ export function openApi(records: AnyOperation[], version: string): Record<string
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Bothy', version, description: 'Virtual machines, storage and networks of one appliance.', license: { name: 'AGPL-3.0-or-later', identifier: 'AGPL-3.0-or-later' } },
+    info: { title: 'Bothy', version, description: 'Virtual machines, storage and networks of one appliance.', license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } },
     servers: [{ url: '/api/v1' }],
     security: [{ token: [] }, { session: [] }],
     tags: [...new Set(records.map(tagOf))].map((name) => ({ name })),

@@ -1,0 +1,43 @@
+/** The settings of the process, read once from the environment. Everything else is a wish in the database. */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { rootPath } from './paths.ts';
+
+const Environment = z.object({
+  BOTHY_STATE: z.string().min(1).default(join(rootPath, 'state')),
+  BOTHY_LISTEN: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}$/, 'use ADDRESS:PORT, such as 127.0.0.1:8080').default('127.0.0.1:8080'),
+  BOTHY_LIBVIRT: z.string().min(1).default('qemu:///system'),
+  BOTHY_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+  BOTHY_LOG: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+});
+
+export interface Config {
+  statePath: string;
+  listen: { host: string; port: number };
+  libvirtUri: string;
+  accel: 'auto' | 'kvm' | 'tcg';
+  logLevel: 'debug' | 'info' | 'warn' | 'error';
+  version: string;
+}
+
+/** Throws with every wrong variable by name and what it should be. */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const result = Environment.safeParse(environment);
+  if (!result.success) throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_LOG } = result.data;
+  const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(BOTHY_LISTEN) ?? [];
+  return {
+    statePath: resolve(BOTHY_STATE),
+    listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
+    libvirtUri: BOTHY_LIBVIRT,
+    accel: BOTHY_ACCEL,
+    logLevel: BOTHY_LOG,
+    version: (JSON.parse(readFileSync(join(rootPath, 'package.json'), 'utf8')) as { version: string }).version, // our own file
+  };
+}
+
+/** The socket of the command line; only root can open it. */
+export function localSocketPath(statePath: string): string {
+  return join(statePath, 'run/bothy.sock');
+}

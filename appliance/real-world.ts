@@ -1,0 +1,19 @@
+/** The real World: libvirt through the native shim, qemu-img, the kernel. Everything else of the process ends here. */
+import type { Config } from './config.ts';
+import { systemClock } from './core/clock.ts';
+import { createMachine } from './host/machine.ts';
+import { connectLibvirt } from '../native/libvirt.ts';
+import { nativeLibraryPath } from './paths.ts';
+import { createDiskSpace } from './storage/disk-space.ts';
+import { createQemuImg } from './storage/qemu-img.ts';
+import type { World } from './world.ts';
+
+export function realWorld(config: Config): World {
+  return {
+    hypervisor: connectLibvirt({ uri: config.libvirtUri, library: nativeLibraryPath, clock: systemClock }),
+    imageTool: createQemuImg(),
+    disk: createDiskSpace(),
+    machine: createMachine(),
+    clock: systemClock,
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Sockets: the web address (plain HTTP on loopback only, TLS everywhere else), the local socket of the command line, and the
+ * WebSockets of the consoles.
+ */
+import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import type { IncomingMessage, Server } from 'node:http';
+import { createServer as createPlain } from 'node:http';
+import { createServer as createSecure } from 'node:https';
+import { isIP } from 'node:net';
+import { dirname } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { getRequestListener } from '@hono/node-server';
+import type { Hono } from 'hono';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Config, localSocketPath } from './config.ts';
+import type { Log } from './core/log.ts';
+import { loadCertificate } from './http/certificate.ts';
+
+/** One viewer of a console, as the slice of VMs sees it. */
+export interface ViewerSocket {
+  /** Returns the bytes that wait to be sent, so that a slow viewer can be told from a fast one. */
+  send(data: Uint8Array | string): number;
+  close(code?: number, reason?: string): void;
+  onMessage(listener: (data: Uint8Array) => void): void;
+  onClose(listener: () => void): void;
+}
+
+/** Redeems a one-use ticket; `undefined` when it is not valid (any more). */
+export type OpenConsole = (ticket: string) => ((viewer: ViewerSocket) => void) | undefined;
+
+export interface ServerOptions {
+  config: Config;
+  log: Log;
+  network: Hono;
+  local: Hono;
+  openConsole: OpenConsole;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** Listens until `signal` aborts; resolves when every socket is closed. `onListening` gets the address to print. */
+export async function serve(options: ServerOptions, signal: AbortSignal, onListening: (url: string) => void): Promise<void> {
+  const { config } = options;
+  const isPlain = isLoopback(config.listen.host);
+  const web = await listenWeb(options, isPlain);
+  const local = await listenLocal(options);
+  onListening(urlOf(config, isPlain));
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  await Promise.all([web, local].map(close));
+  rmSync(localSocketPath(config.statePath), { force: true });
+}
+
+function urlOf({ listen: { host, port } }: Config, isPlain: boolean): string {
+  return `${isPlain ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+async function listenWeb({ config, network, openConsole, log }: ServerOptions, isPlain: boolean): Promise<Server> {
+  const listener = getRequestListener(network.fetch);
+  const server = isPlain ? createPlain(listener) : createSecure(await loadCertificate(config.statePath, config.listen.host), listener);
+  server.requestTimeout = 0; // an upload may take hours; the headers still have their own deadline
+  server.on('upgrade', consoleUpgrade(openConsole, log));
+  await listen(server, () => server.listen(config.listen.port, config.listen.host));
+  return server;
+}
+
+async function listenLocal({ config, local }: ServerOptions): Promise<Server> {
+  const path = localSocketPath(config.statePath);
+  mkdirSync(dirname(path), { recursive: true });
+  if (existsSync(path)) rmSync(path);
+  const server = createPlain(getRequestListener(local.fetch));
+  const before = process.umask(0o177);
+  await listen(server, () => server.listen(path)).finally(() => process.umask(before));
+  chmodSync(path, 0o600);
+  return server;
+}
+
+function listen(server: Server, start: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', resolve);
+    start();
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+/** A page can only open consoles of the appliance that served it, and only with a ticket. */
+function consoleUpgrade(openConsole: OpenConsole, log: Log) {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: 4 * 1024 * 1024, handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false) });
+  return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    const isOwn = request.headers.origin === undefined || safeHost(request.headers.origin) === request.headers.host;
+    const attach = isOwn && url.pathname.startsWith('/console/') ? openConsole(url.searchParams.get('ticket') ?? '') : undefined;
+    if (!attach) {
+      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      return;
+    }
+    socket.on('error', (error) => log.debug('a console connection broke', { error }));
+    sockets.handleUpgrade(request, socket, head, (webSocket) => attach(viewerOf(webSocket)));
+  };
+}
+
+function safeHost(origin: string): string | undefined {
+  try {
+    return new URL(origin).host;
+  } catch {
+    return undefined;
+  }
+}
+
+function viewerOf(socket: WebSocket): ViewerSocket {
+  socket.on('error', () => socket.terminate());
+  return {
+    send(data) {
+      if (socket.readyState === socket.OPEN) socket.send(data, { binary: typeof data !== 'string' });
+      return socket.bufferedAmount;
+    },
+    close: (code = 1000, reason = '') => socket.close(code, reason),
+    onMessage: (listener) => socket.on('message', (data: Buffer) => listener(data)),
+    onClose: (listener) => socket.on('close', listener),
+  };
+}

@@ -1,0 +1,89 @@
+/** The database: rehearsal, hooks, migrations with a copy, a database from the future. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
+import { sql } from 'drizzle-orm';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openDatabase } from '../../appliance/core/db.ts';
+
+const origin = { actor: 'test', operation: 'test' };
+
+/** A migrations folder as drizzle-kit writes it, with `count` tables. */
+function migrations(count: number): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bothy-migrations-'));
+  mkdirSync(join(folder, 'meta'));
+  const entries = Array.from({ length: count }, (_, index) => ({ idx: index, version: '6', when: 1000 + index, tag: `000${index}_t`, breakpoints: true }));
+  writeFileSync(join(folder, 'meta/_journal.json'), JSON.stringify({ version: '7', dialect: 'sqlite', entries }));
+  for (const { tag, idx } of entries) writeFileSync(join(folder, `${tag}.sql`), `create table t${idx} (x integer);`);
+  return folder;
+}
+
+const fresh = () => join(mkdtempSync(join(tmpdir(), 'bothy-db-')), 'bothy.db');
+const count = (database: ReturnType<typeof openDatabase>) => database.sql.values<[number]>(sql`select count(*) from t0`)[0]?.[0];
+
+test('a write is durable, a rehearsal leaves nothing and tells nobody', () => {
+  const database = openDatabase({ file: fresh(), migrations: migrations(1) });
+  const told: string[] = [];
+  const work = (name: string) => (tx: Parameters<Parameters<typeof database.write>[1]>[0]) => {
+    tx.sql.run(sql`insert into t0 values (1)`);
+    tx.afterCommit(() => told.push(name));
+    return tx.isRehearsal;
+  };
+  assert.is(database.rehearse(origin, work('rehearsal')), true);
+  assert.is(count(database), 0);
+  assert.is(database.write(origin, work('write')), false);
+  assert.is(count(database), 1);
+  assert.equal(told, ['write']);
+  database.close();
+});
+
+test('what is thrown in a write undoes it', () => {
+  const database = openDatabase({ file: fresh(), migrations: migrations(1) });
+  assert.throws(() => database.write(origin, (tx) => { tx.sql.run(sql`insert into t0 values (1)`); throw new Error('no'); }), 'no');
+  assert.is(count(database), 0);
+  database.close();
+});
+
+test('a write inside a write is a bug and is told as one', () => {
+  const database = openDatabase({ file: fresh(), migrations: migrations(1) });
+  assert.throws(() => database.write(origin, () => database.write(origin, () => 1)), /a write inside a write/);
+  database.close();
+});
+
+test('it is in WAL with full synchronisation and foreign keys', () => {
+  const file = fresh();
+  openDatabase({ file, migrations: migrations(1) }).close();
+  const plain = new Sqlite(file);
+  assert.is(plain.pragma('journal_mode', { simple: true }), 'wal');
+  plain.close();
+  const database = openDatabase({ file, migrations: migrations(1) });
+  assert.is(database.sql.values<[number]>(sql`pragma synchronous`)[0]?.[0], 2);
+  assert.is(database.sql.values<[number]>(sql`pragma foreign_keys`)[0]?.[0], 1);
+  database.close();
+});
+
+test('an upgrade keeps a copy of the database as it was', () => {
+  const file = fresh();
+  const first = openDatabase({ file, migrations: migrations(1) });
+  first.write(origin, (tx) => tx.sql.run(sql`insert into t0 values (7)`));
+  first.close();
+  assert.not.ok(readdirSync(join(file, '..')).some((name) => name.includes('.before-')), 'a fresh database needs no copy');
+  openDatabase({ file, migrations: migrations(2) }).close();
+  const copy = new Sqlite(`${file}.before-1001`, { readonly: true });
+  assert.equal(copy.prepare('select x from t0').all(), [{ x: 7 }]);
+  assert.not.ok(copy.prepare(`select 1 from sqlite_master where name = 't1'`).get());
+  copy.close();
+});
+
+test('a database from a newer version is refused untouched', () => {
+  const file = fresh();
+  openDatabase({ file, migrations: migrations(3) }).close();
+  const before = readFileSync(file);
+  assert.throws(() => openDatabase({ file, migrations: migrations(2) }), /newer version of Bothy/);
+  assert.equal(readFileSync(file), before);
+  assert.not.ok(existsSync(`${file}.before-1001`));
+});
+
+test.run();
