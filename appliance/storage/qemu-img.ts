@@ -41,42 +41,44 @@ const infoOutput = z.object({
 const measureOutput = z.object({ required: z.number(), 'fully-allocated': z.number() });
 const checkOutput = z.object({ corruptions: z.number().default(0), leaks: z.number().default(0) });
 
-export const qemuImg: ImageTool = {
-  async create(path, { format, sizeBytes, preallocated, signal }) {
-    await qemuImgRun(['create', '-q', '-f', format, '-o', preallocation(preallocated), '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
-  },
+export function createQemuImg(): ImageTool {
+  return {
+    async create(path, { format, sizeBytes, preallocated, signal }) {
+      await runQemuImg(['create', '-q', '-f', format, '-o', preallocation(preallocated), '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
+    },
 
-  async info(path, format, signal) {
-    const output = await qemuImgRun(['info', '--output=json', '--', source(path, format)], headerBounds, signal);
-    return toImageInfo(format, infoOutput.parse(JSON.parse(output)));
-  },
+    async info(path, format, signal) {
+      const output = await runQemuImg(['info', '--output=json', '--', source(path, format)], headerBounds, signal);
+      return toImageInfo(format, infoOutput.parse(JSON.parse(output)));
+    },
 
-  async resize(path, { format, sizeBytes, preallocated, signal }) {
-    const room = preallocated ? ['--preallocation=falloc'] : [];
-    await qemuImgRun(['resize', '-q', '-f', format, ...room, '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
-  },
+    async resize(path, { format, sizeBytes, preallocated, signal }) {
+      const room = preallocated ? ['--preallocation=falloc'] : [];
+      await runQemuImg(['resize', '-q', '-f', format, ...room, '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
+    },
 
-  async convert(from, to, { signal, progress }) {
-    const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, '-o', preallocation(to.preallocated), '--', source(from.path, from.format), plainPath(to.path)];
-    await qemuImgRun(argv, dataBounds, signal, (line) => {
-      const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
-      if (percent !== undefined) progress(Number(percent) / 100);
-    });
-  },
+    async convert(from, to, { signal, progress }) {
+      const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, '-o', preallocation(to.preallocated), '--', source(from.path, from.format), plainPath(to.path)];
+      await runQemuImg(argv, dataBounds, signal, (line) => {
+        const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
+        if (percent !== undefined) progress(Number(percent) / 100);
+      });
+    },
 
-  async measure(from, to, signal) {
-    const output = await qemuImgRun(['measure', '--output=json', '-O', to, source(from.path, from.format)], dataBounds, signal);
-    const sizes = measureOutput.parse(JSON.parse(output));
-    return { requiredBytes: sizes.required, fullyAllocatedBytes: sizes['fully-allocated'] };
-  },
+    async measure(from, to, signal) {
+      const output = await runQemuImg(['measure', '--output=json', '-O', to, source(from.path, from.format)], dataBounds, signal);
+      const sizes = measureOutput.parse(JSON.parse(output));
+      return { requiredBytes: sizes.required, fullyAllocatedBytes: sizes['fully-allocated'] };
+    },
 
-  async check(path, format, signal) {
-    if (format === 'raw') return { corruptions: 0, leaks: 0 };
-    return checkOutput.parse(JSON.parse(await checkReport(['check', '--output=json', '--', source(path, format)], signal)));
-  },
-};
+    async check(path, format, signal) {
+      if (format === 'raw') return { corruptions: 0, leaks: 0 };
+      return checkOutput.parse(JSON.parse(await checkReport(['check', '--output=json', '--', source(path, format)], signal)));
+    },
+  };
+}
 
-async function qemuImgRun(argv: string[], bounds: Bounds, signal: AbortSignal, onLine?: (line: string) => void): Promise<string> {
+async function runQemuImg(argv: string[], bounds: Bounds, signal: AbortSignal, onLine?: (line: string) => void): Promise<string> {
   // Without this glibc reserves 64 MiB of address space for each thread.
   const env = { MALLOC_ARENA_MAX: '1' };
   const { stdout } = await run(['qemu-img', ...argv], { ...bounds, signal, env, ...(onLine && { onLine }) });
@@ -86,7 +88,7 @@ async function qemuImgRun(argv: string[], bounds: Bounds, signal: AbortSignal, o
 /** A check that finds something exits with a code of its own, and still prints its report. */
 async function checkReport(argv: string[], signal: AbortSignal): Promise<string> {
   try {
-    return await qemuImgRun(argv, dataBounds, signal);
+    return await runQemuImg(argv, dataBounds, signal);
   } catch (error) {
     const hasReport = error instanceof ToolError && (error.exitCode === checkExit.corrupt || error.exitCode === checkExit.leaks);
     if (hasReport) return error.stdout;

@@ -9,9 +9,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run, ToolError } from '../../appliance/core/run.ts';
 import { GiB, MiB } from '../../appliance/core/units.ts';
-import { diskSpace } from '../../appliance/storage/disk-space.ts';
+import { createDiskSpace } from '../../appliance/storage/disk-space.ts';
 import { checkDeclared, headerBytes, recognise } from '../../appliance/storage/image-header.ts';
-import { qemuImg } from '../../appliance/storage/qemu-img.ts';
+import { createQemuImg } from '../../appliance/storage/qemu-img.ts';
 import type { DiskSpace, ImageFormat, ImageTool } from '../../appliance/world.ts';
 import { real } from '../real/count.ts';
 import { createSimulatedDisk } from '../world/disk-space.ts';
@@ -27,6 +27,7 @@ interface Parts {
   count(): void;
 }
 
+const qemuImg = createQemuImg();
 const signal = new AbortController().signal;
 const content = Buffer.concat([Buffer.from('boot sector'), Buffer.alloc(3 * MiB), Buffer.from('far away')]);
 
@@ -211,7 +212,7 @@ const foreignTool = (...argv: string[]) => run(['qemu-img', ...argv], { timeoutM
 defineCases({
   name: 'qemu-img',
   tool: qemuImg,
-  disk: diskSpace,
+  disk: createDiskSpace(),
   count: () => real('qemu-img'),
   async makeForeign(path, format, bytes) {
     await writeFile(`${path}.raw`, Buffer.concat([bytes, Buffer.alloc(4 * MiB - bytes.length)]));

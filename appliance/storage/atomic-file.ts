@@ -1,0 +1,39 @@
+/**
+ * Files that a power cut leaves either old or new: written under another name, synced, renamed, and the folder synced,
+ * because a name is data of its folder. Called by the backends.
+ */
+import { open, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
+
+/** The name under which `path` is written first; what is found under such a name is garbage. */
+export const unfinishedSuffix = '.new';
+
+/** Replaces the file at `path`, or creates it; resolves when a power cut can no longer undo it. */
+export async function writeFileAtomically(path: string, content: string, mode = 0o660): Promise<void> {
+  const unfinished = path + unfinishedSuffix;
+  const file = await open(unfinished, 'w', mode);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await renameDurably(unfinished, path);
+}
+
+/** Renames within one file system and syncs the folders of both names. */
+export async function renameDurably(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncPath(dirname(to));
+  if (dirname(from) !== dirname(to)) await syncPath(dirname(from));
+}
+
+/** Brings a file's content, or a folder's names, to the disk. */
+export async function syncPath(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
