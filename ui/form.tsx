@@ -56,16 +56,20 @@ export function Form(props: FormProps) {
   const groups = sections ?? [{ fields: [...fields.keys()] }];
   const address = apiPath(operation, path);
   return (
-    <form id={id} class="form" {...{ [`hx-${operation.method.toLowerCase()}`]: address }} hx-swap="none" hx-disable="find button[type=submit]"
+    <form id={id} class="form" data-sections={sections?.some((section) => section.title) ? '' : undefined} {...{ [`hx-${operation.method.toLowerCase()}`]: address }} hx-swap="none" hx-disable="find button[type=submit]"
       hx-headers={answerHeaders(props.next, generation)} data-method={operation.method} data-address={address} novalidate>
-      <div data-form-problem="" />
-      {props.children}
-      {groups.map((group) => <Section group={group} fields={group.fields.flatMap((name) => fields.get(name) ?? [])} form={props} />)}
-      {!props.hasNoCall && <ApiCall />}
+      <div class="form-body">
+        <div data-form-problem="" />
+        {props.children}
+        {groups.map((group) => <Section group={group} fields={group.fields.flatMap((name) => fields.get(name) ?? [])} form={props} />)}
+      </div>
       <footer class="form-foot">
-        <Button type="submit" text={props.submit ?? phrase(operation.summary)} tone={props.submitTone ?? 'primary'} />
-        {props.aside}
-        <span class="form-busy" aria-hidden="true">{t('form.sending')}</span>
+        <div class="verbs">
+          <Button type="submit" text={props.submit ?? phrase(operation.summary)} tone={props.submitTone ?? 'primary'} />
+          {props.aside}
+          <span class="form-busy" aria-hidden="true">{t('form.sending')}</span>
+        </div>
+        {!props.hasNoCall && <ApiCall />}
       </footer>
     </form>
   );

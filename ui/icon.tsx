@@ -44,7 +44,7 @@ const paths = {
   down: 'M5.5 8 10 12.5 14.5 8',
   right: 'M8 5.5 12.5 10 8 14.5',
   left: 'M12 5.5 7.5 10l4.5 4.5',
-  more: 'M5 10h.01M10 10h.01M15 10h.01',
+  more: 'M4.5 11.4a1.4 1.4 0 1 0 0-2.8 1.4 1.4 0 0 0 0 2.8zM10 11.4a1.4 1.4 0 1 0 0-2.8 1.4 1.4 0 0 0 0 2.8zM15.5 11.4a1.4 1.4 0 1 0 0-2.8 1.4 1.4 0 0 0 0 2.8z',
   search: 'M8.8 14.2a5.4 5.4 0 1 0 0-10.8 5.4 5.4 0 0 0 0 10.8zM12.8 12.8 17 17',
   leave: 'M8 4H4v12h4M12 6.5 15.5 10 12 13.5M8 10h7.5',
   copy: 'M7 7h9v9H7zM4 13V4h9',
@@ -58,12 +58,15 @@ const paths = {
   // State shapes: filled by the sheet where `data-fill` is set.
   dot: 'M10 15a5 5 0 1 0 0-10 5 5 0 0 0 0 10z',
   ring: 'M10 15a5 5 0 1 0 0-10 5 5 0 0 0 0 10z',
-  half: 'M10 15a5 5 0 1 0 0-10zM10 5a5 5 0 0 1 0 10',
+  half: 'M10 4.5a5.5 5.5 0 1 1-5.5 5.5',
 } as const;
 
 export type IconName = keyof typeof paths;
 
-const filled: ReadonlySet<IconName> = new Set<IconName>(['dot', 'play', 'stop']);
+const filled: ReadonlySet<IconName> = new Set<IconName>(['dot', 'play', 'stop', 'more']);
+
+/** For the gallery and tests. */
+export const iconNames = Object.keys(paths) as IconName[]; // the keys are exactly the union
 
 export interface IconProps {
   name: IconName;
@@ -88,11 +91,11 @@ export function Icon({ name, label, class: extra }: IconProps) {
 export function Mark() {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <path class="mark-roof" d="M2 15.5 16 4l5 4.1V5.5h3.5v5.5L30 15.5l-1.6 1.9L16 7.3 3.6 17.4z" />
-      <path class="mark-wall" d="M5.5 17.6 16 9l10.500 8.600V28h-21z" />
-      <path class="mark-door" d="M17.500 19.500h5V28h-5z" />
-      <path class="mark-window" d="M9.500 18.500h5v5h-5z" />
-      <path class="mark-frame" d="M12 18.500v5M9.500 21h5" />
+      <path class="mark-roof" d="M5.5 3.5h3.5V7h14V3.5h3.5V8l4 8h-29l4-8z" />
+      <path class="mark-wall" d="M4 17.2h24V28H4z" />
+      <path class="mark-door" d="M14 20h4.2v8H14zM21.2 20h4v4h-4z" />
+      <path class="mark-window" d="M6.8 20h4.4v4H6.8z" />
+      <path class="mark-frame" d="M9 20v4" />
     </svg>
   );
 }

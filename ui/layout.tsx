@@ -15,6 +15,8 @@ export interface NavItem {
   href: string;
   icon: IconName;
   text: Extract<TextKey, `nav.${string}`>;
+  /** Where the bottom bar has little room. */
+  shortText?: Extract<TextKey, `nav.${string}`>;
   /** Hidden from people whose roles lack it. */
   permission?: string;
   /** Has a place in the phone's bottom bar; the others are under "More". */
@@ -23,7 +25,7 @@ export interface NavItem {
 
 const navItems: NavItem[] = [
   { href: '/', icon: 'hut', text: 'nav.overview', inBar: true },
-  { href: '/vms', icon: 'vm', text: 'nav.vms', permission: 'vm.read', inBar: true },
+  { href: '/vms', icon: 'vm', text: 'nav.vms', shortText: 'nav.vmsShort', permission: 'vm.read', inBar: true },
   { href: '/storage', icon: 'storage', text: 'nav.storage', permission: 'storage.read', inBar: true },
   { href: '/networks', icon: 'network', text: 'nav.networks', permission: 'network.read' },
   { href: '/host', icon: 'host', text: 'nav.host', permission: 'host.read' },
@@ -115,12 +117,12 @@ function Rail() {
   );
 }
 
-function NavLink({ item }: { item: NavItem }) {
+function NavLink({ item, isShort }: { item: NavItem; isShort?: boolean }) {
   const { t, path } = useUi();
   const isHere = item.href === '/' ? path === '/' : path === item.href || path.startsWith(`${item.href}/`);
   return (
     <a href={item.href} aria-current={isHere ? 'page' : undefined} data-nav="">
-      <Icon name={item.icon} /><span>{t(item.text)}</span>
+      <Icon name={item.icon} /><span>{t((isShort && item.shortText) || item.text)}</span>
       {item.href === '/tasks' && <span class="nav-count" data-task-count="" hidden />}
     </a>
   );
@@ -131,7 +133,7 @@ function BottomBar() {
   const items = navItems.filter((item) => !item.permission || can(item.permission));
   return (
     <nav class="bar" aria-label={t('layout.mainNav')}>
-      {items.filter((item) => item.inBar).map((item) => <NavLink item={item} />)}
+      {items.filter((item) => item.inBar).map((item) => <NavLink item={item} isShort />)}
       <button type="button" popovertarget="more"><Icon name="menu" /><span>{t('layout.more')}</span></button>
       <div id="more" popover="auto" class="menu menu-sheet">
         {items.filter((item) => !item.inBar).map((item) => <NavLink item={item} />)}

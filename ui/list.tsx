@@ -43,7 +43,7 @@ function heading<Row>(column: Column<Row>): Child {
 }
 
 function Cell<Row>({ column, row }: { column: Column<Row>; row: Row }) {
-  return <td data-as={column.as} data-from={column.from} data-label={column.as ? undefined : column.head}>{column.cell(row)}</td>;
+  return <td data-as={column.as} data-from={column.from} data-label={column.as === undefined || column.as === 'number' ? column.head : undefined}>{column.cell(row)}</td>;
 }
 
 function NextPage({ href }: { href: string }) {

@@ -72,7 +72,12 @@ function cssText(path: string): string {
 }
 
 /** A whole page in place of the one that was asked for. */
-export function ProblemPage({ problem }: { problem: ShownProblem }) {
+export function ProblemPage(props: { problem: ShownProblem }) {
+  // One node deeper, so that the context is read while rendering and not by whoever calls this.
+  return <ProblemFrame {...props} />;
+}
+
+function ProblemFrame({ problem }: { problem: ShownProblem }) {
   const { t, user } = useUi();
   const Frame = user ? Shell : Bare;
   const title = problem.status === 404 ? t('problem.notFound') : problem.status === 403 ? t('problem.forbidden') : t('problem.title');

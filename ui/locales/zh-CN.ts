@@ -4,6 +4,7 @@ import type { Texts } from '../text.ts';
 export const zhCN = {
   'nav.overview': '概览',
   'nav.vms': '虚拟机',
+  'nav.vmsShort': '虚拟机',
   'nav.storage': '存储',
   'nav.networks': '网络',
   'nav.host': '主机',

@@ -1,0 +1,119 @@
+/** Set-up, sign-in, and the page of one's own account with API tokens and sessions. */
+import { passwordChange, sessionCreate, sessionDelete, sessionEnd, sessionList, setupOperation, tokenCreate, tokenDelete, tokenList } from '../../appliance/auth/operations.ts';
+import { OperationButton } from '../action.tsx';
+import { useUi } from '../context.ts';
+import { Form } from '../form.tsx';
+import { Time } from '../format.tsx';
+import { Icon } from '../icon.tsx';
+import { List } from '../list.tsx';
+import { type AnyPage, definePage } from '../page.ts';
+import { Empty, PageHead, Panel } from '../section.tsx';
+
+type Tokens = Awaited<ReturnType<typeof readTokens>>;
+type Sessions = Awaited<ReturnType<typeof readSessions>>;
+type Read = Parameters<AnyPage['load']>[0]['read'];
+
+const readTokens = async (read: Read) => (await read(tokenList, {})).items;
+const readSessions = async (read: Read) => (await read(sessionList, {})).items;
+
+const setupPage = definePage({
+  path: '/setup', frame: 'bare',
+  title: (_data, { t }) => t('auth.setup'),
+  load: ({ needsSetup }) => ({ needsSetup }),
+  view: ({ needsSetup }, { t }) => needsSetup
+    ? (
+      <>
+        <h1>{t('auth.setup')}</h1>
+        <p class="lead">{t('auth.setupLead')}</p>
+        <Form operation={setupOperation} id="setup" submit={t('auth.setupSubmit')} next="/" hasNoCall />
+      </>
+    )
+    : <SetUpAlready />,
+});
+
+function SetUpAlready() {
+  const { t } = useUi();
+  return <><h1>{t('auth.setupDone')}</h1><p class="lead">{t('auth.setupDoneLead')}</p><a class="button" data-tone="primary" href="/sign-in">{t('auth.signIn')}</a></>;
+}
+
+const signInPage = definePage({
+  path: '/sign-in', frame: 'bare',
+  title: (_data, { t }) => t('auth.signIn'),
+  load: () => ({}),
+  view: (_data, { t }) => (
+    <>
+      <h1>{t('auth.signIn')}</h1>
+      <p class="lead">{t('auth.signInLead')}</p>
+      <Form operation={sessionCreate} id="sign-in" submit={t('auth.signIn')} next="/" hasNoCall />
+    </>
+  ),
+});
+
+const accountPage = definePage({
+  path: '/account', live: ['token'],
+  title: (_data, { t }) => t('nav.account'),
+  async load({ read, can }) {
+    const isReader = can('user.read');
+    return { tokens: isReader ? await readTokens(read) : [], sessions: isReader ? await readSessions(read) : [] };
+  },
+  view: ({ tokens, sessions }, { t, user }) => (
+    <>
+      <PageHead title={t('nav.account')} lead={t('auth.signedInAs', { user })}><OperationButton operation={sessionDelete} path={{}} next="/sign-in" label={t('auth.signOut')} icon="leave" /></PageHead>
+      <div class="stack">
+        <TokenPanel tokens={tokens} />
+        <div class="grid">
+          <Panel title={t('auth.newToken')}><NewToken /></Panel>
+          <Panel title={t('auth.changePassword')}><Form operation={passwordChange} id="password" submit={t('auth.changePassword')} hasNoCall /></Panel>
+        </div>
+        <SessionPanel sessions={sessions} />
+      </div>
+    </>
+  ),
+});
+
+/** The answer shows the token once, in the box below the form. */
+function NewToken() {
+  const { t } = useUi();
+  return (
+    <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name'] }]} submitTone="primary">
+      <p class="quiet">{t('auth.newTokenHelp')}</p>
+    </Form>
+  );
+}
+
+function TokenPanel({ tokens }: { tokens: Tokens }) {
+  const { t } = useUi();
+  if (tokens.length === 0) return <Panel title={t('auth.tokens')}><Empty icon="key" title={t('auth.noTokens')} text={t('auth.noTokensText')} /></Panel>;
+  return (
+    <Panel title={t('auth.tokens')} layout="flush">
+      <List label={t('auth.tokens')} rows={tokens} rowId={(token) => `token-${token.id}`} columns={[
+        { head: t('field.name'), as: 'main', cell: (token) => <><Icon name="key" /> <strong>{token.name}</strong></> },
+        { head: t('field.owner'), cell: (token) => token.user },
+        { head: t('field.lastUsed'), cell: (token) => token.lastUsedAt === null ? t('time.never') : <Time at={token.lastUsedAt} /> },
+        { head: t('field.created'), from: 'desktop', cell: (token) => <Time at={token.createdAt} as="clock" /> },
+        { head: t('field.verbs'), as: 'verbs', cell: (token) => (
+          <OperationButton operation={tokenDelete} path={{ token: token.id }} label={t('auth.deleteToken')} icon="trash" tone="quiet" isCompact
+            confirm={{ title: t('auth.deleteTokenTitle', { name: token.name }), body: t('auth.deleteTokenBody') }} />
+        ) },
+      ]} />
+    </Panel>
+  );
+}
+
+function SessionPanel({ sessions }: { sessions: Sessions }) {
+  const { t } = useUi();
+  return (
+    <Panel title={t('auth.sessions')} layout="flush">
+      <List label={t('auth.sessions')} rows={sessions} rowId={(session) => `session-${session.id}`} columns={[
+        { head: t('field.user'), as: 'main', cell: (session) => <><strong>{session.user}</strong>{session.isThisOne && <small>{t('auth.thisSession')}</small>}</> },
+        { head: t('field.from'), cell: (session) => <code>{session.from}</code> },
+        { head: t('field.lastSeen'), cell: (session) => <Time at={session.lastSeenAt} /> },
+        { head: t('field.verbs'), as: 'verbs', cell: (session) => session.isThisOne ? null : (
+          <OperationButton operation={sessionEnd} path={{ session: session.id }} label={t('auth.endSession')} icon="leave" tone="quiet" isCompact />
+        ) },
+      ]} />
+    </Panel>
+  );
+}
+
+export const authPages: AnyPage[] = [setupPage, signInPage, accountPage];
