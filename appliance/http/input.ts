@@ -22,12 +22,21 @@ export async function readInput(record: AnyOperation, request: Request, params: 
 /** Checks `candidate` against the operation's schema; throws `invalid-input` with every fault. */
 export function checkInput(record: AnyOperation, candidate: unknown): unknown {
   const schema = record.kind === 'stream' ? record.input : record.input.strict();
-  const result = schema.safeParse(candidate);
+  const result = schema.safeParse(candidate, { error: explain });
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(toFieldErrors);
   const first = errors[0];
   const detail = errors.length === 1 && first ? `${first.path || 'The request'}: ${first.message}` : `${errors.length} fields need to be corrected.`;
   throw new Problem('invalid-input', detail, { errors });
+}
+
+const typeNames: Record<string, string> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'an object' };
+
+/** The library's own words for a wrong type are for programmers. */
+function explain(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  if (issue.input === undefined) return 'This is required.';
+  return `This must be ${typeNames[issue.expected] ?? issue.expected}.`;
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {

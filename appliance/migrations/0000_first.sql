@@ -1,3 +1,74 @@
+CREATE TABLE `audit` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at` integer NOT NULL,
+	`actor` text NOT NULL,
+	`from` text NOT NULL,
+	`operation` text NOT NULL,
+	`subject` text NOT NULL,
+	`outcome` text NOT NULL,
+	`requestId` text NOT NULL,
+	`count` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `audit_by_age` ON `audit` (`at`);--> statement-breakpoint
+CREATE TABLE `event` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`at` integer NOT NULL,
+	`lastAt` integer NOT NULL,
+	`count` integer NOT NULL,
+	`severity` text NOT NULL,
+	`code` text NOT NULL,
+	`message` text NOT NULL,
+	`nextStep` text,
+	`about` text NOT NULL,
+	`subject` text NOT NULL,
+	`endedAt` integer,
+	`isStanding` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `event_by_trouble` ON `event` (`code`,`subject`);--> statement-breakpoint
+CREATE INDEX `event_by_age` ON `event` (`at`);--> statement-breakpoint
+CREATE TABLE `session` (
+	`id` text PRIMARY KEY NOT NULL,
+	`secretHash` text NOT NULL,
+	`userId` text NOT NULL,
+	`from` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	`lastSeenAt` integer NOT NULL,
+	`expiresAt` integer NOT NULL,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `session_secretHash_unique` ON `session` (`secretHash`);--> statement-breakpoint
+CREATE TABLE `setup` (
+	`code` text PRIMARY KEY NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `token` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`secretHash` text NOT NULL,
+	`userId` text,
+	`permissions` text,
+	`createdAt` integer NOT NULL,
+	`expiresAt` integer,
+	`lastUsedAt` integer,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `token_name_unique` ON `token` (`name`);--> statement-breakpoint
+CREATE UNIQUE INDEX `token_secretHash_unique` ON `token` (`secretHash`);--> statement-breakpoint
+CREATE TABLE `user` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`passwordHash` text NOT NULL,
+	`roles` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `user_name_unique` ON `user` (`name`);--> statement-breakpoint
 CREATE TABLE `change` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`at` integer NOT NULL,
@@ -49,4 +120,52 @@ CREATE TABLE `task` (
 	`endedAt` integer
 );
 --> statement-breakpoint
-CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);
+CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);--> statement-breakpoint
+CREATE TABLE `vm_disk` (
+	`diskId` text PRIMARY KEY NOT NULL,
+	`vmId` text NOT NULL,
+	`slot` integer NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_disk_slot` ON `vm_disk` (`vmId`,`slot`);--> statement-breakpoint
+CREATE TABLE `vm_fact` (
+	`vmId` text PRIMARY KEY,
+	`state` text NOT NULL,
+	`reason` text NOT NULL,
+	`since` integer NOT NULL,
+	`startedAt` integer,
+	`running` text,
+	`hasAgent` integer NOT NULL,
+	`isDeleting` integer NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `vm_fact_state` ON `vm_fact` (`state`);--> statement-breakpoint
+CREATE TABLE `vm_nic` (
+	`id` text PRIMARY KEY NOT NULL,
+	`vmId` text NOT NULL,
+	`slot` integer NOT NULL,
+	`network` text NOT NULL,
+	`mac` text NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_nic_mac_unique` ON `vm_nic` (`mac`);--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_nic_slot` ON `vm_nic` (`vmId`,`slot`);--> statement-breakpoint
+CREATE INDEX `vm_nic_network` ON `vm_nic` (`network`);--> statement-breakpoint
+CREATE TABLE `vm` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`vcpus` integer NOT NULL,
+	`memoryBytes` integer NOT NULL,
+	`firmware` text NOT NULL,
+	`bootOrder` text NOT NULL,
+	`cdrom` text,
+	`autostart` integer NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_name_unique` ON `vm` (`name`);

@@ -1,0 +1,108 @@
+/**
+ * The composition root: the only file that constructs services. It opens the database, gives each slice what it needs from
+ * its left, and mounts what they offer.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Hono } from 'hono';
+import { pages } from '../ui/pages/index.ts';
+import { type Activity, createActivity } from './activity/activity.ts';
+import { type Auth, createAuth } from './auth/auth.ts';
+import type { Config } from './config.ts';
+import { openDatabase } from './core/db.ts';
+import { createJournal } from './core/journal.ts';
+import { createLocks } from './core/locks.ts';
+import type { Log } from './core/log.ts';
+import type { BoundOperation } from './core/operation.ts';
+import { createReconcilers } from './core/reconciler.ts';
+import type { Core } from './core/services.ts';
+import { createTasks, type TaskProbe } from './core/task.ts';
+import { createHost, type Host } from './host/host.ts';
+import { createHttp } from './http.ts';
+import type { Door } from './http/authenticate.ts';
+import { createNetwork } from './network/network.ts';
+import { migrationsPath } from './paths.ts';
+import { isLoopback, type OpenConsole } from './server.ts';
+import { createStorage } from './storage/storage.ts';
+import { createVm } from './vm/vm.ts';
+import type { World } from './world.ts';
+
+export interface App {
+  operations: BoundOperation[];
+  core: Core;
+  http(door: Door): Hono;
+  openConsole: OpenConsole;
+  /** The code for setting the first password; `undefined` once that is done. */
+  setupCode(): string | undefined;
+  /** Goes on with unfinished tasks and runs the reconcilers until `signal` aborts. */
+  start(signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  config: Config;
+  log: Log;
+  world: World;
+  probe?: TaskProbe;
+}
+
+export function createApp({ config, log, world, probe }: AppOptions): App {
+  const core = createCore({ config, log, world, ...(probe && { probe }) });
+  const auth = createAuth(core);
+  const activity = createActivity(core);
+  const host = createHost({ ...core, world, activity, accel: config.accel, version: config.version });
+  const network = createNetwork({ ...core, world, activity });
+  const storage = createStorage({ ...core, world, activity });
+  const vm = createVm({ ...core, world, activity, host, network, storage });
+  const operations = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
+  const http = mount({ core, auth, activity, host, operations, config });
+  return {
+    operations,
+    core,
+    http,
+    openConsole: vm.openConsole,
+    setupCode: () => auth.people.setupCode(),
+    start(signal) {
+      core.tasks.resume();
+      return core.reconcilers.start(signal);
+    },
+    async close() {
+      await core.tasks.stop();
+      await world.hypervisor.close();
+      core.database.close();
+    },
+  };
+}
+
+function createCore({ config, log, world, probe }: AppOptions): Core {
+  const { statePath } = config;
+  const { clock } = world;
+  mkdirSync(statePath, { recursive: true });
+  const database = openDatabase({ file: join(statePath, 'bothy.db'), migrations: migrationsPath });
+  const journal = createJournal({ database, clock, log });
+  const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(probe && { probe }) });
+  const reconcilers = createReconcilers({ clock, log });
+  return { database, journal, tasks, reconcilers, clock, log, statePath };
+}
+
+interface Mounted {
+  core: Core;
+  auth: Auth;
+  activity: Activity;
+  host: Host;
+  operations: BoundOperation[];
+  config: Config;
+}
+
+function mount({ core, auth, activity, host, operations, config }: Mounted): (door: Door) => Hono {
+  return createHttp({
+    core, auth, operations, pages,
+    audit: activity.audit,
+    version: config.version,
+    isSecure: !isLoopback(config.listen.host),
+    health: host.health,
+    metrics: host.metrics,
+  });
+}
+
+
