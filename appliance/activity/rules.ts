@@ -1,0 +1,54 @@
+/** Decisions of this slice that need nothing but their arguments. */
+import type { Change } from '../core/journal.ts';
+
+/** After so long without a notice the same trouble counts as new. */
+export const forgetTroubleMs = 3_600_000;
+/** A notice of a known trouble is written at most this often. */
+export const renoticeMs = 60_000;
+
+export interface Trouble {
+  lastAt: number;
+  message: string;
+  endedAt: number | null;
+}
+
+/** What to do with one more notice of a trouble: a new row, a new count on the known row, or nothing. */
+export function judgeNotice(known: Trouble | undefined, notice: { at: number; message: string }): 'insert' | 'update' | 'skip' {
+  if (!known || known.endedAt !== null || notice.at - known.lastAt > forgetTroubleMs) return 'insert';
+  return known.message !== notice.message || notice.at - known.lastAt >= renoticeMs ? 'update' : 'skip';
+}
+
+/** Ids in one order, so that the same things give the same text. */
+export function subjectOf(about: { id: string }[]): string {
+  return about.map(({ id }) => id).sort().join(' ');
+}
+
+/** One entry for each object, in order of its last change: what a reader who has seen none of `changes` needs to know. */
+export function coalesce(changes: Change[]): Change[] {
+  const byObject = new Map<string, Change>();
+  for (const change of changes) {
+    const key = `${change.kind}/${change.id}`;
+    const earlier = byObject.get(key);
+    byObject.delete(key);
+    const what = earlier?.what === 'created' && change.what === 'updated' ? 'created' : change.what;
+    byObject.set(key, { ...change, what });
+  }
+  return [...byObject.values()];
+}
+
+const readPermissions: Record<string, string> = { 'storage-domain': 'storage.read', token: 'user.read' };
+
+/** The permission that lets somebody learn of changes to such things. */
+export function permissionToSee(kind: string): string {
+  return readPermissions[kind] ?? `${kind}.read`;
+}
+
+/** Where a page of a list in descending order of (at, id) goes on. */
+export function formatCursor(row: { at: number; id: string | number }): string {
+  return `${row.at}~${row.id}`;
+}
+
+export function parseCursor(cursor: string): { at: number; id: string } | undefined {
+  const match = /^(\d{1,15})~([\w-]{1,40})$/.exec(cursor);
+  return match ? { at: Number(match[1]), id: match[2] ?? '' } : undefined;
+}

@@ -1,0 +1,45 @@
+/** What happened on this host, and who did what. Both belong to the host, are bounded, and are never changed by people. */
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+
+export const eventTable = sqliteTable(
+  'event',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    /** Since when, and when it was last noticed. */
+    at: integer().notNull(),
+    lastAt: integer().notNull(),
+    /** How often it was noticed. */
+    count: integer().notNull(),
+    severity: text({ enum: ['info', 'warning', 'error'] }).notNull(),
+    /** Stable, for programs: `vm.paused-no-space`. */
+    code: text().notNull(),
+    message: text().notNull(),
+    nextStep: text(),
+    about: text({ mode: 'json' }).$type<{ kind: string; id: string; name: string }[]>().notNull(),
+    /** Ids of `about`, sorted: with the code it says whether two notices are of one trouble. */
+    subject: text().notNull(),
+    /** The trouble is over; null while it lasts, and for what only happens. */
+    endedAt: integer(),
+    /** A trouble that lasts until it is settled. */
+    isStanding: integer({ mode: 'boolean' }).notNull(),
+  },
+  (table) => [index('event_by_trouble').on(table.code, table.subject), index('event_by_age').on(table.at)],
+);
+
+export const auditTable = sqliteTable(
+  'audit',
+  {
+    id: integer().primaryKey({ autoIncrement: true }),
+    at: integer().notNull(),
+    actor: text().notNull(),
+    from: text().notNull(),
+    operation: text().notNull(),
+    subject: text({ mode: 'json' }).$type<Record<string, string>>().notNull(),
+    /** `ok`, or the type of the problem: `forbidden`, `wrong-state`, ... */
+    outcome: text().notNull(),
+    requestId: text().notNull(),
+    /** Equal refusals in a row, told as one. */
+    count: integer().notNull(),
+  },
+  (table) => [index('audit_by_age').on(table.at)],
+);
