@@ -8,20 +8,18 @@
 
 #include "thread.h"
 
-#define THREADS_PER_LINK 4
 #define MOST_THREADS 8
 
 static const struct {
     const char *thread_name;
-    enum link_id first_link;
     int threads;
     bool is_one_per_domain;
 } plan[LANE_COUNT] = {
-    [LANE_QUERY] = { "bothy-query", LINK_QUERY, 4, false },
-    [LANE_GUEST] = { "bothy-guest", LINK_GUEST_A, 8, true },
-    [LANE_STATS] = { "bothy-stats", LINK_STATS, 4, false },
-    [LANE_POWER] = { "bothy-power", LINK_POWER, 4, false },
-    [LANE_AGENT] = { "bothy-agent", LINK_AGENT, 4, true },
+    [LANE_QUERY] = { "bothy-query", 4, false },
+    [LANE_GUEST] = { "bothy-guest", 8, true },
+    [LANE_STATS] = { "bothy-stats", 4, false },
+    [LANE_POWER] = { "bothy-power", 4, false },
+    [LANE_AGENT] = { "bothy-agent", 4, true },
 };
 
 struct lane {
@@ -36,6 +34,7 @@ struct worker {
     struct lanes *lanes;
     enum lane_id lane;
     int number;
+    virConnectPtr connection; /* opened when first needed, and again when lost */
 };
 
 struct lanes {
@@ -101,20 +100,31 @@ static void give_back(struct worker *worker)
     pthread_mutex_unlock(&worker->lanes->lock);
 }
 
-static void run_connected(struct session *session, enum link_id link, struct call *call)
+/** Sees to it that the worker has a connection that stands. Returns NULL or why not; the caller frees it. */
+static char *connect_worker(struct worker *worker, int64_t deadline_ms)
 {
-    char *why = NULL;
+    struct session *session = worker->lanes->session;
+    char *obstacle = session_obstacle(session, deadline_ms);
 
-    call->connection = session_borrow(session, link, call->deadline_ms, &why);
-    if (!call->connection) {
-        fail_with(call, why ? why : "", false);
-        free(why);
+    if (obstacle) return obstacle;
+    if (worker->connection && virConnectIsAlive(worker->connection) == 1) return NULL;
+    if (worker->connection) virConnectClose(worker->connection);
+    worker->connection = session_connect(session);
+    return worker->connection ? NULL : strdup(virGetLastErrorMessage());
+}
+
+static void run_connected(struct worker *worker, struct call *call)
+{
+    char *obstacle = connect_worker(worker, call->deadline_ms);
+
+    if (obstacle) {
+        fail_with(call, obstacle, false);
+        free(obstacle);
         return;
     }
     virResetLastError();
+    call->connection = worker->connection;
     call_run(call);
-    if (call->error.length > 0 && virConnectIsAlive(call->connection) != 1) session_report_lost(session, link, call->connection);
-    virConnectClose(call->connection);
 }
 
 static void release(struct lanes *lanes)
@@ -129,19 +139,19 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct session *session = worker->lanes->session;
-    enum link_id link = plan[worker->lane].first_link + (unsigned)(worker->number / THREADS_PER_LINK);
     struct call *call;
 
     while ((call = take(worker))) {
         if (monotonic_ms() < call->deadline_ms) {
             struct json line = { 0 };
-            run_connected(session, link, call);
+            run_connected(worker, call);
             call_print(call, &line);
             session_send(session, &line);
         }
         give_back(worker);
         call_free(call);
     }
+    if (worker->connection) virConnectClose(worker->connection);
     release(worker->lanes);
     session_release(session);
     free(worker);

@@ -1,5 +1,5 @@
 /**
- * Lanes: threads that run calls, apart by how long they may take, so that nothing quick waits behind something slow.
+ * Lanes: threads that run calls, set apart by how long they may take, so that nothing quick waits behind something slow.
  *
  * | lane  | runs                                            | threads |
  * |-------|-------------------------------------------------|---------|
@@ -10,7 +10,7 @@
  * | agent | guest agent commands; the guest decides how long  | 4       |
  *
  * In the guest and agent lanes at most one call per domain runs at a time, in order of arrival: a hung QEMU holds one
- * thread, not all. Another library gets a lane of its own here.
+ * thread, not all. Each thread has a connection of its own (session.h says why). Another library gets a lane of its own.
  */
 #pragma once
 #include "operation.h"

@@ -17,10 +17,13 @@ export function toDomainFact(raw: RawStats): DomainFact {
   return { uuid: raw.uuid, name: raw.name, state: nameState(state), reason: nameReason(state, Number(raw['state.reason'])) };
 }
 
-/** `undefined` when libvirt had to leave the domain's numbers out because it is busy or hung. */
+/**
+ * `undefined` for a domain that is busy with another call or hung: libvirt then leaves out what QEMU and its process would
+ * tell, `balloon.rss` among it, which every other active domain has.
+ */
 export function toDomainStats(raw: RawStats): DomainStats | undefined {
   const number = (name: string) => Number(raw[name] ?? 0);
-  if (raw['cpu.time'] === undefined || raw['balloon.current'] === undefined) return undefined;
+  if (raw['balloon.rss'] === undefined) return undefined;
   return {
     uuid: raw.uuid,
     state: nameState(number('state.state')),
@@ -28,7 +31,7 @@ export function toDomainStats(raw: RawStats): DomainStats | undefined {
     vcpus: number('vcpu.current'),
     memoryBytes: number('balloon.current') * 1024,
     ...(raw['balloon.unused'] !== undefined && { unusedBytes: number('balloon.unused') * 1024 }),
-    ...(raw['balloon.rss'] !== undefined && { residentBytes: number('balloon.rss') * 1024 }),
+    residentBytes: number('balloon.rss') * 1024,
     blocks: Array.from({ length: number('block.count') }, (_, i) => ({
       target: String(raw[`block.${i}.name`] ?? ''),
       readBytes: number(`block.${i}.rd.bytes`),

@@ -19,12 +19,6 @@
 
 enum state { STATE_CONNECTING, STATE_CONNECTED, STATE_DISCONNECTED };
 
-struct link {
-    struct session *session;
-    virConnectPtr connection;
-    const char *loss; /* why it is no more, a static text; NULL while it stands */
-};
-
 struct session {
     pthread_mutex_t lock; /* never held while libvirt runs: its callbacks take it */
     pthread_cond_t changed;
@@ -32,10 +26,9 @@ struct session {
     bool is_ending;
     enum state state;
     char *message;
+    const char *loss; /* why the connection is no more, a static text; NULL while it stands */
     char *uri;
     struct outlet *outlet;
-    struct link links[LINK_COUNT];
-    struct event_registration events;
 };
 
 struct session *session_hold(struct session *session)
@@ -62,14 +55,6 @@ void session_release(void *opaque)
     free(session);
 }
 
-bool session_is_ending(struct session *session)
-{
-    pthread_mutex_lock(&session->lock);
-    bool is_ending = session->is_ending;
-    pthread_mutex_unlock(&session->lock);
-    return is_ending;
-}
-
 void session_send(struct session *session, struct json *line)
 {
     outlet_send(session->outlet, line);
@@ -78,6 +63,14 @@ void session_send(struct session *session, struct json *line)
 void session_send_event(struct session *session, struct json *line)
 {
     outlet_send_event(session->outlet, line);
+}
+
+virConnectPtr session_connect(struct session *session)
+{
+    virConnectPtr connection = virConnectOpen(session->uri);
+
+    if (connection) virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+    return connection;
 }
 
 /** Takes the new state; tells Node if state or message differ from what it knows. Owns `message`. */
@@ -91,14 +84,13 @@ static void announce(struct session *session, enum state state, char *message)
     session->message = message;
     session->state = state;
     pthread_cond_broadcast(&session->changed);
-    if (is_news) {
-        json_raw(&line, "{\"event\":\"connection\",\"state\":\"%s\",\"message\":",
-                 state == STATE_CONNECTED ? "connected" : "disconnected");
-        json_string(&line, message);
-        json_raw(&line, "}");
-        outlet_send(session->outlet, &line);
-    }
     pthread_mutex_unlock(&session->lock);
+    if (!is_news) return;
+    json_raw(&line, "{\"event\":\"connection\",\"state\":\"%s\",\"message\":",
+             state == STATE_CONNECTED ? "connected" : "disconnected");
+    json_string(&line, session->message); /* only this thread changes it */
+    json_raw(&line, "}");
+    outlet_send(session->outlet, &line);
 }
 
 static char *describe(const char *format, const char *uri, const char *cause)
@@ -108,89 +100,49 @@ static char *describe(const char *format, const char *uri, const char *cause)
     return asprintf(&message, format, uri, cause) < 0 ? strdup("out of memory") : message;
 }
 
-static void mark_lost(struct link *link, const char *cause)
-{
-    if (!link->loss) link->loss = cause;
-    pthread_cond_broadcast(&link->session->changed);
-}
-
 static void on_close(virConnectPtr connection, int reason, void *opaque)
 {
     static const char *const causes[] = { "input/output error", "libvirtd has ended", "no answer for 25 seconds", "closed" };
-    struct link *link = opaque;
+    struct session *session = opaque;
 
     (void)connection;
-    pthread_mutex_lock(&link->session->lock);
-    mark_lost(link, reason >= 0 && reason < 4 ? causes[reason] : "unknown reason");
-    pthread_mutex_unlock(&link->session->lock);
-}
-
-static void release_link(void *opaque)
-{
-    struct link *link = opaque;
-
-    session_release(link->session);
-}
-
-void session_report_lost(struct session *session, enum link_id id, virConnectPtr connection)
-{
     pthread_mutex_lock(&session->lock);
-    if (session->links[id].connection == connection) mark_lost(&session->links[id], "a call found it closed");
+    session->loss = reason >= 0 && reason < 4 ? causes[reason] : "unknown reason";
+    pthread_cond_broadcast(&session->changed);
     pthread_mutex_unlock(&session->lock);
 }
 
-/** Closes a lost connection. Threads that still use it hold their own reference and fail by themselves. */
-static void close_link(struct link *link, enum link_id id)
+static void close_connection(virConnectPtr connection, struct event_registration *events)
 {
-    struct session *session = link->session;
-
-    pthread_mutex_lock(&session->lock);
-    virConnectPtr connection = link->connection;
-    link->connection = NULL;
-    link->loss = NULL;
-    pthread_mutex_unlock(&session->lock);
-    if (!connection) return;
-    if (id == LINK_QUERY) deregister_events(connection, &session->events);
+    deregister_events(connection, events);
     virConnectUnregisterCloseCallback(connection, on_close);
     virConnectClose(connection);
 }
 
-/** Opens a connection and registers for what it reports. Returns whether it stands. */
-static bool open_link(struct link *link, enum link_id id)
+/** Opens the connection and registers for what it reports. NULL on failure; `*failure` then says why (the caller frees it). */
+static virConnectPtr open_connection(struct session *session, struct event_registration *events, char **failure)
 {
-    struct session *session = link->session;
-    virConnectPtr connection = virConnectOpen(session->uri);
+    virConnectPtr connection = session_connect(session);
+    bool is_standing = false;
 
-    if (!connection) return false;
-    virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
-    pthread_mutex_lock(&session->lock);
-    link->connection = connection;
-    pthread_mutex_unlock(&session->lock);
-    session_hold(session);
-    if (virConnectRegisterCloseCallback(connection, on_close, link, release_link) < 0) {
-        session_release(session);
-        return false;
+    if (connection) {
+        session->loss = NULL; /* no callback is registered yet */
+        session_hold(session);
+        if (virConnectRegisterCloseCallback(connection, on_close, session, session_release) < 0) session_release(session);
+        else is_standing = register_events(connection, session, events);
     }
-    if (id == LINK_QUERY && !register_events(connection, session, &session->events)) return false;
-    return virConnectIsAlive(connection) == 1; /* it may have died before the callback was there */
+    if (is_standing && virConnectIsAlive(connection) == 1) return connection; /* it may have died before the callback was there */
+    *failure = describe("libvirtd does not answer at %s: %s", session->uri, virGetLastErrorMessage());
+    if (connection) close_connection(connection, events);
+    return NULL;
 }
 
-/** Opens what is not open. Returns NULL when all connections stand, else why not (the caller frees it). */
-static char *open_links(struct session *session)
+static bool is_ending(struct session *session)
 {
-    for (enum link_id id = 0; id < LINK_COUNT; id++) {
-        struct link *link = &session->links[id];
-        pthread_mutex_lock(&session->lock);
-        bool is_standing = link->connection && !link->loss;
-        pthread_mutex_unlock(&session->lock);
-        if (is_standing) continue;
-        close_link(link, id);
-        if (open_link(link, id)) continue;
-        char *message = describe("libvirtd does not answer at %s: %s", session->uri, virGetLastErrorMessage());
-        close_link(link, id);
-        return message;
-    }
-    return NULL;
+    pthread_mutex_lock(&session->lock);
+    bool result = session->is_ending;
+    pthread_mutex_unlock(&session->lock);
+    return result;
 }
 
 static void rest(struct session *session, int duration_ms)
@@ -203,34 +155,27 @@ static void rest(struct session *session, int duration_ms)
     pthread_mutex_unlock(&session->lock);
 }
 
-static const char *find_loss(const struct session *session)
-{
-    for (int id = 0; id < LINK_COUNT; id++) {
-        if (session->links[id].loss) return session->links[id].loss;
-    }
-    return NULL;
-}
-
-/** Waits until a connection is lost and returns why, or NULL when the session ends. */
+/** Waits until the connection is lost and returns why, or NULL when the session ends. */
 static const char *wait_for_loss(struct session *session)
 {
-    const char *loss;
-
     pthread_mutex_lock(&session->lock);
-    while (!(loss = find_loss(session)) && !session->is_ending) wait_condition(&session->changed, &session->lock, 0);
+    while (!session->loss && !session->is_ending) wait_condition(&session->changed, &session->lock, 0);
+    const char *loss = session->loss;
     pthread_mutex_unlock(&session->lock);
     return loss;
 }
 
-/** The only thread that changes the session's state, so no stale news can overtake a newer one. */
+/** The keeper. The only thread that changes the session's state, so no stale news can overtake a newer one. */
 static void *keep_connected(void *argument)
 {
     struct session *session = argument;
+    struct event_registration events = { 0 };
     int backoff_ms = FIRST_BACKOFF_MS;
 
-    while (!session_is_ending(session)) {
-        char *failure = open_links(session);
-        if (failure) {
+    while (!is_ending(session)) {
+        char *failure = NULL;
+        virConnectPtr connection = open_connection(session, &events, &failure);
+        if (!connection) {
             announce(session, STATE_DISCONNECTED, failure);
             rest(session, backoff_ms);
             backoff_ms = backoff_ms * 2 < LONGEST_BACKOFF_MS ? backoff_ms * 2 : LONGEST_BACKOFF_MS;
@@ -239,31 +184,24 @@ static void *keep_connected(void *argument)
         announce(session, STATE_CONNECTED, describe("Connected to libvirtd at %s.%s", session->uri, ""));
         const char *loss = wait_for_loss(session);
         if (loss) announce(session, STATE_DISCONNECTED, describe("The connection to libvirtd at %s was lost: %s.", session->uri, loss));
+        close_connection(connection, &events);
         backoff_ms = FIRST_BACKOFF_MS;
     }
-    for (enum link_id id = 0; id < LINK_COUNT; id++) close_link(&session->links[id], id);
     session_release(session);
     return NULL;
 }
 
-virConnectPtr session_borrow(struct session *session, enum link_id id, int64_t deadline_ms, char **message)
+char *session_obstacle(struct session *session, int64_t deadline_ms)
 {
-    struct link *link = &session->links[id];
-    virConnectPtr connection = NULL;
     int waited = 0;
 
     pthread_mutex_lock(&session->lock);
     while (session->state == STATE_CONNECTING && !session->is_ending && waited == 0) {
         waited = wait_condition(&session->changed, &session->lock, deadline_ms);
     }
-    if (session->state == STATE_CONNECTED && link->connection && !link->loss) {
-        connection = link->connection;
-        virConnectRef(connection);
-    } else {
-        *message = strdup(session->state == STATE_CONNECTED ? "The connection to libvirtd was lost." : session->message);
-    }
+    char *obstacle = session->state == STATE_CONNECTED ? NULL : strdup(session->message);
     pthread_mutex_unlock(&session->lock);
-    return connection;
+    return obstacle;
 }
 
 void session_end(struct session *session)
@@ -287,7 +225,6 @@ struct session *session_open(const char *uri, int *read_end)
     session->message = describe("Connecting to libvirtd at %s.%s", uri, "");
     pthread_mutex_init(&session->lock, NULL);
     init_condition(&session->changed);
-    for (int id = 0; id < LINK_COUNT; id++) session->links[id].session = session;
     session->outlet = outlet_open(read_end);
     failure = session->outlet ? start_thread("bothy-keep", keep_connected, session) : errno;
     if (!failure) return session;
