@@ -37,7 +37,7 @@ export interface Step<I, M> {
   name: string;
   /** Default 5 minutes. */
   timeoutMs?: number;
-  do(context: StepContext<I, M>): Promise<Partial<M> | undefined>;
+  do(context: StepContext<I, M>): Promise<Partial<M> | undefined | void>;
   undo?(context: StepContext<I, M>): Promise<void>;
 }
 

@@ -1,0 +1,104 @@
+/** The whole appliance on a simulated World, set up and signed in, spoken to through its HTTP face without a socket. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Hono } from 'hono';
+import { type App, createApp } from '../../appliance/app.ts';
+import type { Role } from '../../appliance/auth/rules.ts';
+import { systemClock } from '../../appliance/core/clock.ts';
+import { silentLog } from '../../appliance/core/log.ts';
+import type { TaskProbe } from '../../appliance/core/task.ts';
+import { createSimulatedHost, createSimulatedWorld, type HostOptions, type SimulatedHost, type SimulatedWorld } from './world.ts';
+
+export interface Reply<T = Record<string, unknown>> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface TestApp {
+  app: App;
+  host: SimulatedHost;
+  world: SimulatedWorld;
+  door: Hono;
+  statePath: string;
+  /** One request as the administrator; JSON in and out. */
+  send<T = Record<string, unknown>>(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Reply<T>>;
+  /** A bearer token of a new user with these roles. */
+  tokenFor(roles: Role[]): Promise<string>;
+  /** Sends and waits for the task that it starts; throws when the task does not end `done`. */
+  carryOut(method: string, path: string, body?: unknown): Promise<void>;
+  /** The service dies at once and starts again on the same machine and state. */
+  killAndRestart(probe?: TaskProbe): Promise<TestApp>;
+  close(): Promise<void>;
+}
+
+export const adminPassword = 'correct horse battery';
+
+export interface TestAppOptions extends Partial<HostOptions> {
+  host?: SimulatedHost;
+  probe?: TaskProbe;
+}
+
+export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
+  const statePath = options.statePath ?? mkdtempSync(join(tmpdir(), 'bothy-app-'));
+  const host = options.host ?? createSimulatedHost({ clock: systemClock, ...options, statePath });
+  const world = createSimulatedWorld(host);
+  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, logLevel: 'error' as const, version: '0.0.0' };
+  const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
+  const stopping = new AbortController();
+  const running = app.start(stopping.signal);
+  const door = app.http('network');
+  const token = await administratorToken(app);
+  const stop = async () => {
+    stopping.abort();
+    await running;
+    await app.close();
+  };
+  return assemble({ app, host, world, door, statePath }, token, stop);
+}
+
+async function administratorToken(app: App): Promise<string> {
+  const local = app.http('local');
+  const response = await local.request('http://bothy/api/v1/tokens', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: `test ${Math.random()}` }) });
+  const { token } = (await response.json()) as { token: string };
+  return token;
+}
+
+type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'>;
+
+function assemble(opened: Opened, token: string, stop: () => Promise<void>): TestApp {
+  const { app, door, host, statePath } = opened;
+  const send: TestApp['send'] = async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
+    const response = await door.request(`http://bothy${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    return { status: response.status, headers: response.headers, body: (text === '' ? null : JSON.parse(text)) as T };
+  };
+  return {
+    ...opened,
+    send,
+    async tokenFor(roles) {
+      const { permissionsOf } = await import('../../appliance/auth/rules.ts');
+      const { body } = await send<{ token: string }>('POST', '/api/v1/tokens', { name: `as ${roles.join()} ${Math.random()}`, permissions: [...permissionsOf(roles)] });
+      return body.token;
+    },
+    async carryOut(method, path, body) {
+      const reply = await send<{ id: string }>(method, path, body);
+      if (reply.status !== 202) throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
+      const row = await app.core.tasks.ended(reply.body.id);
+      if (row.state !== 'done') throw new Error(`${row.kind} ended ${row.state}: ${JSON.stringify(row.problem)}`);
+    },
+    async killAndRestart(probe) {
+      app.core.database.close();
+      return openTestApp({ host, statePath, ...(probe && { probe }) });
+    },
+    async close() {
+      await stop();
+      rmSync(statePath, { recursive: true, force: true });
+    },
+  };
+}
