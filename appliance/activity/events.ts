@@ -7,7 +7,7 @@
  */
 import { and, desc, eq, isNull } from 'drizzle-orm';
 import type { Clock } from '../core/clock.ts';
-import type { Tx } from '../core/db.ts';
+import type { Database, Tx } from '../core/db.ts';
 import type { Journal } from '../core/journal.ts';
 import type { About } from '../core/task.ts';
 import { judgeNotice, subjectOf } from './rules.ts';
@@ -32,9 +32,11 @@ export interface Events {
   event(tx: Tx, event: NewEvent): void;
   /** The trouble of that code about the things with these ids is over. Does nothing if there is none. */
   settle(tx: Tx, code: string, ids: string[]): void;
+  /** Troubles that last, the latest first. */
+  troubles(): EventRow[];
 }
 
-export function createEvents({ journal, clock }: { journal: Journal; clock: Clock }): Events {
+export function createEvents({ database, journal, clock }: { database: Database; journal: Journal; clock: Clock }): Events {
   const tell = (tx: Tx, id: number, what: 'created' | 'updated') => journal.observed(tx, { kind: 'event', id: String(id), what });
 
   const insert = (tx: Tx, event: NewEvent, at: number) => {
@@ -47,6 +49,7 @@ export function createEvents({ journal, clock }: { journal: Journal; clock: Cloc
     tx.sql.select().from(eventTable).where(and(eq(eventTable.code, code), eq(eventTable.subject, subjectOf(about)))).orderBy(desc(eventTable.id)).limit(1).get();
 
   return {
+    troubles: () => database.sql.select().from(eventTable).where(and(eventTable.isStanding, isNull(eventTable.endedAt))).orderBy(desc(eventTable.id)).all(),
     event(tx, event) {
       const at = clock.now();
       const known = event.severity === 'info' ? undefined : newest(tx, event.code, event.about);

@@ -1,21 +1,25 @@
 /** Decisions of this slice that need nothing but their arguments. */
 import type { Change } from '../core/journal.ts';
 
-/** After so long without a notice the same trouble counts as new. */
+/** After so long without a notice the same trouble counts as new, unless it stands until it is settled. */
 export const forgetTroubleMs = 3_600_000;
-/** A notice of a known trouble is written at most this often. */
+/** A notice of a known trouble is written at most this often; of a standing one, which nobody doubts, seldom. */
 export const renoticeMs = 60_000;
 
 export interface Trouble {
   lastAt: number;
   message: string;
+  isStanding: boolean;
   endedAt: number | null;
 }
 
 /** What to do with one more notice of a trouble: a new row, a new count on the known row, or nothing. */
 export function judgeNotice(known: Trouble | undefined, notice: { at: number; message: string }): 'insert' | 'update' | 'skip' {
-  if (!known || known.endedAt !== null || notice.at - known.lastAt > forgetTroubleMs) return 'insert';
-  return known.message !== notice.message || notice.at - known.lastAt >= renoticeMs ? 'update' : 'skip';
+  if (!known || known.endedAt !== null) return 'insert';
+  const age = notice.at - known.lastAt;
+  if (!known.isStanding && age > forgetTroubleMs) return 'insert';
+  const isDue = age >= (known.isStanding ? forgetTroubleMs : renoticeMs);
+  return isDue || known.message !== notice.message ? 'update' : 'skip';
 }
 
 /** Ids in one order, so that the same things give the same text. */

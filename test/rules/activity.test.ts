@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { coalesce, forgetTroubleMs, formatCursor, judgeNotice, parseCursor, permissionToSee, renoticeMs, subjectOf } from '../../appliance/activity/rules.ts';
 import type { Change } from '../../appliance/core/journal.ts';
 
-const known = { lastAt: 1_000_000, message: 'full', endedAt: null };
+const known = { lastAt: 1_000_000, message: 'full', isStanding: false, endedAt: null };
 
 test('the same trouble is told once, counted seldom, and anew when it is over or forgotten', () => {
   const at = (ms: number) => ({ at: known.lastAt + ms, message: 'full' });
@@ -15,6 +15,15 @@ test('the same trouble is told once, counted seldom, and anew when it is over or
   assert.is(judgeNotice(known, { ...at(1), message: 'fuller' }), 'update');
   assert.is(judgeNotice(known, at(forgetTroubleMs + 1)), 'insert');
   assert.is(judgeNotice({ ...known, endedAt: 5 }, at(1)), 'insert');
+});
+
+test('a standing trouble stays one event for days, and is written again seldom', () => {
+  const standing = { ...known, isStanding: true };
+  const at = (ms: number) => ({ at: known.lastAt + ms, message: 'full' });
+  assert.is(judgeNotice(standing, at(renoticeMs)), 'skip');
+  assert.is(judgeNotice(standing, { ...at(1), message: 'fuller' }), 'update');
+  assert.is(judgeNotice(standing, at(100 * forgetTroubleMs)), 'update');
+  assert.is(judgeNotice({ ...standing, endedAt: 5 }, at(1)), 'insert');
 });
 
 test('the subject of a trouble does not depend on the order of things', () => {

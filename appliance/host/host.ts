@@ -1,0 +1,69 @@
+/** The host slice: who this host is, what it is made of, how busy and how well it is, and which accelerator VMs get. */
+import type { Activity } from '../activity/activity.ts';
+import { newId } from '../core/id.ts';
+import { bind } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
+import type { Core, Slice } from '../core/services.ts';
+import type { HypervisorFacts, World } from '../world.ts';
+import { createHealth, type Health } from './health.ts';
+import { createLoadHistory } from './load.ts';
+import type { Metric } from './metrics.ts';
+import { hostOperations, type HostServices } from './operations.ts';
+import { type Accelerator, decideAcceleration, type WantedAccelerator } from './rules.ts';
+import { hostTable } from './table.ts';
+import { watchHost } from './watch.ts';
+
+export interface Host extends Slice {
+  id: string;
+  /** What VMs are started with. Throws `unavailable` when KVM was asked for and cannot be had. */
+  accelerator(): Promise<Accelerator>;
+  /** What libvirt told when it was last connected. */
+  hypervisorFacts(): HypervisorFacts | undefined;
+  health(): Promise<Health>;
+  metrics(): Promise<string>;
+  registerMetrics(collect: () => Metric[]): void;
+}
+
+export interface HostDeps extends Core {
+  world: World;
+  activity: Activity;
+  accel: WantedAccelerator;
+  version: string;
+}
+
+export function createHost(deps: HostDeps): Host {
+  const { world, activity, accel } = deps;
+  const history = createLoadHistory();
+  let known: HypervisorFacts | undefined;
+  const hostId = ownId(deps);
+
+  const acceleration = async () => {
+    const { cpu, isKvmLoaded } = await world.machine.facts();
+    return decideAcceleration(accel, { flag: cpu.virtualization, isKvmLoaded, domainTypes: known?.domainTypes });
+  };
+  const services: HostServices = {
+    ...deps, hostId, history, acceleration, machine: world.machine, hypervisorFacts: () => known, troubles: activity.troubles,
+  };
+  watchHost({
+    ...services, activity, about: async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname }),
+    keepFacts: (facts) => { known = facts; },
+  });
+  const { health, metrics, registerMetrics } = createHealth(services);
+  return {
+    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, operations: bind(services, hostOperations),
+    async accelerator() {
+      const { accelerator, isRefused, warning } = await acceleration();
+      if (isRefused) throw new Problem('unavailable', [warning?.message, warning?.nextStep].filter(Boolean).join(' '));
+      return accelerator;
+    },
+  };
+}
+
+/** Made at the first start, kept for good. */
+function ownId({ database, clock }: Core): string {
+  const row = database.sql.select().from(hostTable).get();
+  if (row) return row.id;
+  const id = newId<'host'>();
+  database.write({ actor: 'system', operation: 'host.identify' }, (tx) => tx.sql.insert(hostTable).values({ id, createdAt: clock.now(), checkedAt: clock.now() }).run());
+  return id;
+}

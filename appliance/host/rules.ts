@@ -1,0 +1,65 @@
+/**
+ * Which accelerator VMs get. Pure.
+ *
+ * `auto` takes KVM only where the CPU shows vmx or svm, kvm_intel or kvm_amd is loaded, and libvirt offers it. A `/dev/kvm` that merely opens
+ * proves nothing: nested and container kernels have one that hangs.
+ */
+export type Accelerator = 'kvm' | 'tcg';
+export type WantedAccelerator = 'auto' | Accelerator;
+
+export interface Virtualization {
+  /** What /proc/cpuinfo shows. */
+  flag: '' | 'vmx' | 'svm';
+  isKvmLoaded: boolean;
+  /** What libvirt offers; undefined while it cannot be asked. */
+  domainTypes: string[] | undefined;
+}
+
+export interface Acceleration {
+  accelerator: Accelerator;
+  /** Why, a whole sentence. */
+  reason: string;
+  /** KVM was asked for and cannot be had: no VM may start. */
+  isRefused: boolean;
+  warning?: { message: string; nextStep: string };
+}
+
+/** Feature 10-08, to the letter. */
+const unavailable = 'Virtualization hardware is unavailable. (No virtualization hardware was detected on this system)';
+
+export function decideAcceleration(wanted: WantedAccelerator, seen: Virtualization): Acceleration {
+  if (wanted === 'tcg') return { accelerator: 'tcg', reason: 'BOTHY_ACCEL asks for software emulation.', isRefused: false };
+  const lack = findLack(seen);
+  if (!lack) return { accelerator: 'kvm', reason: `The CPU has ${seen.flag === 'svm' ? 'AMD-V (svm)' : 'Intel VT (vmx)'} and KVM is loaded.`, isRefused: false };
+  if (wanted === 'kvm') {
+    const nextStep = `${lack.nextStep} Or set BOTHY_ACCEL to auto, which falls back to slow software emulation.`;
+    return { accelerator: 'kvm', isRefused: true, reason: `BOTHY_ACCEL asks for KVM, but ${lack.reason}`, warning: { message: `VMs cannot start: BOTHY_ACCEL asks for KVM, but ${lack.reason}`, nextStep } };
+  }
+  return { accelerator: 'tcg', reason: `VMs run in slow software emulation: ${lack.reason}`, isRefused: false, warning: { message: unavailable, nextStep: lack.nextStep } };
+}
+
+function findLack({ flag, isKvmLoaded, domainTypes }: Virtualization): { reason: string; nextStep: string } | undefined {
+  if (flag === '') {
+    return {
+      reason: 'the CPU shows neither Intel VT (vmx) nor AMD-V (svm).',
+      nextStep: 'Switch on Intel VT or AMD-V in the firmware set-up of this machine, often under "CPU" or "Virtualization". If it is itself a virtual machine, allow nested virtualization for it.',
+    };
+  }
+  if (!isKvmLoaded) {
+    const module = flag === 'svm' ? 'kvm_amd' : 'kvm_intel';
+    return {
+      reason: `the kernel module ${module} is not loaded.`,
+      nextStep: `Load it with "modprobe ${module}". If the kernel refuses, virtualization is switched off in the firmware set-up.`,
+    };
+  }
+  if (domainTypes && !domainTypes.includes('kvm')) {
+    return { reason: 'libvirt does not offer KVM.', nextStep: 'See whether /dev/kvm exists and whether QEMU may open it; then restart libvirtd.' };
+  }
+  return undefined;
+}
+
+/** Losing libvirt for less is not told: it restarts within a second or two on every upgrade. */
+export const connectionGraceMs = 3_000;
+
+/** How long the event loop may be held up before the service counts as unhealthy, milliseconds. */
+export const longestLagMs = 1_000;
