@@ -1,0 +1,114 @@
+/** The verbs of a VM's devices: disks, network interfaces, the medium in its CD-ROM drive. All work on a running VM, too. */
+import type { z } from 'zod';
+import type { Tx } from '../core/db.ts';
+import { startTask } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
+import { allow } from './answers.ts';
+import { aboutVm } from './power-operations.ts';
+import type { Vm } from './rows.ts';
+import type { VmVerb } from './rules.ts';
+import { AddNicInput, AttachDiskInput, ChangeCdromInput, DetachDiskInput, type NewDisk, type NewNic, RemoveNicInput } from './schema.ts';
+import type { VmServices } from './services.ts';
+
+type Named = Pick<Vm, 'id' | 'name'>;
+
+/** Links an existing disk, or a new one whose making starts with the commit. Returns its id. `path` names the field in problems. */
+export function addDisk(services: VmServices, tx: Tx, vm: Named, wanted: z.output<typeof NewDisk>, path = ''): string {
+  const { rows, storage } = services;
+  const { disk: ref, sizeBytes, format, allocation, domain } = wanted;
+  if (ref === undefined) {
+    if (sizeBytes === undefined) throw new Error('the schema lets no new disk through without a size');
+    const disk = storage.createDisk(tx, { name: wanted.name ?? freeDiskName(services, vm), sizeBytes, format, allocation, domain });
+    rows.linkDisk(tx, vm.id, disk.id);
+    return disk.id;
+  }
+  const disk = storage.requireDisk(ref);
+  const [user] = rows.userOfDisk(disk.id);
+  const field = path === '' ? 'disk' : `${path}.disk`;
+  if (user) throw new Problem('in-use', `The disk ${disk.name} belongs to the VM ${user.name}. Detach it there first.`, { errors: [{ path: field, message: `In use by ${user.name}.` }] });
+  rows.linkDisk(tx, vm.id, disk.id);
+  return disk.id;
+}
+
+/** `web-1-disk1`, or the next number that no disk has. */
+function freeDiskName({ rows, storage }: VmServices, vm: Named): string {
+  const stem = vm.name.slice(0, 48);
+  for (let number = rows.disks(vm.id).length + 1; ; number++) {
+    const name = `${stem}-disk${number}`;
+    if (!storage.findDisk(name)) return name;
+  }
+}
+
+export function addNic({ rows, network }: VmServices, tx: Tx, vm: Named, wanted: z.output<typeof NewNic>, path = ''): string {
+  network.requireNetwork(wanted.network);
+  let mac = wanted.mac ?? network.allocateMac(tx);
+  if (wanted.mac === undefined) while (rows.hasMac(mac)) mac = network.allocateMac(tx);
+  if (rows.hasMac(mac)) {
+    throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path: path === '' ? 'mac' : `${path}.mac`, message: 'This address is taken.' }] });
+  }
+  return rows.addNic(tx, vm.id, { network: wanted.network, mac });
+}
+
+function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {
+  const vm = rows.require(ref);
+  allow(verb, vm);
+  return vm;
+}
+
+const generation = ({ rows }: VmServices, { vm }: { vm: string }) => rows.require(vm).generation;
+
+export const diskAttach = startTask<VmServices>()({
+  id: 'vm.attach-disk', method: 'POST', path: '/vms/{vm}/disks', permission: 'vm.edit', summary: 'Attach a disk to a VM',
+  input: AttachDiskInput, generation,
+  run(services, tx, { vm: ref, ...wanted }) {
+    const vm = requireFor(services, 'attach-disk', ref);
+    const id = addDisk(services, tx, vm, wanted);
+    services.rows.touch(tx, vm.id);
+    const disk = services.storage.requireDisk(id);
+    return services.tasks.start(tx, 'vm.plug', { vm: vm.id, kind: 'disk', id, withDisk: wanted.disk === undefined }, [...aboutVm(vm), { kind: 'disk', id, name: disk.name }]);
+  },
+});
+
+export const diskDetach = startTask<VmServices>()({
+  id: 'vm.detach-disk', method: 'DELETE', path: '/vms/{vm}/disks/{disk}', permission: 'vm.edit', summary: 'Detach a disk from a VM',
+  input: DetachDiskInput, generation,
+  run(services, tx, { vm: ref, disk: diskRef, delete: withDisk }) {
+    const vm = requireFor(services, 'detach-disk', ref);
+    const disk = services.storage.requireDisk(diskRef);
+    if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'disk', id: disk.id, withDisk }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
+  },
+});
+
+export const nicAdd = startTask<VmServices>()({
+  id: 'vm.add-nic', method: 'POST', path: '/vms/{vm}/nics', permission: 'vm.edit', summary: 'Add a network interface to a VM',
+  input: AddNicInput, generation,
+  run(services, tx, { vm: ref, ...wanted }) {
+    const vm = requireFor(services, 'add-nic', ref);
+    const id = addNic(services, tx, vm, wanted);
+    services.rows.touch(tx, vm.id);
+    return services.tasks.start(tx, 'vm.plug', { vm: vm.id, kind: 'nic', id, withDisk: false }, aboutVm(vm));
+  },
+});
+
+export const nicRemove = startTask<VmServices>()({
+  id: 'vm.remove-nic', method: 'DELETE', path: '/vms/{vm}/nics/{nic}', permission: 'vm.edit', summary: 'Remove a network interface from a VM',
+  input: RemoveNicInput, generation,
+  run(services, tx, { vm: ref, nic }) {
+    const vm = requireFor(services, 'remove-nic', ref);
+    if (!services.rows.nics(vm.id).some(({ id }) => id === nic)) throw new Problem('not-found', `${vm.name} has no such network interface.`);
+    return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'nic', id: nic, withDisk: false }, aboutVm(vm));
+  },
+});
+
+export const cdromChange = startTask<VmServices>()({
+  id: 'vm.change-cdrom', method: 'PUT', path: '/vms/{vm}/cdrom', permission: 'vm.operate', summary: 'Change or eject the CD-ROM of a VM',
+  input: ChangeCdromInput,
+  run(services, tx, { vm: ref, iso }) {
+    const vm = requireFor(services, 'change-cdrom', ref);
+    const path = iso === null ? null : services.storage.isoPath(iso);
+    return services.tasks.start(tx, 'vm.change-cdrom', { vm: vm.id, iso, path }, aboutVm(vm));
+  },
+});
+
+export const deviceOperations = [diskAttach, diskDetach, nicAdd, nicRemove, cdromChange];

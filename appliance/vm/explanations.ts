@@ -1,0 +1,71 @@
+/**
+ * What each state of a VM means: cause, effect and next step in whole sentences, for the VM page and for events. Pure.
+ *
+ * `explain` speaks of a state that lasts; `eventOf` tells of a change.
+ */
+import type { Fact, VmState } from './rules.ts';
+
+export interface Explanation {
+  cause: string;
+  effect: string;
+  nextStep: string;
+}
+
+export interface EventText {
+  severity: 'info' | 'warning' | 'error';
+  code: string;
+  message: string;
+  nextStep: string;
+}
+
+const look = 'Look at its events and its serial console, then start it again.';
+
+const explanations: Record<string, Explanation> = {
+  'down/start-failed': { cause: 'It could not be started.', effect: 'It is down.', nextStep: 'Its last task says why. Correct that, then start it again.' },
+  'down/crashed': { cause: 'The system inside the guest crashed.', effect: 'It is down; what it had not yet written is lost.', nextStep: look },
+  'down/failed': { cause: 'Its QEMU process ended unexpectedly.', effect: 'It is down; what it had not yet written is lost.', nextStep: look },
+  'down/lost': { cause: 'It ended while the appliance could not watch it.', effect: 'It is down; what it had not yet written is lost.', nextStep: look },
+  'down/host-restarted': { cause: 'The host restarted or lost power.', effect: 'It is down; what it had not yet written is lost.', nextStep: 'Start it again. With "Start with the host" it starts by itself.' },
+  'down/destroyed': { cause: 'A tool other than Bothy switched it off.', effect: 'It is down.', nextStep: 'Start it again when it is needed.' },
+  'paused/user': { cause: 'Someone paused it.', effect: 'The guest stands still and keeps its memory.', nextStep: 'Resume it when it is needed.' },
+  'paused/no-space': { cause: 'A disk could not grow: the storage domain is full.', effect: 'The guest stands still; nothing is lost.', nextStep: 'Make room: delete disks or ISO images that nobody needs. It resumes by itself when there is room.' },
+  'paused/io-error': { cause: 'One of its disks could not be read or written.', effect: 'The guest stands still; nothing is lost.', nextStep: 'Check the storage domain and the drive below it, then resume the VM.' },
+  'paused/watchdog': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'The guest stands still.', nextStep: 'Look at its console. Resume it, or power it off and start it again.' },
+  'paused/crashed': { cause: 'The system inside the guest crashed.', effect: 'The guest stands still.', nextStep: 'Look at its console, then power it off and start it again.' },
+  'paused/other': { cause: 'libvirt or another tool paused it.', effect: 'The guest stands still and keeps its memory.', nextStep: 'Resume it when that work is done.' },
+  'up/shutdown-ignored': { cause: 'It was asked to shut down and has not.', effect: 'It is still running.', nextStep: 'Shut it down from inside, or power it off: then what it has not yet written is lost.' },
+  'powering-down/shutdown': { cause: 'It was asked to shut down.', effect: 'It ends when the system inside has finished.', nextStep: 'If it does not react, power it off: then what it has not yet written is lost.' },
+  'suspended/guest': { cause: 'The system inside has gone to sleep.', effect: 'It keeps its memory and runs nothing.', nextStep: 'Wake it from its console with a key.' },
+  'unknown/hypervisor-away': { cause: 'libvirt does not answer.', effect: 'The guest probably runs on; it cannot be seen or changed.', nextStep: 'Wait: the appliance connects again by itself. If it does not, look at the host page.' },
+};
+
+/** `null` where the state says all there is to say. */
+export function explain({ state, reason }: { state: VmState; reason: string }): Explanation | null {
+  return explanations[`${state}/${reason}`] ?? null;
+}
+
+const quiet: Record<string, [code: string, words: string]> = {
+  'down/shutdown': ['vm.stopped', 'has shut down.'],
+  'down/power-off': ['vm.stopped', 'was powered off.'],
+  'up/running': ['vm.started', 'is running.'],
+  'paused/user': ['vm.paused', 'was paused.'],
+  'suspended/guest': ['vm.suspended', 'has gone to sleep.'],
+};
+
+/** States that somebody should see soon. */
+const warnings = new Set(['down/destroyed', 'paused/other', 'up/shutdown-ignored', 'paused/watchdog']);
+
+/** What to tell everyone of a change; `undefined` where there is nothing to tell. */
+export function eventOf(name: string, before: Fact, after: Fact): EventText | undefined {
+  const key = `${after.state}/${after.reason}`;
+  if (before.state === after.state && before.reason === after.reason) return undefined;
+  if (key === 'up/running' && before.state === 'unknown') return undefined;
+  if (key === 'up/running' && before.state === 'paused') return { severity: 'info', code: 'vm.resumed', message: `${name} runs again.`, nextStep: '' };
+  if (key === 'up/running' && before.state === 'down') return { severity: 'warning', code: 'vm.adopted', message: `${name} was found running. A tool other than Bothy has started it.`, nextStep: '' };
+  const plain = quiet[key];
+  if (plain) return { severity: 'info', code: plain[0], message: `${name} ${plain[1]}`, nextStep: '' };
+  const explanation = after.state === 'unknown' || key === 'powering-down/shutdown' ? undefined : explanations[key];
+  if (!explanation) return undefined;
+  const severity = warnings.has(key) ? 'warning' : 'error';
+  return { severity, code: `vm.${after.state}-${after.reason}`, message: `${name}: ${explanation.cause} ${explanation.effect}`, nextStep: explanation.nextStep };
+}

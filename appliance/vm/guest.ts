@@ -1,0 +1,53 @@
+/**
+ * From a VM's wishes to the domain that is to run: finds its disks, medium and networks, and says what is missing before
+ * libvirt would.
+ */
+import { join } from 'node:path';
+import { Problem } from '../core/problem.ts';
+import type { DiskDevice, NicDevice } from './device-xml.ts';
+import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
+import type { StoragePort } from './ports.ts';
+import type { DiskLink, NicRow, Vm } from './rows.ts';
+import type { VmServices } from './services.ts';
+
+/** A unix socket's path may have 107 bytes, and libvirt refuses a longer one with words that help nobody. */
+const longestSocketPath = 107;
+
+export interface VmFolders extends DomainPaths {
+  /** Sockets and the console's log: of use while the VM runs. */
+  run: string;
+  /** What must be kept: UEFI variables. */
+  kept: string;
+}
+
+export function foldersOf(statePath: string, vmId: string): VmFolders {
+  const run = join(statePath, 'run/vms', vmId);
+  const kept = join(statePath, 'vms', vmId);
+  return { run, kept, serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), nvram: join(kept, 'nvram.fd') };
+}
+
+export function diskDevice(storage: StoragePort, { diskId, slot }: DiskLink): DiskDevice {
+  return { id: diskId, slot, ...storage.diskVolume(diskId) };
+}
+
+export async function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow): Promise<NicDevice> {
+  const { kind, name, bridge } = await network.requireNetwork(nic.network);
+  return { id: nic.id, slot: nic.slot, mac: nic.mac, source: kind === 'nat' ? { kind, name } : { kind, name: bridge } };
+}
+
+/** The XML to start `vm` with. Throws a Problem that names what is missing. */
+export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
+  const { rows, storage, hypervisor, host, statePath } = services;
+  const paths = foldersOf(statePath, vm.id);
+  if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
+  const { firmware } = await hypervisor.facts();
+  if (!firmware.includes(vm.firmware)) throw new Problem('wrong-state', `This host has no ${vm.firmware === 'efi' ? 'UEFI' : 'BIOS'} firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  const spec: DomainSpec = {
+    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, bootOrder: vm.bootOrder, paths,
+    accelerator: await host.accelerator(),
+    disks: rows.disks(vm.id).map((link) => diskDevice(storage, link)),
+    cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom) },
+    nics: await Promise.all(rows.nics(vm.id).map((nic) => nicDevice(services, nic))),
+  };
+  return domainXml(spec);
+}

@@ -1,0 +1,82 @@
+/** The verbs of VMs as wishes: make, see, change and delete them. Verbs of power, devices and consoles lie beside this file. */
+import { type Operation, read, startTask, write } from '../core/operation.ts';
+import { allow, answerOf } from './answers.ts';
+import { consoleOperations } from './console-operations.ts';
+import { addDisk, addNic, deviceOperations } from './device-operations.ts';
+import { aboutVm, powerOperations } from './power-operations.ts';
+import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsOutput } from './schema.ts';
+import type { VmServices } from './services.ts';
+
+export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
+export { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from './device-operations.ts';
+export { vmPause, vmPowerOff, vmReboot, vmResume, vmShutdown, vmStart } from './power-operations.ts';
+
+export const vmList = read<VmServices>()({
+  id: 'vm.list', method: 'GET', path: '/vms', permission: 'vm.read', summary: 'List VMs',
+  input: VmListInput, output: VmListOutput,
+  run({ rows, foreignDomains }, _call, query) {
+    const found = rows.page(query);
+    const items = found.slice(0, query.limit);
+    return { items, next: found.length > items.length ? (items.at(-1)?.name ?? null) : null, foreignDomains: foreignDomains() };
+  },
+});
+
+export const vmGet = read<VmServices>()({
+  id: 'vm.get', method: 'GET', path: '/vms/{vm}', permission: 'vm.read', summary: 'Show a VM',
+  input: VmRef, output: VmOutput,
+  run: (services, _call, { vm }) => answerOf(services, services.rows.require(vm)),
+});
+
+export const vmCreate = write<VmServices>()({
+  id: 'vm.create', method: 'POST', path: '/vms', permission: 'vm.create', status: 201, summary: 'Create a VM',
+  input: VmCreateInput, output: VmOutput,
+  run(services, tx, { disks, nics, graphics: _graphics, ...config }) {
+    if (config.cdrom !== null) services.storage.isoPath(config.cdrom);
+    const id = services.rows.insert(tx, config, (vmId) => {
+      const vm = { id: vmId, name: config.name };
+      disks.forEach((disk, index) => addDisk(services, tx, vm, disk, `disks.${index}`));
+      nics.forEach((nic, index) => addNic(services, tx, vm, nic, `nics.${index}`));
+    });
+    return answerOf(services, services.rows.require(id));
+  },
+});
+
+export const vmEdit = write<VmServices>()({
+  id: 'vm.edit', method: 'PATCH', path: '/vms/{vm}', permission: 'vm.edit', status: 200, summary: 'Change a VM',
+  input: VmEditInput, output: VmOutput,
+  generation: ({ rows }, { vm }) => rows.require(vm).generation,
+  run(services, tx, { vm: ref, ...changes }) {
+    const vm = services.rows.require(ref);
+    allow('edit', vm);
+    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
+    if (changes.name !== undefined && changes.name !== vm.name) allow('rename', vm); // the running domain keeps its name
+    if (Object.keys(given).length > 0) services.rows.update(tx, vm.id, given);
+    return answerOf(services, services.rows.require(vm.id));
+  },
+});
+
+export const vmDelete = startTask<VmServices>()({
+  id: 'vm.delete', method: 'DELETE', path: '/vms/{vm}', permission: 'vm.delete', summary: 'Delete a VM',
+  input: VmDeleteInput,
+  generation: ({ rows }, { vm }) => rows.require(vm).generation,
+  run(services, tx, { vm: ref, keepDisks }) {
+    const vm = services.rows.require(ref);
+    allow('delete', vm);
+    services.facts.note(tx, vm.id, { isDeleting: true });
+    return services.tasks.start(tx, 'vm.delete', { vm: vm.id, keepDisks }, aboutVm(vm));
+  },
+});
+
+export const vmStats = read<VmServices>()({
+  id: 'vm.stats', method: 'GET', path: '/vms/{vm}/stats', permission: 'vm.read', summary: 'Show what a VM has used in the last half hour',
+  input: VmRef, output: VmStatsOutput,
+  run({ rows, stats, reconcilers }, _call, { vm: ref }) {
+    const { readings, isDue } = stats.look(rows.require(ref).id);
+    if (isDue) reconcilers.wake('vm.sample');
+    return { items: readings };
+  },
+});
+
+export const vmOperations: Operation<VmServices>[] = [
+  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, ...powerOperations, ...deviceOperations, ...consoleOperations,
+] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

@@ -1,0 +1,177 @@
+/**
+ * How facts come in: libvirt's events at once, and reconcilers that look themselves, because events can be missed.
+ *
+ *   vm.observe    every 30 s and on (re)connection: one bulk call for all domains; devices are read once per domain and connection
+ *   vm.room       every 5 s while a VM is paused by an I/O error: finds out whether space is short, resumes when there is room
+ *   vm.sample     every 10 s: one bulk reading of what VMs use
+ *
+ * A domain that is not in our tables is somebody else's: it is counted and left alone.
+ */
+import type { DomainFact, HypervisorEvent } from '../world.ts';
+import { lookAt } from './domain.ts';
+import { observerOrigin } from './facts.ts';
+import { startVm } from './power-operations.ts';
+import type { Vm } from './rows.ts';
+import { needsAutostart, type Seen, type VmState } from './rules.ts';
+import type { VmServices } from './services.ts';
+import { idlePeriodMs } from './stats.ts';
+
+const observePeriodMs = 30_000;
+const roomPeriodMs = 5_000;
+/** A VM that has just been paused for want of space is not resumed sooner, so that a wavering disk does not make it flicker. */
+const shortestPauseMs = 5_000;
+
+const seenAlive: VmState[] = ['powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'];
+
+export interface Observer {
+  foreignDomains(): number;
+}
+
+export function watchVms(services: VmServices): Observer {
+  const { hypervisor, reconcilers } = services;
+  const round: Round = { known: new Set(), foreign: 0, isAutostartDone: false };
+  hypervisor.onEvent((event) => onEvent(services, round, event));
+  reconcilers.add({ name: 'vm.observe', periodMs: observePeriodMs, run: () => observe(services, round) });
+  reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
+  reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
+  return { foreignDomains: () => round.foreign };
+}
+
+interface Round {
+  /** Domains whose devices were read since the connection was made. */
+  known: Set<string>;
+  foreign: number;
+  isAutostartDone: boolean;
+}
+
+// ------------------------------------------------------------------------------------------------ events
+
+function onEvent(services: VmServices, round: Round, event: HypervisorEvent): void {
+  const { facts, reconcilers, rows, database } = services;
+  switch (event.type) {
+    case 'lifecycle': {
+      const seen = seenIn(event);
+      if (!seen) return;
+      if (!seen.domain) round.known.delete(event.uuid);
+      const after = facts.observe(event.uuid, seen);
+      if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
+      return;
+    }
+    case 'agent':
+      if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
+      return;
+    case 'device-removed':
+      round.known.delete(event.uuid);
+      return reconcilers.wake('vm.observe');
+    case 'connection':
+      if (event.state === 'disconnected') return loseSight(services);
+      round.known.clear();
+      return reconcilers.wake('vm.observe');
+    case 'resync':
+      round.known.clear();
+      return reconcilers.wake('vm.observe');
+  }
+}
+
+type Lifecycle = Extract<HypervisorEvent, { type: 'lifecycle' }>;
+
+function seenIn({ event, detail }: Lifecycle): Seen | undefined {
+  switch (event) {
+    case 'started':
+    case 'resumed':
+      return { domain: { state: 'running', reason: detail } };
+    case 'suspended':
+      return { domain: { state: 'paused', reason: detail } };
+    case 'shutdown':
+      return { domain: { state: 'shutting-down', reason: detail } };
+    case 'pm-suspended':
+      return { domain: { state: 'suspended-by-guest', reason: detail } };
+    case 'crashed':
+      return { domain: { state: 'crashed', reason: detail } };
+    case 'stopped':
+      return { domain: null, ending: detail };
+    default:
+      return undefined;
+  }
+}
+
+/** While libvirt cannot be asked nothing is known of VMs that ran; the state of the others cannot have changed. */
+function loseSight({ rows, facts, database }: VmServices): void {
+  const visible = rows.withState(['up', 'paused', 'migrating', 'suspended']);
+  if (visible.length === 0) return;
+  database.write(observerOrigin, (tx) => {
+    for (const { id } of visible) facts.enter(tx, id, 'unknown', 'hypervisor-away');
+  });
+}
+
+// ------------------------------------------------------------------------------------------------ looking
+
+async function observe(services: VmServices, round: Round): Promise<void> {
+  const { hypervisor, rows, facts } = services;
+  if (hypervisor.connection().state === 'disconnected') return loseSight(services);
+  const candidates = rows.withState(seenAlive).map(({ id }) => ({ id, changedAt: facts.changedAt(id) }));
+  const domains = new Map((await hypervisor.domains()).map((domain) => [domain.uuid, domain]));
+  const hostStartedAt = await readHostStart(services);
+  // What an event has told since is newer than what was just read.
+  for (const { id, changedAt } of candidates) if (facts.changedAt(id) === changedAt) facts.observe(id, seenAs(services, domains.get(id), id, hostStartedAt));
+  const ours = [...domains.values()].filter(({ uuid }) => rows.find(uuid));
+  round.foreign = domains.size - ours.length;
+  for (const { uuid, state, reason } of ours) {
+    facts.observe(uuid, { domain: { state, reason } });
+    if (!round.known.has(uuid)) await readDevices(services, round, uuid);
+  }
+  if (!round.isAutostartDone) {
+    round.isAutostartDone = true;
+    autostart(services, hostStartedAt);
+  }
+}
+
+async function readHostStart({ machine, clock }: VmServices): Promise<number> {
+  const { uptimeSeconds } = await machine.load();
+  return clock.now() - uptimeSeconds * 1000;
+}
+
+function seenAs({ rows }: VmServices, domain: DomainFact | undefined, id: string, hostStartedAt: number): Seen {
+  if (domain) return { domain };
+  const since = rows.find(id)?.fact.since ?? 0;
+  return { domain: null, ending: since < hostStartedAt ? 'host-restarted' : 'lost' };
+}
+
+/** A domain that was started or changed while nobody watched is taken over with the devices that it has. */
+async function readDevices({ hypervisor, rows, facts, database }: VmServices, round: Round, id: string): Promise<void> {
+  const changedAt = facts.changedAt(id);
+  const running = await lookAt({ hypervisor }, id);
+  const vm = rows.find(id);
+  if (!running || !vm || facts.changedAt(id) !== changedAt) return; // the next round reads it again
+  round.known.add(id);
+  if (JSON.stringify(vm.fact.running) !== JSON.stringify(running)) database.write(observerOrigin, (tx) => facts.note(tx, id, { running }));
+}
+
+function autostart(services: VmServices, hostStartedAt: number): void {
+  const { rows, database } = services;
+  const due = rows.withState(['down']).filter((vm) => vm.autostart && !vm.fact.isDeleting && needsAutostart(vm.fact, hostStartedAt));
+  for (const vm of due) database.write({ actor: 'system', operation: 'vm.autostart' }, (tx) => startVm(services, tx, vm));
+}
+
+// ------------------------------------------------------------------------------------------------ room
+
+async function findRoom(services: VmServices): Promise<void> {
+  const { rows, hypervisor, clock } = services;
+  if (hypervisor.connection().state === 'disconnected') return;
+  for (const vm of rows.withState(['paused'])) {
+    if (vm.fact.reason === 'io-error') await findCause(services, vm);
+    else if (vm.fact.reason === 'no-space' && clock.now() - vm.fact.since >= shortestPauseMs) await resumeIfRoom(services, vm);
+  }
+}
+
+async function findCause({ hypervisor, facts, database }: VmServices, vm: Vm): Promise<void> {
+  const errors = Object.values(await hypervisor.diskErrors(vm.id));
+  if (!errors.includes('no-space')) return;
+  database.write(observerOrigin, (tx) => facts.enter(tx, vm.id, 'paused', 'no-space'));
+}
+
+async function resumeIfRoom({ rows, storage, hypervisor, log }: VmServices, vm: Vm): Promise<void> {
+  for (const { diskId } of rows.disks(vm.id)) if (!(await storage.hasRoom(diskId))) return;
+  log.info('there is room again: a VM is resumed', { vm: vm.id });
+  await hypervisor.resume(vm.id);
+}

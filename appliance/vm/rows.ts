@@ -1,0 +1,140 @@
+/**
+ * The rows of VMs: reading them, and changing a wish so that generation, journal and change feed follow in the same commit.
+ */
+import { and, asc, eq, gt, inArray, or, sql } from 'drizzle-orm';
+import type { Sql, Tx } from '../core/db.ts';
+import { type Id, newId } from '../core/id.ts';
+import { Problem } from '../core/problem.ts';
+import type { Core } from '../core/services.ts';
+import { deviceSlots } from './device-xml.ts';
+import type { VmState } from './rules.ts';
+import { vmDiskTable, vmFactTable, vmNicTable, vmTable } from './table.ts';
+
+export type VmRow = typeof vmTable.$inferSelect;
+export type FactRow = typeof vmFactTable.$inferSelect;
+export type NicRow = typeof vmNicTable.$inferSelect;
+export type DiskLink = typeof vmDiskTable.$inferSelect;
+export type Vm = VmRow & { fact: FactRow };
+
+export interface PageQuery {
+  limit: number;
+  after?: string | undefined;
+  search?: string | undefined;
+  state?: VmState | undefined;
+}
+
+export type VmRows = ReturnType<typeof createVmRows>;
+
+export function createVmRows({ database, journal, clock }: Pick<Core, 'database' | 'journal' | 'clock'>) {
+  const joined = () => database.sql.select({ vm: vmTable, fact: vmFactTable }).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id));
+  const find = (ref: string): Vm | undefined => {
+    const row = joined().where(or(eq(vmTable.id, ref), eq(vmTable.name, ref))).get();
+    return row && { ...row.vm, fact: row.fact };
+  };
+
+  return {
+    find,
+    /** By id or name. */
+    require(ref: string): Vm {
+      const vm = find(ref);
+      if (!vm) throw new Problem('not-found', `There is no VM "${ref}". It may have been deleted or renamed.`);
+      return vm;
+    },
+    /** One query, in order of name. Reads one row more than `limit`, which tells whether there is a next page. */
+    page: (query: PageQuery) => readPage(database.sql, query),
+    withState: (states: VmState[]): Vm[] =>
+      joined().where(inArray(vmFactTable.state, states)).all().map((row) => ({ ...row.vm, fact: row.fact })),
+    all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
+    disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
+    nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),
+    userOfDisk: (diskId: string) => oneUser(database.sql.select({ id: vmTable.id, name: vmTable.name }).from(vmDiskTable).innerJoin(vmTable, eq(vmTable.id, vmDiskTable.vmId)).where(eq(vmDiskTable.diskId, diskId)).all()),
+    usersOfIso: (name: string) => oneUser(database.sql.select({ id: vmTable.id, name: vmTable.name }).from(vmTable).where(eq(vmTable.cdrom, name)).all()),
+    usersOfNetwork: (name: string) => oneUser(database.sql.selectDistinct({ id: vmTable.id, name: vmTable.name }).from(vmNicTable).innerJoin(vmTable, eq(vmTable.id, vmNicTable.vmId)).where(eq(vmNicTable.network, name)).all()),
+    hasMac: (mac: string): boolean => database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, mac)).get() !== undefined,
+    ...createChanges({ journal, now: () => clock.now() }),
+  };
+}
+
+const oneUser = (rows: { id: string; name: string }[]) => rows.map((row) => ({ kind: 'vm', ...row }));
+
+function readPage(reader: Sql, { limit, after, search, state }: PageQuery) {
+  const filters = [
+    after === undefined ? undefined : gt(vmTable.name, after),
+    search ? sql`instr(lower(${vmTable.name}), lower(${search})) > 0` : undefined,
+    state === undefined ? undefined : eq(vmFactTable.state, state),
+  ];
+  const { id, name, description, vcpus, memoryBytes, firmware, autostart, generation } = vmTable;
+  const { state: stateColumn, reason, since, isDeleting } = vmFactTable;
+  const columns = { id, name, description, state: stateColumn, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
+  return reader.select(columns).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id))
+    .where(and(...filters)).orderBy(asc(vmTable.name)).limit(limit + 1).all();
+}
+
+export type NewVm = Omit<VmRow, 'id' | 'generation' | 'createdAt'>;
+
+/** Each of these is a change of a wish: the VM's generation goes up and the journal gets the VM whole, devices included. */
+function createChanges({ journal, now }: { journal: Core['journal']; now: () => number }) {
+  const note = (tx: Tx, id: string, what: 'created' | 'updated') => {
+    const row = tx.sql.select().from(vmTable).where(eq(vmTable.id, id)).get();
+    const disks = tx.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, id)).all();
+    const nics = tx.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, id)).all();
+    journal.site(tx, { kind: 'vm', id, what, after: { ...row, disks, nics } });
+  };
+  const touch = (tx: Tx, id: string, values: Partial<VmRow> = {}) => {
+    tx.sql.update(vmTable).set({ ...values, generation: sql`${vmTable.generation} + 1` }).where(eq(vmTable.id, id)).run();
+    note(tx, id, 'updated');
+  };
+  return {
+    insert(tx: Tx, vm: NewVm, devices: (id: string) => void): string {
+      const id = newId<'vm'>();
+      refuseTaken(tx, vm.name);
+      tx.sql.insert(vmTable).values({ ...vm, id, generation: 1, createdAt: now() }).run();
+      tx.sql.insert(vmFactTable).values({ vmId: id, state: 'down', reason: 'new', since: now(), startedAt: null, running: null, hasAgent: false, isDeleting: false }).run();
+      devices(id);
+      note(tx, id, 'created');
+      return id;
+    },
+    update(tx: Tx, id: string, values: Partial<VmRow>): void {
+      if (values.name !== undefined) refuseTaken(tx, values.name, id);
+      touch(tx, id, values);
+    },
+    remove(tx: Tx, id: string): void {
+      tx.sql.delete(vmTable).where(eq(vmTable.id, id)).run();
+      journal.site(tx, { kind: 'vm', id, what: 'deleted', after: null });
+    },
+    /** Links a disk; does not touch the VM's generation, so that `insert` can use it. */
+    linkDisk(tx: Tx, vmId: string, diskId: string): void {
+      tx.sql.insert(vmDiskTable).values({ diskId, vmId, slot: freeSlot(tx, vmId) }).run();
+    },
+    addNic(tx: Tx, vmId: string, nic: { network: string; mac: string }): string {
+      const id: Id<'nic'> = newId();
+      tx.sql.insert(vmNicTable).values({ id, vmId, slot: freeSlot(tx, vmId), ...nic }).run();
+      return id;
+    },
+    unlinkDisk(tx: Tx, vmId: string, diskId: string): void {
+      tx.sql.delete(vmDiskTable).where(eq(vmDiskTable.diskId, diskId)).run();
+      touch(tx, vmId);
+    },
+    removeNic(tx: Tx, vmId: string, nicId: string): void {
+      tx.sql.delete(vmNicTable).where(eq(vmNicTable.id, nicId)).run();
+      touch(tx, vmId);
+    },
+    touch,
+  };
+}
+
+function refuseTaken(tx: Tx, name: string, exceptId?: string): void {
+  const holder = tx.sql.select({ id: vmTable.id }).from(vmTable).where(eq(vmTable.name, name)).get();
+  if (!holder || holder.id === exceptId) return;
+  throw new Problem('name-taken', `There is already a VM "${name}". Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
+}
+
+/** The lowest port that no disk and no NIC of the VM has. */
+function freeSlot(tx: Tx, vmId: string): number {
+  const taken = new Set([
+    ...tx.sql.select({ slot: vmDiskTable.slot }).from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).all(),
+    ...tx.sql.select({ slot: vmNicTable.slot }).from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).all(),
+  ].map(({ slot }) => slot));
+  for (let slot = 0; slot < deviceSlots; slot++) if (!taken.has(slot)) return slot;
+  throw new Problem('invalid-input', `A VM can have at most ${deviceSlots} disks and network interfaces together. Remove one first.`);
+}

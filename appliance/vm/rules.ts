@@ -1,0 +1,171 @@
+/**
+ * Who may do what to a VM in which state, what each state means to people, and how what libvirt says becomes a state. Pure.
+ *
+ *                start                          pause, I/O error, no space
+ *        down ----------> powering-up ----> up ----------------------------> paused
+ *         ^  ^                              |  <----------------------------   |
+ *         |  |          shutdown, power off |        resume, room again        |
+ *         |  +---------- powering-down <----+                                  |
+ *         +--------------------------------------------------------------------+
+ *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
+ */
+import type { DomainState } from '../world.ts';
+
+export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'] as const;
+export type VmState = (typeof vmStates)[number];
+
+/** What this host knows of a VM. `reason` is a word for programs; `explain` says it to people. */
+export interface Fact {
+  state: VmState;
+  reason: string;
+  /** Since when it is in this state. */
+  since: number;
+}
+
+// ------------------------------------------------------------------------------------------------ verbs
+
+const running: VmState[] = ['powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down'];
+
+export const vmAllows = {
+  start: ['down'],
+  shutdown: ['up', 'powering-down'],
+  'power-off': ['powering-up', 'up', 'paused', 'suspended', 'powering-down'],
+  reboot: ['up'],
+  pause: ['up'],
+  resume: ['paused'],
+  edit: [...vmStates],
+  rename: ['down'],
+  delete: ['down'],
+  'attach-disk': ['down', 'up', 'paused'],
+  'detach-disk': ['down', 'up'],
+  'add-nic': ['down', 'up', 'paused'],
+  'remove-nic': ['down', 'up'],
+  'change-cdrom': ['down', 'up', 'paused'],
+  console: running,
+  screenshot: ['up', 'paused', 'powering-down'],
+} as const satisfies Record<string, readonly VmState[]>;
+
+export type VmVerb = keyof typeof vmAllows;
+
+/** What decides whether a verb is allowed now. */
+export interface Standing {
+  state: VmState;
+  reason: string;
+  isDeleting: boolean;
+}
+
+export function vmCan(verb: VmVerb, { state, reason, isDeleting }: Standing): boolean {
+  if (isDeleting) return false;
+  // A VM that is being powered off can be deleted at once: the deletion waits for its turn.
+  if (verb === 'delete' && state === 'powering-down' && reason === 'power-off') return true;
+  const states: readonly VmState[] = vmAllows[verb];
+  return states.includes(state);
+}
+
+const stateWords: Record<VmState, string> = {
+  down: 'is down', 'powering-up': 'is starting', up: 'is running', paused: 'is paused', migrating: 'is migrating',
+  suspended: 'is asleep', 'powering-down': 'is shutting down', unknown: 'cannot be seen: libvirt does not answer',
+};
+
+const verbWords: Record<VmVerb, string> = {
+  start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', pause: 'pause it', resume: 'resume it', edit: 'change it',
+  rename: 'rename it', delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
+  'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen',
+};
+
+/** What to tell someone whose verb is not allowed now, with what would make it so. */
+export function refusal(verb: VmVerb, name: string, standing: Standing): string {
+  if (standing.isDeleting) return `${name} is being deleted.`;
+  const states: readonly VmState[] = vmAllows[verb];
+  const needed = states.map((state) => stateWords[state]).join(' or ');
+  return `${name} ${stateWords[standing.state]}. To ${verbWords[verb]}, wait until it ${needed}.${wayOut(verb, standing.state)}`;
+}
+
+function wayOut(verb: VmVerb, state: VmState): string {
+  const needsDown = (vmAllows[verb] as readonly VmState[]).every((allowed) => allowed === 'down');
+  if (needsDown && verb !== 'start' && (state === 'up' || state === 'paused')) return ' Shut it down or power it off first.';
+  if (verb === 'shutdown' && state === 'paused') return ' Resume it first, or power it off.';
+  return '';
+}
+
+// ------------------------------------------------------------------------------------------------ facts
+
+/** What libvirt shows of a VM's domain; `null` when there is none, with why it ended as far as known. */
+export interface Seen {
+  domain: { state: DomainState; reason: string } | null;
+  /** libvirt's detail of the `stopped` event; or `lost`, `host-restarted` when nobody was told. */
+  ending?: string;
+}
+
+/** A guest that has not shut down so long after it was asked is shown as running again. */
+export const shutdownPatienceMs = 180_000;
+
+/** What the VM's fact becomes when `seen` is seen at `now`. Returns the same object when nothing changes. */
+export function nextFact(before: Fact, seen: Seen, now: number): Fact {
+  const [state, reason] = seen.domain ? ofDomain(before, seen.domain, now) : ofNone(before, seen.ending ?? 'lost');
+  if (state === before.state && reason === before.reason) return before;
+  return { state, reason, since: state === before.state ? before.since : now };
+}
+
+type Judgement = [state: VmState, reason: string];
+
+function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason: string }, now: number): Judgement {
+  const unchanged: Judgement = [before.state, before.reason];
+  switch (state) {
+    case 'running':
+    case 'blocked':
+      if (before.state === 'powering-down' && before.reason === 'power-off') return unchanged;
+      if (before.state === 'powering-down') return now - before.since < shutdownPatienceMs ? unchanged : ['up', 'shutdown-ignored'];
+      return before.state === 'up' ? unchanged : ['up', 'running'];
+    case 'paused':
+      return ofPaused(before, reason);
+    case 'shutting-down':
+      return before.state === 'powering-down' ? unchanged : ['powering-down', 'guest'];
+    case 'suspended-by-guest':
+      return ['suspended', 'guest'];
+    case 'shut-off':
+    case 'crashed':
+      return ofNone(before, state === 'crashed' ? 'crashed' : 'lost');
+  }
+}
+
+/** libvirt's reasons for a pause, where ours has another name or it is no pause to people. */
+const pauseReasons: Record<string, string> = { user: 'user', unknown: 'user', paused: 'user', 'io-error': 'io-error', ioerror: 'io-error', watchdog: 'watchdog', crashed: 'crashed' };
+
+function ofPaused(before: Fact, reason: string): Judgement {
+  if (reason === 'starting-up' || before.state === 'powering-up') return ['powering-up', 'start'];
+  if (reason === 'shutting-down') return ['powering-down', before.state === 'powering-down' ? before.reason : 'guest'];
+  if (before.state === 'powering-down' && before.reason === 'power-off') return [before.state, before.reason];
+  const ours = pauseReasons[reason] ?? 'other';
+  return ['paused', ours === 'io-error' && before.state === 'paused' && before.reason === 'no-space' ? 'no-space' : ours];
+}
+
+/** libvirt's details of a stop, and ours. */
+const endings: Record<string, string> = { shutdown: 'shutdown', destroyed: 'destroyed', crashed: 'crashed', failed: 'failed', 'host-restarted': 'host-restarted' };
+
+function ofNone(before: Fact, ending: string): Judgement {
+  // A start that is under way decides itself whether it has failed.
+  if (before.state === 'down' || before.state === 'powering-up') return [before.state, before.reason];
+  if (before.state === 'powering-down' && before.reason === 'power-off') return ['down', 'power-off'];
+  if (before.state === 'powering-down' && ending === 'lost') return ['down', 'shutdown'];
+  return ['down', endings[ending] ?? 'lost'];
+}
+
+/** Down because someone wanted it so. */
+const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed', 'start-failed']);
+
+/** Whether a VM that starts with the host is started now: the host started after it stopped, or it did not stop by anyone's will. */
+export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: number): boolean {
+  return state === 'down' && (!quietEndings.has(reason) || since < hostStartedAt);
+}
+
+// ------------------------------------------------------------------------------------------------ pending
+
+const restartFields = ['vcpus', 'memoryBytes', 'firmware', 'bootOrder'] as const;
+type RestartConfig = { vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[] };
+
+/** Settings that differ between the wish and what runs: they hold from the next start on. */
+export function pendingChanges(wished: RestartConfig, runs: RestartConfig | null): string[] {
+  if (!runs) return [];
+  return restartFields.filter((field) => String(wished[field]) !== String(runs[field]));
+}

@@ -1,0 +1,197 @@
+/** What goes in and out of the verbs of VMs: the wish (config), the state, and each verb's input. */
+import * as z from 'zod';
+import { nameSchema, refSchema } from '../core/id.ts';
+import { GiB, MiB, TiB } from '../core/units.ts';
+import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
+import { vmStates } from './rules.ts';
+
+/** Bytes that a file name may have, less what libvirt adds when it names files after a domain. */
+const longestNameBytes = 200;
+
+export const VmName = nameSchema
+  .refine((name) => new TextEncoder().encode(name).length <= longestNameBytes, 'This name is too long in bytes. Use fewer characters.')
+  .meta({ label: 'Name', help: 'How lists and tools call it.' });
+const Description = z.string().trim().max(1000).meta({ label: 'Description', help: 'What it is for.', widget: 'textarea' });
+const Vcpus = z.int().min(1, 'At least one.').max(64, 'At most 64.').meta({ label: 'Processors', help: 'As many as the guest keeps busy; more slow others down.' });
+const MemoryBytes = z.int()
+  .min(64 * MiB, 'At least 64 MiB.').max(4 * TiB, 'At most 4 TiB.')
+  .multipleOf(MiB, 'Whole MiB only.')
+  .meta({ label: 'Memory', unit: 'bytes', help: 'Reserved for this VM while it runs.' });
+const Firmware = z.enum(['bios', 'efi']).meta({ label: 'Firmware', help: 'UEFI for current systems, BIOS for old ones. A system boots only with the firmware it was installed with.' });
+const BootOrder = z.array(z.enum(['disk', 'cdrom', 'network'])).min(1).max(3)
+  .refine((order) => new Set(order).size === order.length, 'Name each device once.')
+  .meta({ label: 'Boot order', help: 'Tried one after the other.' });
+const Autostart = z.boolean().meta({ label: 'Start with the host', help: 'Starts it when the host starts, unless someone has stopped it since.' });
+const IsoName = isoNameSchema.meta({ label: 'CD-ROM', help: 'An ISO image to boot or install from.' });
+const Graphics = z.literal('vnc').meta({ label: 'Screen' });
+
+const mac = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+export const MacAddress = z.string().trim().toLowerCase()
+  .regex(mac, 'Six pairs of hexadecimal digits, such as 52:54:00:12:34:56.')
+  .refine((address) => !mac.test(address) || (Number.parseInt(address.slice(0, 2), 16) & 1) === 0, 'This is a multicast address; the first pair must be even.')
+  .meta({ label: 'MAC address', help: 'Leave empty to have one chosen.' });
+
+export const NewNic = z.object({
+  network: z.string().min(1).max(64).default('default').meta({ label: 'Network' }),
+  model: z.literal('virtio').default('virtio').meta({ label: 'Model', widget: 'hidden' }),
+  mac: MacAddress.optional(),
+});
+
+/** An existing disk by `disk`, or a new one by its size. */
+const newDiskFields = {
+  disk: refSchema.optional().meta({ label: 'Existing disk', help: 'Leave empty to make a new one.' }),
+  sizeBytes: diskSizeSchema.optional(),
+  format: diskFormatSchema.optional(),
+  allocation: allocationSchema.optional(),
+  name: nameSchema.optional().meta({ label: 'Name', help: 'Leave empty to have one made from the name of the VM.' }),
+  domain: refSchema.optional().meta({ label: 'Storage domain' }),
+};
+const isOneOf = (disk: { disk?: string | undefined; sizeBytes?: number | undefined }) => (disk.disk === undefined) !== (disk.sizeBytes === undefined);
+const oneOf = { path: ['sizeBytes'], message: 'Give the size of a new disk, or name an existing one; not both.' };
+
+export const NewDisk = z.object(newDiskFields).refine(isOneOf, oneOf);
+
+export const VmCreateInput = z.object({
+  name: VmName,
+  description: Description.default(''),
+  vcpus: Vcpus.default(1),
+  memoryBytes: MemoryBytes.default(GiB),
+  firmware: Firmware.default('bios'),
+  disks: z.array(NewDisk).max(16).default([]).meta({ label: 'Disks' }),
+  cdrom: IsoName.nullable().default(null).meta({ label: 'CD-ROM' }),
+  nics: z.array(NewNic).max(16).default([]).meta({ label: 'Network interfaces' }),
+  bootOrder: BootOrder.default(['disk', 'cdrom']),
+  autostart: Autostart.default(false),
+  graphics: Graphics.default('vnc').meta({ widget: 'hidden' }),
+});
+
+export const VmRef = z.object({ vm: refSchema.meta({ label: 'VM' }) });
+
+export const VmEditInput = VmRef.extend({
+  name: VmName.optional(),
+  description: Description.optional(),
+  vcpus: Vcpus.optional(),
+  memoryBytes: MemoryBytes.optional(),
+  firmware: Firmware.optional(),
+  bootOrder: BootOrder.optional(),
+  autostart: Autostart.optional(),
+});
+
+export const VmListInput = z.object({
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  /** `next` of the page before. */
+  after: z.string().max(256).optional(),
+  /** Part of the name. */
+  search: z.string().max(64).optional().meta({ label: 'Search' }),
+  state: z.enum(vmStates).optional().meta({ label: 'State' }),
+});
+
+export const VmSummary = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  description: z.string(),
+  state: z.enum(vmStates),
+  /** Why it is in this state: a word for programs. */
+  reason: z.string(),
+  /** Since when, milliseconds since the epoch. */
+  since: z.int(),
+  vcpus: z.int(),
+  memoryBytes: z.int(),
+  firmware: z.enum(['bios', 'efi']),
+  autostart: z.boolean(),
+  isDeleting: z.boolean(),
+  generation: z.int(),
+});
+
+export const VmListOutput = z.object({
+  items: z.array(VmSummary),
+  next: z.string().nullable(),
+  /** Domains in libvirt that are not Bothy's; it leaves them alone. */
+  foreignDomains: z.int(),
+});
+
+export const VmDisk = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  /** Device name in the guest, such as `vda`. */
+  target: z.string(),
+  sizeBytes: z.int(),
+  format: z.enum(['raw', 'cow']),
+  allocation: z.enum(['sparse', 'preallocated']),
+  state: z.string(),
+  /** The running guest has it. */
+  isPlugged: z.boolean(),
+});
+
+export const VmNic = z.object({
+  id: z.uuid(),
+  network: z.string(),
+  model: z.literal('virtio'),
+  mac: z.string(),
+  isPlugged: z.boolean(),
+});
+
+/** What a state means to the person who looks at it. */
+export const Explanation = z.object({
+  /** What happened. */
+  cause: z.string(),
+  /** What it means for the guest. */
+  effect: z.string(),
+  /** What to do; empty if nothing. */
+  nextStep: z.string(),
+});
+
+export const VmOutput = VmSummary.extend({
+  explanation: Explanation.nullable(),
+  disks: z.array(VmDisk),
+  /** Name of the ISO image in the drive. */
+  cdrom: z.string().nullable(),
+  nics: z.array(VmNic),
+  bootOrder: z.array(z.enum(['disk', 'cdrom', 'network'])),
+  graphics: z.literal('vnc'),
+  /** Settings that have changed since the VM was started and hold from its next start on. */
+  pending: z.array(z.string()),
+  /** The guest agent inside answers. */
+  hasAgent: z.boolean(),
+  startedAt: z.int().nullable(),
+  createdAt: z.int(),
+});
+
+/** `?keepDisks=true` in the address as well as a JSON boolean. */
+const Flag = z.union([z.boolean(), z.stringbool()]).default(false);
+
+export const VmDeleteInput = VmRef.extend({ keepDisks: Flag.meta({ label: 'Keep its disks', help: 'They stay as disks of no VM.' }) });
+export const VmRebootInput = VmRef.extend({ force: Flag.meta({ label: 'At once', help: 'Presses the reset button instead of asking the guest.' }) });
+export const AttachDiskInput = VmRef.extend(newDiskFields).refine(isOneOf, oneOf);
+export const DetachDiskInput = VmRef.extend({ disk: refSchema, delete: Flag.meta({ label: 'Delete the disk', help: 'Its content is lost.' }) });
+export const AddNicInput = VmRef.extend(NewNic.shape);
+export const RemoveNicInput = VmRef.extend({ nic: z.uuid() });
+export const ChangeCdromInput = VmRef.extend({ iso: IsoName.nullable().meta({ label: 'CD-ROM', help: 'Leave empty to eject.' }) });
+
+export const ConsoleInput = VmRef.extend({ type: z.enum(['vnc', 'serial']).default('vnc').meta({ label: 'Console', widget: 'radio' }) });
+export const ConsoleFileInput = VmRef.extend({ ticket: z.string().max(64).optional() });
+export const ConsoleTicket = z.object({
+  ticket: z.string(),
+  type: z.enum(['vnc', 'serial']),
+  /** Path of the WebSocket; works once, until `expiresAt`. */
+  url: z.string(),
+  expiresAt: z.int(),
+});
+
+/** One reading of a running VM. Rates are over the time since the reading before. */
+export const StatsSample = z.object({
+  at: z.int(),
+  /** Of all its processors together, 0 to 1. */
+  cpuFraction: z.number(),
+  memoryBytes: z.int(),
+  /** What the guest uses, where its driver tells. */
+  memoryUsedBytes: z.int().nullable(),
+  readBytesPerSecond: z.number(),
+  writtenBytesPerSecond: z.number(),
+  receivedBytesPerSecond: z.number(),
+  sentBytesPerSecond: z.number(),
+});
+
+export const VmStatsOutput = z.object({ items: z.array(StatsSample) });
+export type StatsReading = z.output<typeof StatsSample>;
+export type VmDetails = z.output<typeof VmOutput>;

@@ -1,0 +1,25 @@
+/** What the verbs, tasks and reconcilers of VMs work with. */
+import type { Core } from '../core/services.ts';
+import type { Hypervisor, Machine } from '../world.ts';
+import type { Consoles } from './console.ts';
+import type { Facts } from './facts.ts';
+import type { ActivityPort, HostPort, NetworkPort, StoragePort } from './ports.ts';
+import type { VmRows } from './rows.ts';
+import type { StatsHistory } from './stats.ts';
+import type { Tickets } from './tickets.ts';
+
+export interface VmServices extends Core {
+  hypervisor: Hypervisor;
+  machine: Machine;
+  rows: VmRows;
+  facts: Facts;
+  stats: StatsHistory;
+  tickets: Tickets;
+  consoles: Consoles;
+  /** How many domains libvirt runs that are not ours, as last seen. */
+  foreignDomains(): number;
+  activity: ActivityPort;
+  host: HostPort;
+  network: NetworkPort;
+  storage: StoragePort;
+}

@@ -1,0 +1,51 @@
+/**
+ * `vm`, `vm_disk` and `vm_nic` are wishes that peers share; `vm_fact` is what this host has seen of them. A VM's row in
+ * `vm_fact` is made and removed with the VM, so a list joins the two and nothing else.
+ */
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { BootDevice } from './domain-xml.ts';
+import { vmStates } from './rules.ts';
+import type { Running } from './running.ts';
+
+export const vmTable = sqliteTable('vm', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  description: text().notNull(),
+  vcpus: integer().notNull(),
+  memoryBytes: integer().notNull(),
+  firmware: text({ enum: ['bios', 'efi'] }).notNull(),
+  bootOrder: text({ mode: 'json' }).$type<BootDevice[]>().notNull(),
+  /** Name of an ISO image; null for an empty drive. */
+  cdrom: text(),
+  autostart: integer({ mode: 'boolean' }).notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+/** A disk belongs to one VM at most. Slots are unique among a VM's disks and NICs: see `device-xml.ts`. */
+export const vmDiskTable = sqliteTable('vm_disk', {
+  diskId: text().primaryKey(),
+  vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
+  slot: integer().notNull(),
+}, (table) => [uniqueIndex('vm_disk_slot').on(table.vmId, table.slot)]);
+
+export const vmNicTable = sqliteTable('vm_nic', {
+  id: text().primaryKey(),
+  vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
+  slot: integer().notNull(),
+  network: text().notNull(),
+  mac: text().notNull().unique(),
+}, (table) => [uniqueIndex('vm_nic_slot').on(table.vmId, table.slot), index('vm_nic_network').on(table.network)]);
+
+export const vmFactTable = sqliteTable('vm_fact', {
+  vmId: text().primaryKey().references(() => vmTable.id, { onDelete: 'cascade' }),
+  state: text({ enum: vmStates }).notNull(),
+  reason: text().notNull(),
+  /** Since when it is in this state. */
+  since: integer().notNull(),
+  startedAt: integer(),
+  /** What the running domain was given: null while there is none. */
+  running: text({ mode: 'json' }).$type<Running>(),
+  hasAgent: integer({ mode: 'boolean' }).notNull(),
+  isDeleting: integer({ mode: 'boolean' }).notNull(),
+}, (table) => [index('vm_fact_state').on(table.state)]);

@@ -1,0 +1,48 @@
+/**
+ * The slice of virtual machines: their definitions, their life under libvirt, their devices and consoles.
+ *
+ * A definition is a row of ours; a libvirt domain exists only while the VM runs. README.md has the states and what is done.
+ */
+import { bind } from '../core/operation.ts';
+import type { Core, Slice } from '../core/services.ts';
+import type { World } from '../world.ts';
+import { type Consoles, createConsoles } from './console.ts';
+import { deleteVmTask } from './delete-task.ts';
+import { deviceTasks } from './device-tasks.ts';
+import { createFacts } from './facts.ts';
+import { vmOperations } from './operations.ts';
+import type { ActivityPort, HostPort, NetworkPort, StoragePort } from './ports.ts';
+import { powerTasks } from './power-tasks.ts';
+import { watchVms } from './reconcile.ts';
+import { createVmRows } from './rows.ts';
+import type { VmServices } from './services.ts';
+import { startVmTask } from './start-task.ts';
+import { createStatsHistory } from './stats.ts';
+import { createTickets } from './tickets.ts';
+
+export interface VmDeps extends Core {
+  world: Pick<World, 'hypervisor' | 'machine'>;
+  activity: ActivityPort;
+  host: HostPort;
+  network: NetworkPort;
+  storage: StoragePort;
+}
+
+export interface Vms extends Slice {
+  /** Redeems a console ticket for what serves its viewer. */
+  openConsole: Consoles['open'];
+}
+
+export function createVm(deps: VmDeps): Vms {
+  const { hypervisor, machine } = deps.world;
+  const rows = createVmRows(deps);
+  const facts = createFacts({ ...deps, rows });
+  const tickets = createTickets(deps.clock);
+  const stats = createStatsHistory({ hypervisor, clock: deps.clock });
+  const consoles = createConsoles({ ...deps, hypervisor, rows, tickets });
+  const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, foreignDomains: () => observer.foreignDomains() };
+  const observer = watchVms(services);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
+  deps.storage.registerUsage((kind, name) => (kind === 'disk' ? rows.userOfDisk(name) : rows.usersOfIso(name)));
+  return { operations: bind(services, vmOperations), openConsole: consoles.open };
+}
