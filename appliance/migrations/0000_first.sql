@@ -121,6 +121,108 @@ CREATE TABLE `task` (
 );
 --> statement-breakpoint
 CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);--> statement-breakpoint
+CREATE TABLE `host` (
+	`id` text PRIMARY KEY NOT NULL,
+	`createdAt` integer NOT NULL,
+	`checkedAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `disk_fact` (
+	`diskId` text PRIMARY KEY NOT NULL,
+	`occupiedBytes` integer NOT NULL,
+	FOREIGN KEY (`diskId`) REFERENCES `disk`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `disk` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`domainId` text NOT NULL,
+	`volumeId` text NOT NULL,
+	`format` text NOT NULL,
+	`allocation` text NOT NULL,
+	`sizeBytes` integer NOT NULL,
+	`state` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `disk_name_unique` ON `disk` (`name`);--> statement-breakpoint
+CREATE INDEX `disk_by_domain` ON `disk` (`domainId`);--> statement-breakpoint
+CREATE TABLE `storage_export` (
+	`volumeId` text PRIMARY KEY NOT NULL,
+	`diskId` text NOT NULL,
+	`sourceVolumeId` text NOT NULL,
+	`sourceModifiedAt` integer NOT NULL,
+	`format` text NOT NULL,
+	`state` text NOT NULL,
+	`usedAt` integer NOT NULL,
+	FOREIGN KEY (`diskId`) REFERENCES `disk`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `iso` (
+	`domainId` text NOT NULL,
+	`name` text NOT NULL,
+	`sizeBytes` integer NOT NULL,
+	`modifiedAt` integer NOT NULL,
+	`sha256` text,
+	`state` text NOT NULL,
+	PRIMARY KEY(`domainId`, `name`),
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `storage_reservation` (
+	`id` text PRIMARY KEY NOT NULL,
+	`domainId` text NOT NULL,
+	`bytes` integer NOT NULL,
+	`path` text NOT NULL,
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `storage_domain_fact` (
+	`domainId` text PRIMARY KEY NOT NULL,
+	`status` text NOT NULL,
+	`reason` text NOT NULL,
+	`space` text NOT NULL,
+	`totalBytes` integer NOT NULL,
+	`freeBytes` integer NOT NULL,
+	`since` integer NOT NULL,
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `storage_domain` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`kind` text NOT NULL,
+	`type` text NOT NULL,
+	`folder` text NOT NULL,
+	`lowSpacePercent` integer NOT NULL,
+	`criticalSpaceBytes` integer NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `storage_domain_name_unique` ON `storage_domain` (`name`);--> statement-breakpoint
+CREATE TABLE `upload` (
+	`id` text PRIMARY KEY NOT NULL,
+	`target` text NOT NULL,
+	`state` text NOT NULL,
+	`domainId` text NOT NULL,
+	`diskId` text,
+	`volumeId` text,
+	`name` text,
+	`format` text,
+	`totalBytes` integer,
+	`receivedBytes` integer NOT NULL,
+	`actor` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	`touchedAt` integer NOT NULL,
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `upload_target_unique` ON `upload` (`target`);--> statement-breakpoint
 CREATE TABLE `vm_disk` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,
@@ -130,7 +232,7 @@ CREATE TABLE `vm_disk` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `vm_disk_slot` ON `vm_disk` (`vmId`,`slot`);--> statement-breakpoint
 CREATE TABLE `vm_fact` (
-	`vmId` text PRIMARY KEY,
+	`vmId` text PRIMARY KEY NOT NULL,
 	`state` text NOT NULL,
 	`reason` text NOT NULL,
 	`since` integer NOT NULL,
