@@ -122,6 +122,8 @@ export interface Hypervisor {
   networks(): Promise<Network[]>;
   /** Defines a network if it is unknown, starts it, and marks it to start by itself; leaves an existing one as it is. */
   ensureNetwork(name: string, xml: string): Promise<void>;
+  /** Stops a network and forgets it; does nothing if it is unknown. Guests on it lose their cable. */
+  removeNetwork(name: string): Promise<void>;
   /** Calls `listener` for each event until the returned function is called. */
   onEvent(listener: (event: HypervisorEvent) => void): () => void;
   close(): Promise<void>;
@@ -182,6 +184,8 @@ export interface MachineFacts {
   /** kvm_intel or kvm_amd is loaded. */
   isKvmLoaded: boolean;
   nics: { name: string; mac: string; speedMbps: number; isUp: boolean; isBridge: boolean; addresses: string[] }[];
+  /** IPv4 networks that the host reaches without its default gateway, such as `192.168.10.0/24`. */
+  routes: string[];
   disks: { name: string; model: string; sizeBytes: number; kind: string }[];
 }
 

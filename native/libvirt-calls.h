@@ -31,3 +31,4 @@ int run_screenshot(struct call *call, virDomainPtr domain);
 /* libvirt-network.c */
 void run_networks(struct call *call);
 void run_ensure_network(struct call *call); /* name, xml */
+void run_remove_network(struct call *call); /* name */

@@ -65,3 +65,18 @@ void run_ensure_network(struct call *call)
     if (is_active < 0 || (is_active == 0 && virNetworkCreate(network) < 0)) fail_libvirt(call);
     virNetworkFree(network);
 }
+
+void run_remove_network(struct call *call)
+{
+    virNetworkPtr network = virNetworkLookupByName(call->connection, call->arguments[0]);
+
+    if (!network) {
+        if (virGetLastErrorCode() != VIR_ERR_NO_NETWORK) fail_libvirt(call);
+        return;
+    }
+    int is_active = virNetworkIsActive(network);
+    if (is_active < 0 || (is_active == 1 && virNetworkDestroy(network) < 0) ||
+        (virNetworkIsPersistent(network) == 1 && virNetworkUndefine(network) < 0))
+        fail_libvirt(call);
+    virNetworkFree(network);
+}

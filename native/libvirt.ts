@@ -53,7 +53,7 @@ export function connectLibvirt(options: { uri: string; library: string; clock: C
   };
 }
 
-type Read = Pick<Hypervisor, 'facts' | 'domains' | 'stats' | 'domainXml' | 'networks' | 'ensureNetwork'>;
+type Read = Pick<Hypervisor, 'facts' | 'domains' | 'stats' | 'domainXml' | 'networks' | 'ensureNetwork' | 'removeNetwork'>;
 
 // The answers' types below are what libvirt-*.c writes for each operation.
 function readOperations(channel: Channel, clock: Clock): Read {
@@ -75,6 +75,9 @@ function readOperations(channel: Channel, clock: Clock): Read {
     networks: () => ask<Network[]>('networks'),
     async ensureNetwork(name, xml) {
       await channel.call('ensure-network', [name, xml], slowTimeoutMs);
+    },
+    async removeNetwork(name) {
+      await channel.call('remove-network', [name], slowTimeoutMs);
     },
   };
 }

@@ -20,6 +20,7 @@ static const struct operation operations[] = {
     { "agent-command", LANE_AGENT, 3, NULL, run_agent_command },
     { "create", LANE_GUEST, 2, run_create, NULL },
     { "ensure-network", LANE_GUEST, 2, run_ensure_network, NULL },
+    { "remove-network", LANE_GUEST, 1, run_remove_network, NULL },
     { "shutdown", LANE_GUEST, 1, NULL, run_shutdown },
     { "reboot", LANE_GUEST, 1, NULL, run_reboot },
     { "reset", LANE_GUEST, 1, NULL, run_reset },

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import hardware from 'systeminformation';
 import { type Clock, deadline, systemClock } from '../core/clock.ts';
 import type { Machine, MachineFacts, MachineLoad } from '../world.ts';
-import { osNameIn, parseCounters, parseProcessors, parseUsedMemory, parseVirtualization } from './proc.ts';
+import { osNameIn, parseCounters, parseProcessors, parseRoutes, parseUsedMemory, parseVirtualization } from './proc.ts';
 
 const keptMs = 600_000;
 const questionMs = 20_000;
@@ -28,7 +28,7 @@ export function createMachine({ root = '/', clock = systemClock }: { root?: stri
     async facts() {
       if (!kept || clock.now() - kept.at > keptMs) kept = { at: clock.now(), hardware: readHardware(read) };
       return {
-        ...(await kept.hardware), hostname: hostname(), kernel: release(), nics: await readNics(root),
+        ...(await kept.hardware), hostname: hostname(), kernel: release(), nics: await readNics(root), routes: parseRoutes(await read('proc/net/route')),
         isKvmLoaded: ['kvm_intel', 'kvm_amd'].some((module) => existsSync(join(root, 'sys/module', module))),
       };
     },

@@ -35,3 +35,12 @@ export function parseCounters(netDev: string, names: ReadonlySet<string>): { rec
   }
   return sum;
 }
+
+/** IPv4 networks of /proc/net/route but the default, whose destination and mask stand there in hexadecimal, last byte first. */
+export function parseRoutes(table: string): string[] {
+  const routes = [...table.matchAll(/^\S+\s+([0-9A-F]{8})\s+[0-9A-F]{8}(?:\s+\S+){4}\s+([0-9A-F]{8})\b/gm)];
+  return [...new Set(routes.filter(([, , mask]) => mask !== '00000000').map(([, address = '', mask = '']) => `${bytesOf(address).join('.')}/${lengthOf(mask)}`))];
+}
+
+const bytesOf = (hex: string) => [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
+const lengthOf = (mask: string) => bytesOf(mask).reduce((length, byte) => length + byte.toString(2).replaceAll('0', '').length, 0);

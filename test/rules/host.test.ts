@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formatMetrics } from '../../appliance/host/metrics.ts';
 import { createLoadHistory } from '../../appliance/host/load.ts';
-import { osNameIn, parseCounters, parseProcessors, parseUsedMemory, parseVirtualization } from '../../appliance/host/proc.ts';
+import { osNameIn, parseCounters, parseProcessors, parseRoutes, parseUsedMemory, parseVirtualization } from '../../appliance/host/proc.ts';
 import { decideAcceleration, type Virtualization } from '../../appliance/host/rules.ts';
 
 const full: Virtualization = { flag: 'vmx', isKvmLoaded: true, domainTypes: ['qemu', 'kvm'] };
@@ -57,6 +57,13 @@ test('load is read from /proc', () => {
   assert.equal(parseCounters(netDev, new Set(['eno1', 'eno2'])), { receivedBytes: 111, sentBytes: 55 });
   assert.is(osNameIn('NAME="Debian"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\n'), 'Debian GNU/Linux 13 (trixie)');
   assert.is(osNameIn(''), 'Linux');
+});
+
+test('routes are read from the table of the kernel, without the default', () => {
+  const table = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n' +
+    'eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\neth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\ntun0\t0000100A\t010200C0\t0003\t0\t0\t0\t0000F0FF\t0\t0\t0\n';
+  assert.equal(parseRoutes(table), ['192.0.2.0/24', '10.16.0.0/12']);
+  assert.equal(parseRoutes(''), []);
 });
 
 test('rates come from counters, never negative, and the past is bounded', () => {

@@ -75,6 +75,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand),
     networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
+    removeNetwork: through('removeNetwork', calls.removeNetwork),
     control: {
       fail(call, error = new HypervisorError('internal error: simulated fault', 1, 'other'), { isLate = false, times = 1 } = {}) {
         faults.set(call, [...(faults.get(call) ?? []), ...Array.from({ length: times }, () => ({ error, isLate }))]);
@@ -204,5 +205,6 @@ function createReadCalls(libvirt: SimulatedLibvirt) {
       const network = libvirt.networks.get(name) ?? { name, bridge, active: true };
       libvirt.networks.set(name, { ...network, active: true });
     },
+    removeNetwork: async (name: string) => void libvirt.networks.delete(name),
   };
 }

@@ -19,6 +19,7 @@ const smallServer: MachineFacts = {
     { name: 'eno2', mac: '3c:ec:ef:00:00:02', speedMbps: 0, isUp: false, isBridge: false, addresses: [] },
     { name: 'br0', mac: '3c:ec:ef:00:00:01', speedMbps: 1000, isUp: true, isBridge: true, addresses: ['192.168.10.5/24'] },
   ],
+  routes: ['192.168.10.0/24'],
   disks: [{ name: 'nvme0n1', model: 'Micron 7450', sizeBytes: 960 * 1000 ** 3, kind: 'NVMe' }],
 };
 
