@@ -90,7 +90,7 @@ function requireSocket(vm: Vm, running: Running | null): string {
 /** Keeps what a viewer sends before its console is found; the returned function hands it over and stops keeping. */
 function collectEarly(viewer: Viewer): () => Early {
   const messages: Uint8Array[] = [];
-  let take = (data: Uint8Array) => void messages.push(data);
+  let take: (data: Uint8Array) => void = (data) => { messages.push(data); };
   let isClosed = false;
   viewer.onMessage((data) => take(data));
   viewer.onClose(() => { isClosed = true; });

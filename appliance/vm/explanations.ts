@@ -32,7 +32,7 @@ const explanations: Record<string, Explanation> = {
   'paused/io-error': { cause: 'One of its disks could not be read or written.', effect: 'The guest stands still; nothing is lost.', nextStep: 'Check the storage domain and the drive below it, then resume the VM.' },
   'paused/watchdog': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'The guest stands still.', nextStep: 'Look at its console. Resume it, or power it off and start it again.' },
   'paused/crashed': { cause: 'The system inside the guest crashed.', effect: 'The guest stands still.', nextStep: 'Look at its console, then power it off and start it again.' },
-  'paused/other': { cause: 'libvirt or another tool paused it.', effect: 'The guest stands still and keeps its memory.', nextStep: 'Resume it when that work is done.' },
+  'paused/other': { cause: 'A tool other than Bothy, or libvirt itself, paused it.', effect: 'The guest stands still and keeps its memory.', nextStep: 'Resume it when that work is done.' },
   'up/shutdown-ignored': { cause: 'It was asked to shut down and has not.', effect: 'It is still running.', nextStep: 'Shut it down from inside, or power it off: then what it has not yet written is lost.' },
   'powering-down/shutdown': { cause: 'It was asked to shut down.', effect: 'It ends when the system inside has finished.', nextStep: 'If it does not react, power it off: then what it has not yet written is lost.' },
   'suspended/guest': { cause: 'The system inside has gone to sleep.', effect: 'It keeps its memory and runs nothing.', nextStep: 'Wake it from its console with a key.' },

@@ -1,0 +1,145 @@
+/** States of VMs: what libvirt says becomes a state, verbs fit states, and every trouble is explained with a next step. */
+import fc from 'fast-check';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { DomainState } from '../../appliance/world.ts';
+import { eventOf, explain } from '../../appliance/vm/explanations.ts';
+import { type Fact, needsAutostart, nextFact, pendingChanges, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
+
+const at = 1_000_000;
+const fact = (state: VmState, reason = ''): Fact => ({ state, reason, since: at });
+const domain = (state: DomainState, reason = 'unknown'): Seen => ({ domain: { state, reason } });
+const gone = (ending?: string): Seen => ({ domain: null, ...(ending !== undefined && { ending }) });
+const brief = ({ state, reason }: Fact) => `${state}/${reason}`;
+
+const steps: [before: Fact, seen: Seen, after: string][] = [
+  [fact('powering-up', 'start'), domain('paused', 'starting-up'), 'powering-up/start'],
+  [fact('powering-up', 'start'), domain('running', 'booted'), 'up/running'],
+  [fact('powering-up', 'start'), gone('failed'), 'powering-up/start'],
+  [fact('up', 'running'), domain('blocked'), 'up/running'],
+  [fact('up', 'running'), domain('paused', 'user'), 'paused/user'],
+  [fact('up', 'running'), domain('paused', 'paused'), 'paused/user'],
+  [fact('up', 'running'), domain('paused', 'io-error'), 'paused/io-error'],
+  [fact('up', 'running'), domain('paused', 'migration'), 'paused/other'],
+  [fact('paused', 'no-space'), domain('paused', 'io-error'), 'paused/no-space'],
+  [fact('paused', 'no-space'), domain('running', 'unpaused'), 'up/running'],
+  [fact('up', 'running'), domain('shutting-down', 'guest'), 'powering-down/guest'],
+  [fact('up', 'running'), gone('shutdown'), 'down/shutdown'],
+  [fact('up', 'running'), gone('destroyed'), 'down/destroyed'],
+  [fact('up', 'running'), gone('failed'), 'down/failed'],
+  [fact('up', 'running'), domain('crashed', 'panicked'), 'down/crashed'],
+  [fact('up', 'running'), gone(), 'down/lost'],
+  [fact('unknown', 'hypervisor-away'), gone('host-restarted'), 'down/host-restarted'],
+  [fact('unknown', 'hypervisor-away'), domain('running'), 'up/running'],
+  [fact('unknown', 'hypervisor-away'), domain('paused', 'user'), 'paused/user'],
+  [fact('powering-down', 'shutdown'), domain('running'), 'powering-down/shutdown'],
+  [fact('powering-down', 'shutdown'), gone(), 'down/shutdown'],
+  [fact('powering-down', 'power-off'), gone('destroyed'), 'down/power-off'],
+  [fact('powering-down', 'power-off'), domain('running'), 'powering-down/power-off'],
+  [fact('powering-down', 'power-off'), domain('paused', 'user'), 'powering-down/power-off'],
+  [fact('up', 'running'), domain('suspended-by-guest'), 'suspended/guest'],
+  [fact('down', 'power-off'), gone(), 'down/power-off'],
+  [fact('down', 'power-off'), domain('running'), 'up/running'],
+];
+
+for (const [before, seen, after] of steps) {
+  test(`${brief(before)} seeing ${seen.domain ? `${seen.domain.state}/${seen.domain.reason}` : `none (${seen.ending ?? 'nobody was told'})`} is ${after}`, () => {
+    assert.is(brief(nextFact(before, seen, at + 1)), after);
+  });
+}
+
+test('a guest that ignores the request to shut down is shown as running again after a while', () => {
+  const asked = fact('powering-down', 'shutdown');
+  assert.is(nextFact(asked, domain('running'), at + shutdownPatienceMs - 1), asked);
+  assert.is(brief(nextFact(asked, domain('running'), at + shutdownPatienceMs)), 'up/shutdown-ignored');
+});
+
+const anyFact = fc.record({ state: fc.constantFrom(...vmStates), reason: fc.constantFrom('start', 'running', 'user', 'no-space', 'io-error', 'shutdown', 'power-off', 'new', 'lost'), since: fc.constant(at) });
+const anySeen: fc.Arbitrary<Seen> = fc.oneof(
+  fc.record({ domain: fc.record({ state: fc.constantFrom<DomainState>('running', 'blocked', 'paused', 'shutting-down', 'suspended-by-guest'), reason: fc.constantFrom('unknown', 'user', 'io-error', 'starting-up', 'shutting-down') }) }),
+  fc.record({ domain: fc.constant(null), ending: fc.constantFrom('shutdown', 'destroyed', 'crashed', 'failed', 'lost', 'host-restarted', 'migrated') }),
+);
+
+test('seeing the same again changes nothing more', () => {
+  fc.assert(fc.property(anyFact, anySeen, (before, seen) => {
+    const once = nextFact(before, seen, at + 1);
+    assert.is(nextFact(once, seen, at + 1), once);
+  }));
+});
+
+test('without a domain a VM is down or on its way up; with one it is neither down nor unknown', () => {
+  fc.assert(fc.property(anyFact, anySeen, (before, seen) => {
+    const { state } = nextFact(before, seen, at + 1);
+    if (seen.domain) assert.not.ok(state === 'down' || state === 'unknown', state);
+    else assert.ok(state === 'down' || state === 'powering-up', state);
+  }));
+});
+
+test('the time of a state is when the state began, not when its reason was found', () => {
+  assert.is(nextFact(fact('up', 'running'), domain('paused', 'io-error'), at + 5).since, at + 5);
+  assert.is(nextFact(fact('powering-down', 'shutdown'), domain('running'), at + 1).since, at);
+});
+
+const verbs = Object.keys(vmAllows) as VmVerb[]; // the keys are exactly the verbs
+
+test('nothing can be done with a VM that is being deleted', () => {
+  for (const verb of verbs) for (const state of vmStates) assert.not.ok(vmCan(verb, { state, reason: '', isDeleting: true }), `${verb} ${state}`);
+});
+
+test('a VM that is being powered off can be deleted, one that shuts down cannot', () => {
+  assert.ok(vmCan('delete', { state: 'powering-down', reason: 'power-off', isDeleting: false }));
+  assert.not.ok(vmCan('delete', { state: 'powering-down', reason: 'shutdown', isDeleting: false }));
+});
+
+test('every refusal names the VM, its state and a way on', () => {
+  for (const verb of verbs) {
+    for (const state of vmStates) {
+      const words = refusal(verb, 'web-1', { state, reason: '', isDeleting: false });
+      assert.match(words, /^web-1 .*\. To .*, wait until it .*\./, `${verb} ${state}`);
+    }
+  }
+  assert.match(refusal('start', 'web-1', { state: 'powering-up', reason: 'start', isDeleting: false }), /web-1 is starting/);
+  assert.match(refusal('delete', 'web-1', { state: 'up', reason: 'running', isDeleting: false }), /power it off first/);
+});
+
+test('every pause and every unwanted end has cause, effect and next step, and is told as an event', () => {
+  const troubles: [VmState, string][] = [
+    ['paused', 'no-space'], ['paused', 'io-error'], ['paused', 'watchdog'], ['paused', 'crashed'], ['paused', 'other'],
+    ['down', 'crashed'], ['down', 'failed'], ['down', 'lost'], ['down', 'host-restarted'], ['down', 'destroyed'], ['down', 'start-failed'], ['up', 'shutdown-ignored'],
+  ];
+  for (const [state, reason] of troubles) {
+    const explanation = explain({ state, reason });
+    assert.ok(explanation, `${state}/${reason}`);
+    for (const sentence of [explanation?.cause, explanation?.effect, explanation?.nextStep]) assert.match(sentence ?? '', /^[A-Z].*\.$/, `${state}/${reason}`);
+    const event = eventOf('web-1', fact('up', 'running'), fact(state, reason));
+    assert.match(event?.message ?? '', /^web-1: /);
+    assert.is.not(event?.severity, 'info');
+    assert.match(event?.nextStep ?? '', /\.$/);
+  }
+});
+
+test('what was wished for is told quietly, what did not change not at all', () => {
+  assert.is(eventOf('web-1', fact('powering-up', 'start'), fact('up', 'running'))?.code, 'vm.started');
+  assert.is(eventOf('web-1', fact('paused', 'no-space'), fact('up', 'running'))?.code, 'vm.resumed');
+  assert.is(eventOf('web-1', fact('powering-down', 'shutdown'), fact('down', 'shutdown'))?.severity, 'info');
+  assert.is(eventOf('web-1', fact('down', 'new'), fact('up', 'running'))?.code, 'vm.adopted');
+  assert.is(eventOf('web-1', fact('up', 'running'), fact('up', 'running')), undefined);
+});
+
+test('starts with the host, but not against the will of who stopped it since', () => {
+  const down = (reason: string, since: number): Fact => ({ state: 'down', reason, since });
+  assert.ok(needsAutostart(down('power-off', 5), 10), 'the host started after it was stopped');
+  assert.not.ok(needsAutostart(down('power-off', 15), 10), 'someone stopped it since');
+  assert.ok(needsAutostart(down('lost', 15), 10), 'nobody wanted it down');
+  assert.ok(needsAutostart(down('host-restarted', 15), 10));
+  assert.not.ok(needsAutostart(fact('up', 'running'), at + 1));
+});
+
+test('a changed setting waits for the next start only while the VM runs', () => {
+  const wished = { vcpus: 2, memoryBytes: 1, firmware: 'bios', bootOrder: ['disk', 'cdrom'] };
+  assert.equal(pendingChanges(wished, null), []);
+  assert.equal(pendingChanges(wished, { ...wished }), []);
+  assert.equal(pendingChanges(wished, { ...wished, vcpus: 1, bootOrder: ['disk'] }), ['vcpus', 'bootOrder']);
+});
+
+test.run();
