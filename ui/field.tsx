@@ -30,7 +30,7 @@ export interface Choice {
 export interface FieldInfo extends FieldMeta {
   /** Path in the body, such as `memoryBytes`. */
   name: string;
-  kind: 'text' | 'number' | 'bytes' | 'boolean' | 'choice' | 'list' | 'object';
+  kind: 'text' | 'number' | 'bytes' | 'boolean' | 'choice' | 'order' | 'list' | 'object';
   isRequired: boolean;
   initial: unknown;
   min?: number;
@@ -63,12 +63,24 @@ export function describeField(name: string, outer: z.core.$ZodType): FieldInfo {
     case 'enum':
       return { ...base, kind: 'choice', choices: Object.values(def.entries).map((value) => ({ value: String(value), label: String(value) })) };
     case 'array':
-      return { ...base, kind: 'list', fields: objectFields(unwrap(def.element).schema) };
+      return describeList(base, def.element);
+    case 'union':
+      return { ...describeField(name, def.options[0] ?? schema), ...base, kind: def.options.some(isBoolean) ? 'boolean' : 'text' };
     case 'object':
       return { ...base, kind: 'object', fields: objectFields(schema, name) };
     default:
       return { ...base, kind: 'text', ...defined({ minLength: number(bounds.minLength), maxLength: number(bounds.maxLength) }) };
   }
+}
+
+/** A list of objects has rows; a list of words has one choice for each place, in order. */
+function describeList(base: Omit<FieldInfo, 'kind'>, element: z.core.$ZodType): FieldInfo {
+  const inner = describeField('', element);
+  return inner.kind === 'choice' ? { ...base, kind: 'order', choices: inner.choices } : { ...base, kind: 'list', fields: inner.fields };
+}
+
+function isBoolean(schema: z.core.$ZodType): boolean {
+  return (schema as z.core.$ZodTypes)._zod.def.type === 'boolean'; // as above
 }
 
 /** The fields of an object schema in their order; without a prefix their names are relative, as rows of a list need. */
@@ -108,9 +120,11 @@ export interface FieldProps {
   value?: unknown;
   /** Choices known only at run time, such as networks. */
   choices?: Choice[] | undefined;
+  /** Names of the fields beside it that make no sense once this one has a value. */
+  instead?: string[] | undefined;
 }
 
-export function Field({ field, id, value, choices }: FieldProps) {
+export function Field({ field, id, value, choices, instead }: FieldProps) {
   const { phrase, t } = useUi();
   const current = value === undefined ? field.initial : value;
   if (field.widget === 'hidden') return <input type="hidden" name={field.name} value={text(current)} />;
@@ -118,7 +132,8 @@ export function Field({ field, id, value, choices }: FieldProps) {
   const slot = <p class="field-error" data-error-for={field.name} id={`${id}-error`} aria-live="polite" />;
   const known = choices ?? (field.choices.length > 0 ? field.choices.map((choice) => ({ ...choice, label: phrase(choice.label) })) : undefined);
   const label = phrase(field.label ?? field.name);
-  const control = <Control field={field} id={id} current={current} choices={known} />;
+  const control = <Control field={field} id={id} current={current} choices={known} instead={instead} />;
+  if (field.kind === 'order' && known) return <OrderField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</OrderField>;
   if (field.kind === 'boolean') {
     return <div class="field" data-kind="boolean"><label class="switch" for={id}>{control}<span class="field-label">{label}</span></label>{help}{slot}</div>;
   }
@@ -136,13 +151,14 @@ interface ControlProps {
   id: string;
   current: unknown;
   choices: Choice[] | undefined;
+  instead: string[] | undefined;
 }
 
-function Control({ field, id, current, choices }: ControlProps) {
+function Control({ field, id, current, choices, instead }: ControlProps) {
   const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${field.help ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
   if (choices) {
     return (
-      <select {...shared} required={false}>
+      <select {...shared} required={false} data-instead={instead?.join(' ')}>
         {!field.isRequired && field.initial === undefined && <option value="">–</option>}
         {choices.map((choice) => <option value={choice.value} selected={choice.value === text(current)}>{choice.label}</option>)}
       </select>
@@ -181,8 +197,16 @@ function BytesControl({ shared, bytes }: { shared: { id: string; name: string };
   );
 }
 
-function RadioField({ field, id, current, choices, label, children }: {
-  field: FieldInfo; id: string; current: string; choices: Choice[]; label: string; children?: Child }) {
+interface GroupProps {
+  field: FieldInfo;
+  id: string;
+  current: unknown;
+  choices: Choice[];
+  label: string;
+  children?: Child;
+}
+
+function RadioField({ field, id, current, choices, label, children }: GroupProps) {
   const { phrase } = useUi();
   return (
     <fieldset class="field radio-field">
@@ -194,6 +218,26 @@ function RadioField({ field, id, current, choices, label, children }: {
             <span><strong>{choice.label}</strong>{choice.help && <span class="field-help">{phrase(choice.help)}</span>}</span>
             <Icon name="check" />
           </label>
+        ))}
+      </div>
+      {children}
+    </fieldset>
+  );
+}
+
+/** What comes first, second, third. */
+function OrderField({ field, id, current, choices, label, children }: GroupProps) {
+  const { t } = useUi();
+  const order: unknown[] = Array.isArray(current) ? current : [];
+  return (
+    <fieldset class="field">
+      <legend class="field-label">{label}</legend>
+      <div class="order">
+        {choices.map((_choice, place) => (
+          <select name={`${field.name}.${place}`} id={`${id}.${place}`} data-kind="choice" aria-label={`${label} ${place + 1}`}>
+            <option value="">{t('form.nothing')}</option>
+            {choices.map(({ value, label: name }) => <option value={value} selected={value === order[place]}>{name}</option>)}
+          </select>
         ))}
       </div>
       {children}

@@ -24,6 +24,15 @@ export interface FormSection {
   isFolded?: boolean;
 }
 
+export interface RowSpec {
+  /** The button, such as "Add a disk". */
+  add: string;
+  /** Fields to show; else all. */
+  fields?: string[];
+  /** What a new row starts with. */
+  initial?: Record<string, unknown>;
+}
+
 export interface FormProps {
   operation: AnyOperation;
   /** Unique on the page. */
@@ -34,6 +43,10 @@ export interface FormProps {
   values?: Record<string, unknown>;
   /** Choices of fields by name; inside lists without the index, such as `nics.network`. */
   choices?: Record<string, Choice[]>;
+  /** How lists are shown, by name. */
+  rows?: Record<string, RowSpec>;
+  /** Fields that make others needless once chosen, by name; inside lists without the index. */
+  instead?: Record<string, string[]>;
   /** Without sections every field of the body is shown in order. */
   sections?: FormSection[];
   submit?: string;
@@ -96,7 +109,7 @@ function FormField({ field, form }: { field: FieldInfo; form: FormProps }) {
     const record = (value ?? {}) as Record<string, unknown>; // an object field's value is an object
     return <>{field.fields.map((inner) => <FormField field={inner} form={{ ...form, values: { [inner.name]: record[last(inner.name)] } }} />)}</>;
   }
-  return <Field field={field} id={`${form.id}-${field.name}`} value={value} choices={form.choices?.[field.name]} />;
+  return <Field field={field} id={`${form.id}-${field.name}`} value={value} choices={form.choices?.[field.name]} instead={form.instead?.[field.name]} />;
 }
 
 /** A list of objects: one row each, with add and remove. The script clones the template and renumbers the names. */
@@ -107,10 +120,10 @@ function Rows({ field, form, values }: { field: FieldInfo; form: FormProps; valu
   return (
     <div class="rows" data-rows={field.name} role="group" aria-label={label}>
       <div data-rows-body="">{rows.map((row, index) => <Row field={field} form={form} index={String(index)} values={row as Record<string, unknown>} />)}</div>
-      <template><Row field={field} form={form} index="#" values={{}} /></template>
+      <template><Row field={field} form={form} index="#" values={form.rows?.[field.name]?.initial ?? {}} /></template>
       {field.help && <p class="field-help">{phrase(field.help)}</p>}
       <p class="field-error" data-error-for={field.name} />
-      <button type="button" class="button" data-tone="quiet" data-row-add=""><Icon name="plus" />{t('form.add', { what: label })}</button>
+      <button type="button" class="button" data-tone="quiet" data-row-add=""><Icon name="plus" />{form.rows?.[field.name]?.add ?? t('form.add', { what: label })}</button>
     </div>
   );
 }
@@ -118,11 +131,13 @@ function Rows({ field, form, values }: { field: FieldInfo; form: FormProps; valu
 function Row({ field, form, index, values }: { field: FieldInfo; form: FormProps; index: string; values: Record<string, unknown> }) {
   const { t } = useUi();
   const prefix = `${field.name}.${index}`;
+  const shown = form.rows?.[field.name]?.fields;
+  const fields = shown ? shown.flatMap((name) => field.fields.find((inner) => inner.name === name) ?? []) : field.fields;
   return (
     <div class="row" data-row="">
-      {field.fields.map((inner) => (
+      {fields.map((inner) => (
         <Field field={{ ...inner, name: `${prefix}.${inner.name}` }} id={`${form.id}-${prefix}.${inner.name}`} value={values[inner.name]}
-          choices={form.choices?.[`${field.name}.${inner.name}`]} />
+          choices={form.choices?.[`${field.name}.${inner.name}`]} instead={form.instead?.[`${field.name}.${inner.name}`]} />
       ))}
       <button type="button" class="button row-remove" data-tone="quiet" data-compact="" data-row-remove="" title={t('form.remove')}>
         <Icon name="close" /><span class="sr">{t('form.remove')}</span>

@@ -52,6 +52,7 @@ function Document({ title, scripts, class: bodyClass, children }: DocumentProps)
         <meta charset="utf-8" />
         <title>{title}</title>
         <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover" />
+        {csrf && <meta name="csrf" content={csrf} />}
         <meta name="htmx-config" content={htmxConfig} />
         <link rel="icon" href={asset('mark.svg')} type="image/svg+xml" />
         <link rel="stylesheet" href={asset('bothy.css')} />

@@ -55,20 +55,43 @@ export interface FilterProps {
   /** Form address: the list itself. */
   action: string;
   /** Current search text. */
-  search: string;
+  search: string | undefined;
+  /** Query parameter of the search; `search` unless told. */
+  name?: string;
   label: string;
   children?: Child;
 }
 
 /** Search and filters of a list: a GET form that submits as one types. */
-export function Filter({ action, search, label, children }: FilterProps) {
+export function Filter({ action, search, name = 'search', label, children }: FilterProps) {
   return (
     <form class="filter" role="search" action={action} method="get" hx-get={action} hx-trigger="input delay:250ms, change, submit"
       hx-target="#page" hx-select="#page" hx-swap="outerMorph" hx-replace-url="true">
       <label class="search"><Icon name="search" /><span class="sr">{label}</span>
-        <input id="search" type="search" name="search" value={search} placeholder={label} autocomplete="off" />
+        <input id="search" type="search" name={name} value={search ?? ''} placeholder={label} autocomplete="off" />
       </label>
       {children}
     </form>
   );
+}
+
+/** One choice of a filter; the first option is "any". */
+export function FilterChoice({ name, label, any, options, chosen }: {
+  name: string; label: string; any: string; options: { value: string; label: string }[]; chosen: string | undefined }) {
+  return (
+    <select name={name} id={`filter-${name}`} aria-label={label}>
+      <option value="">{any}</option>
+      {options.map((option) => <option value={option.value} selected={option.value === chosen}>{option.label}</option>)}
+    </select>
+  );
+}
+
+/** The address of the page after this one: the same filters and the cursor; `undefined` at the end. */
+export function nextPage(path: string, query: Record<string, string>, cursor: string | null): string | undefined {
+  return cursor === null ? undefined : `${path}?${new URLSearchParams({ ...query, after: cursor })}`;
+}
+
+/** Only what is filled in; the empty choices of a filter say nothing. */
+export function filledIn(query: Record<string, string>, names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query[name] ? [[name, query[name]]] : [])));
 }

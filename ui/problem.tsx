@@ -16,8 +16,8 @@ export interface ShownProblem {
   title: string;
   status: number;
   detail: string;
-  requestId?: string;
-  errors?: { path: string; message: string }[];
+  requestId?: string | undefined;
+  errors?: { path: string; message: string }[] | undefined;
 }
 
 export function ProblemText({ problem }: { problem: ShownProblem }) {

@@ -3,9 +3,10 @@
  *
  * `en.ts` is the source of the keys; every other locale must have the same shape. A text may hold `{name}` places,
  * and `one thing|{count} things` where the number decides. Labels that live in schemas (`.meta({ label, help })`)
- * are English phrases; a locale may translate a phrase, and an unknown phrase stays as it is.
+ * are English phrases; a locale may translate a phrase; an unknown one stays as it is. English has phrases only for
+ * words of the API that people would not say (`efi` is UEFI).
  */
-import { en } from './locales/en.ts';
+import { en, enPhrases } from './locales/en.ts';
 import { zhCN, zhPhrases } from './locales/zh-CN.ts';
 
 export type TextKey = keyof typeof en;
@@ -29,7 +30,7 @@ export interface Translator {
 export const locales: Record<Locale, string> = { en: 'English', 'zh-CN': '简体中文' };
 
 const dictionaries: Record<Locale, { texts: Texts; phrases: Record<string, string> }> = {
-  en: { texts: en, phrases: {} },
+  en: { texts: en, phrases: enPhrases },
   'zh-CN': { texts: zhCN, phrases: zhPhrases },
 };
 

@@ -68,6 +68,22 @@ document.addEventListener('htmx:after:swap', (event) => {
   first?.focus();
 });
 
+/** A choice that makes its neighbours needless (an existing disk has its size) puts them away. */
+function showNeeded(select: HTMLSelectElement): void {
+  const group = select.closest('[data-row], form');
+  for (const name of (select.dataset['instead'] ?? '').split(' ')) {
+    const control = group?.querySelector<HTMLInputElement>(`[name="${CSS.escape(select.name.replace(/[^.]+$/, name))}"]`);
+    if (!control) continue;
+    control.disabled = select.value !== '';
+    const field = control.closest<HTMLElement>('.field');
+    if (field) field.hidden = control.disabled;
+  }
+}
+
+document.addEventListener('change', (event) => {
+  if (event.target instanceof HTMLSelectElement && event.target.dataset['instead']) showNeeded(event.target);
+});
+
 // ------------------------------------------------------------------------------------------------ as API call
 
 const factors: Record<string, number> = { MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 };

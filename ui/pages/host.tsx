@@ -1,0 +1,155 @@
+/** The host: what it is made of, its load, how it accelerates VMs, and what is wrong with it. */
+import type * as z from 'zod';
+import { hostGet, hostLoad } from '../../appliance/host/operations.ts';
+import type * as schema from '../../appliance/host/schema.ts';
+import { StatsCharts } from '../chart.tsx';
+import { useUi } from '../context.ts';
+import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
+import { List } from '../list.tsx';
+import { type AnyPage, definePage, type PageCall } from '../page.ts';
+import { Chip, Facts, Figure, Notice, PageHead, Panel } from '../section.tsx';
+
+export type Host = z.output<typeof schema.HostOutput>;
+export type Load = z.output<typeof schema.LoadOutput>['items'][number];
+
+/** The newest sample; none in the first seconds after a start. */
+export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
+  const { items } = await read(hostLoad, { host: 'this', since: Date.now() - 30_000 });
+  return items.at(-1);
+}
+
+const hostPage = definePage({
+  path: '/host', live: ['host', 'event'],
+  title: (_data, { t }) => t('nav.host'),
+  load: async (call) => ({ host: await call.read(hostGet, { host: 'this' }), load: await readLoad(call) }),
+  view: ({ host, load }, { t }) => (
+    <>
+      <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })} />
+      <HostWarnings host={host} />
+      <div class="figures"><HostFigures host={host} load={load} /></div>
+      <div class="stack">
+        <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
+        <div class="grid"><Machine host={host} /><Software host={host} /></div>
+        <Interfaces host={host} />
+        <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
+      </div>
+    </>
+  ),
+});
+
+function HostChip({ host }: { host: Host }) {
+  const { t } = useUi();
+  return host.state === 'up' ? <Chip tone="ok" icon="dot" text={t('host.up')} /> : <Chip tone="bad" icon="error" text={t('host.nonOperational')} reason={host.reason} />;
+}
+
+/** Troubles that last, each with its way out. */
+export function HostWarnings({ host }: { host: Host }) {
+  return (
+    <>
+      {host.state !== 'up' && <Notice tone="bad" title={host.reason}>{host.hypervisor.message}</Notice>}
+      {host.warnings.map((warning) => <Notice tone={warning.severity === 'error' ? 'bad' : warning.severity === 'warning' ? 'warn' : 'info'} title={warning.message}>{warning.nextStep}</Notice>)}
+    </>
+  );
+}
+
+export function HostFigures({ host, load }: { host: Host; load: Load | undefined }) {
+  const { t } = useUi();
+  const used = load?.memoryUsedBytes ?? 0;
+  return (
+    <>
+      <Figure label={t('host.processor')} icon="cpu" value={load ? formatPercent(load.cpuFraction) : '–'} note={t('host.ofThreads', { count: host.cpu.threads })}>
+        <Meter label={t('host.processor')} used={load?.cpuFraction ?? 0} total={1} warnAt={0.9} criticalAt={2} text="" />
+      </Figure>
+      <Figure label={t('host.memory')} icon="memory" value={load ? formatBytes(used) : '–'} note={t('word.of', { total: formatBytes(host.memoryBytes) })}>
+        <Meter label={t('host.memory')} used={used} total={host.memoryBytes} />
+      </Figure>
+    </>
+  );
+}
+
+function Machine({ host }: { host: Host }) {
+  const { t } = useUi();
+  const { cpu } = host;
+  return (
+    <Panel title={t('vm.machine')}>
+      <Facts items={[
+        [t('host.manufacturer'), host.manufacturer],
+        [t('host.model'), host.model],
+        [t('host.serial'), host.serial],
+        [t('host.cpu'), cpu.brand],
+        [t('host.topology'), t('host.topologyText', { sockets: cpu.sockets, cores: cpu.cores, threads: cpu.threads })],
+        [t('host.cpuModel'), cpu.model && <code>{cpu.model}</code>],
+        [t('host.virtualization'), cpu.virtualization === 'vmx' ? 'Intel VT-x' : cpu.virtualization === 'svm' ? 'AMD-V' : t('host.noVirtualization')],
+        [t('host.memory'), formatBytes(host.memoryBytes)],
+      ]} />
+    </Panel>
+  );
+}
+
+function Software({ host }: { host: Host }) {
+  const { t, phrase } = useUi();
+  const { hypervisor, acceleration } = host;
+  return (
+    <Panel title={t('host.software')}>
+      <Facts items={[
+        ['Bothy', host.version],
+        [t('host.acceleration'), <>{acceleration.accelerator === 'kvm' ? 'KVM' : t('host.emulation')}<br /><span class="quiet">{acceleration.reason}</span></>],
+        ['libvirt', hypervisor.state === 'connected' ? hypervisor.libvirtVersion : t('host.disconnected')],
+        ['QEMU', hypervisor.qemuVersion],
+        [t('host.guestFirmware'), hypervisor.firmware.map((name) => phrase(name)).join(', ')],
+        [t('host.os'), host.os],
+        [t('host.kernel'), host.kernel],
+        [t('host.architecture'), hypervisor.architecture],
+        [t('field.id'), <code>{host.id}</code>],
+      ]} />
+    </Panel>
+  );
+}
+
+function Interfaces({ host }: { host: Host }) {
+  const { t } = useUi();
+  return (
+    <Panel title={t('host.interfaces')} layout="flush">
+      <List label={t('host.interfaces')} rows={host.nics} rowId={(nic) => `nic-${nic.name}`} columns={[
+        { head: t('field.name'), as: 'main', cell: (nic) => <><strong>{nic.name}</strong>{nic.isBridge && <small>{t('host.bridge')}</small>}</> },
+        { head: t('field.state'), as: 'state', cell: (nic) => nic.isUp ? <Chip tone="ok" icon="dot" text={t('host.linkUp')} /> : <Chip tone="off" icon="ring" text={t('host.linkDown')} /> },
+        { head: t('host.addresses'), cell: (nic) => nic.addresses.map((address) => <code class="block">{address}</code>) },
+        { head: t('nic.mac'), from: 'desktop', cell: (nic) => <code>{nic.mac}</code> },
+        { head: t('host.speed'), as: 'number', from: 'tablet', cell: (nic) => speedText(nic.speedMbps) },
+      ]} />
+    </Panel>
+  );
+}
+
+function speedText(mbps: number): string {
+  return mbps <= 0 ? '–' : mbps >= 1000 ? `${mbps / 1000} Gbit/s` : `${mbps} Mbit/s`;
+}
+
+function Disks({ host }: { host: Host }) {
+  const { t } = useUi();
+  return (
+    <Panel title={t('host.disks')} layout="flush">
+      <List label={t('host.disks')} rows={host.disks} rowId={(disk) => `host-disk-${disk.name}`} columns={[
+        { head: t('field.name'), as: 'main', cell: (disk) => <><strong>{disk.name}</strong><small>{disk.model}</small></> },
+        { head: t('host.kind'), cell: (disk) => disk.kind },
+        { head: t('disk.size'), as: 'number', cell: (disk) => formatBytes(disk.sizeBytes) },
+      ]} />
+    </Panel>
+  );
+}
+
+/** What brings wishes and facts together; of interest when something seems stuck. */
+function Reconcilers({ host }: { host: Host }) {
+  const { t } = useUi();
+  return (
+    <Panel title={t('host.reconcilers')} layout="flush">
+      <List label={t('host.reconcilers')} rows={host.reconcilers} rowId={(each) => `reconciler-${each.name}`} columns={[
+        { head: t('field.name'), as: 'main', cell: (each) => <><strong>{each.name}</strong>{each.lastError && <small>{each.lastError}</small>}</> },
+        { head: t('field.state'), as: 'state', cell: (each) => each.failuresInARow > 0 ? <Chip tone="warn" icon="alert" text={t('host.failing', { count: each.failuresInARow })} /> : <Chip tone="ok" icon="check" text={t('host.inOrder')} /> },
+        { head: t('host.lastRound'), from: 'tablet', cell: (each) => each.lastEndedAt === null ? '–' : <Time at={each.lastEndedAt} /> },
+      ]} />
+    </Panel>
+  );
+}
+
+export const hostPages: AnyPage[] = [hostPage];

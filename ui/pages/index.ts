@@ -1,0 +1,12 @@
+/** Every page, for `app.ts`. */
+import type { AnyPage } from '../page.ts';
+import { authPages } from './auth.tsx';
+import { eventPages } from './event.tsx';
+import { hostPages } from './host.tsx';
+import { networkPages } from './network.tsx';
+import { overviewPages } from './overview.tsx';
+import { storagePages } from './storage.tsx';
+import { taskPages } from './task.tsx';
+import { vmPages } from './vm.tsx';
+
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...taskPages, ...eventPages, ...authPages];

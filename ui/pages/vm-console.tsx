@@ -1,0 +1,83 @@
+/** The consoles of a VM, each filling the window: the screen (noVNC) and the serial line (xterm.js). */
+import type { Child } from 'hono/jsx';
+import { consoleOpen } from '../../appliance/vm/operations.ts';
+import { vmCan } from '../../appliance/vm/rules.ts';
+import type { VmDetails } from '../../appliance/vm/schema.ts';
+import { apiPath, Button, Dialog, LinkButton } from '../action.tsx';
+import { useUi } from '../context.ts';
+import { Icon } from '../icon.tsx';
+import { definePage } from '../page.ts';
+import { Empty, PageHead } from '../section.tsx';
+import { readVm, vmPath } from './vm-page.tsx';
+import { HeadVerbs, VmChip } from './vm-state.tsx';
+
+export const vmScreenPage = definePage({
+  path: '/vms/{vm}/console', frame: 'full', live: ['vm'],
+  title: (vm: VmDetails) => vm.name,
+  load: readVm,
+  view: (vm, { asset }) => (
+    <ConsoleFrame vm={vm} type="vnc" attributes={{ 'data-module': asset('novnc/core/rfb.js') }}>
+      <ScreenVerbs vm={vm} />
+    </ConsoleFrame>
+  ),
+});
+
+export const vmSerialPage = definePage({
+  path: '/vms/{vm}/serial', frame: 'full', live: ['vm'],
+  title: (vm: VmDetails) => vm.name,
+  load: readVm,
+  view: (vm, { asset }) => (
+    <>
+      <link rel="stylesheet" href={asset('xterm.css')} />
+      <ConsoleFrame vm={vm} type="serial" attributes={{ 'data-module': asset('xterm.js'), 'data-fit': asset('xterm-fit.js') }} />
+    </>
+  ),
+});
+
+interface FrameProps {
+  vm: VmDetails;
+  type: 'vnc' | 'serial';
+  attributes: Record<`data-${string}`, string>;
+  children?: Child;
+}
+
+function ConsoleFrame({ vm, type, attributes, children }: FrameProps) {
+  const { t, asset } = useUi();
+  const path = vmPath(vm);
+  const texts = { connecting: t('console.connecting'), connected: t('console.connected'), lost: t('console.lost') };
+  return (
+    <>
+      <PageHead title={vm.name} parent={{ href: path, text: vm.name }} aside={<VmChip vm={vm} />}><HeadVerbs vm={vm} hasNoConsole /></PageHead>
+      {vmCan('console', vm)
+        ? (
+          <section class="console" id={`console-${type}-${vm.id}`} hx-morph-skip="" data-console={type} data-ticket={apiPath(consoleOpen, { vm: vm.name })} data-texts={JSON.stringify(texts)} {...attributes}>
+            <header class="console-bar">
+              <output aria-live="polite">{t('console.connecting')}</output>
+              {children}
+              <LinkButton href={type === 'vnc' ? `${path}/serial` : `${path}/console`} text={type === 'vnc' ? t('console.serial') : t('vm.screen')} icon={type === 'vnc' ? 'console' : 'screen'} />
+              <Button text={t('console.fullScreen')} icon="expand" isCompact data-verb="full-screen" />
+            </header>
+            <div class="console-box" data-kind={type} />
+          </section>
+        )
+        : <section class="console"><Empty icon="screen" title={t(`vm.state.${vm.state}`)} text={t('vm.noScreen')} /></section>}
+      <script type="module" src={asset('console.js')} />
+    </>
+  );
+}
+
+function ScreenVerbs({ vm }: { vm: VmDetails }) {
+  const { t } = useUi();
+  return (
+    <>
+      <Button text="Ctrl-Alt-Del" icon="keyboard" data-verb="ctrl-alt-del" />
+      <Button text={t('console.type')} icon="edit" data-dialog="type-text" />
+      <a class="button" data-compact="" title={t('console.screenshot')} href={`/api/v1${vmPath(vm)}/screenshot`} download={`${vm.name}.png`}><Icon name="camera" label={t('console.screenshot')} /></a>
+      <a class="button" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" />virt-viewer</a>
+      <Dialog id="type-text" title={t('console.type')}>
+        <form method="dialog" class="form"><p class="quiet">{t('console.typeHelp')}</p><textarea rows={4} spellcheck={false} aria-label={t('console.type')} />
+          <Button text={t('console.typeNow')} type="submit" tone="primary" /></form>
+      </Dialog>
+    </>
+  );
+}

@@ -1,0 +1,69 @@
+/** The form that makes a VM, with defaults that suit a small server. */
+import { networkList } from '../../appliance/network/operations.ts';
+import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
+import { vmCreate } from '../../appliance/vm/operations.ts';
+import { LinkButton } from '../action.tsx';
+import type { Choice } from '../field.tsx';
+import { Form } from '../form.tsx';
+import { formatBytes } from '../format.tsx';
+import { definePage, type PageCall } from '../page.ts';
+import { PageHead } from '../section.tsx';
+
+const GiB = 2 ** 30;
+const firstDisk = { sizeBytes: 20 * GiB, format: 'cow', allocation: 'sparse' };
+
+/** What a VM can be made of here. Without the right to see a kind, its choices stay empty. */
+export async function readParts({ read, can }: PageCall) {
+  const domains = can('storage.read') ? (await read(domainList, {})).items : [];
+  const isoDomain = domains.find((domain) => domain.kind === 'iso');
+  return {
+    networks: can('network.read') ? (await read(networkList, {})).items : [],
+    isos: isoDomain && can('iso.read') ? (await read(fileList, { domain: isoDomain.id })).items : [],
+    disks: can('disk.read') ? (await read(diskList, {})).items : [],
+    domains: domains.filter((domain) => domain.kind === 'data'),
+  };
+}
+export type Parts = Awaited<ReturnType<typeof readParts>>;
+
+export const isoChoices = ({ isos }: Parts): Choice[] => isos.filter((iso) => iso.state === 'ok').map(({ name }) => ({ value: name, label: name }));
+export const networkChoices = ({ networks }: Parts): Choice[] => networks.map(({ name, bridge }) => ({ value: name, label: bridge && bridge !== name ? `${name} (${bridge})` : name }));
+export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((disk) => disk.usedBy.length === 0).map(({ name, sizeBytes }) => ({ value: name, label: `${name} (${formatBytes(sizeBytes)})` }));
+
+/** A chosen existing disk has its own size, format and allocation. */
+export const insteadOfNewDisk = ['sizeBytes', 'format', 'allocation', 'name'];
+
+export const vmCreatePage = definePage({
+  path: '/vms/new',
+  title: (_data, { t }) => t('vm.createTitle'),
+  load: (call) => readParts(call),
+  view: (parts, { t }) => (
+    <>
+      <PageHead title={t('vm.createTitle')} parent={{ href: '/vms', text: t('nav.vms') }} lead={t('vm.createLead')} />
+      <Form operation={vmCreate} id="create-vm" next="/vms/{name}" submit={t('vm.create')}
+        aside={<LinkButton href="/vms" text={t('confirm.cancel')} tone="quiet" />}
+        values={{ vcpus: 2, memoryBytes: 2 * GiB, firmware: 'efi', disks: [firstDisk], nics: [{}] }}
+        choices={{
+          cdrom: isoChoices(parts),
+          'nics.network': networkChoices(parts),
+          'disks.disk': freeDiskChoices(parts),
+          firmware: [{ value: 'efi', label: 'UEFI', help: t('vm.efiHelp') }, { value: 'bios', label: 'BIOS', help: t('vm.biosHelp') }],
+        }}
+        rows={{
+          disks: { add: t('vm.addDisk'), fields: ['disk', 'sizeBytes', 'format', 'allocation'], initial: firstDisk },
+          nics: { add: t('vm.addNic'), fields: ['network', 'mac'] },
+        }}
+        instead={{ 'disks.disk': insteadOfNewDisk }}
+        sections={[
+          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description'] },
+          { title: t('vm.section.size'), icon: 'cpu', fields: ['vcpus', 'memoryBytes'] },
+          { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'firmware', 'autostart'] },
+          { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts), fields: ['disks'] },
+          { title: t('vm.section.nics'), icon: 'nic', fields: ['nics'] },
+        ]} />
+    </>
+  ),
+});
+
+function freeText({ domains }: Parts): string {
+  return domains.map(({ name, freeBytes }) => `${name}: ${formatBytes(freeBytes)}`).join(', ');
+}

@@ -1,0 +1,154 @@
+/** One VM: its head with state and verbs, and its tabs. Each tab is a page that starts with the same head. */
+import type { Child } from 'hono/jsx';
+import { eventList } from '../../appliance/activity/operations.ts';
+import { hostGet } from '../../appliance/host/operations.ts';
+import { vmDelete, vmEdit, vmGet } from '../../appliance/vm/operations.ts';
+import { refusal, vmCan } from '../../appliance/vm/rules.ts';
+import type { VmDetails } from '../../appliance/vm/schema.ts';
+import { Button, Dialog } from '../action.tsx';
+import { StatsCharts } from '../chart.tsx';
+import { useUi } from '../context.ts';
+import { Form } from '../form.tsx';
+import { formatBytes, Time } from '../format.tsx';
+import { definePage, type PageCall, type PageRequest } from '../page.ts';
+import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
+import { isTextKey } from '../text.ts';
+import { EventFeed } from './event.tsx';
+import { ConsoleLink, HeadVerbs, VmChip } from './vm-state.tsx';
+
+export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmDetails> => read(vmGet, { vm: params['vm'] ?? '' });
+export const vmPath = (vm: { name: string }): string => `/vms/${encodeURIComponent(vm.name)}`;
+
+/** What every tab of a VM shows above its own content. */
+export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
+  const { t } = useUi();
+  const path = vmPath(vm);
+  return (
+    <>
+      <PageHead title={vm.name} parent={{ href: '/vms', text: t('nav.vms') }} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} /></PageHead>
+      <Tabs label={vm.name} tabs={[
+        { href: path, text: t('vm.tab.overview') },
+        { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
+        { href: `${path}/nics`, text: t('vm.tab.nics'), count: vm.nics.length },
+        { href: `${path}/events`, text: t('vm.tab.events') },
+        { href: `${path}/settings`, text: t('vm.tab.settings') },
+      ]} />
+      {vm.explanation && <Notice tone={vm.state === 'down' ? 'warn' : 'bad'} title={vm.explanation.cause}>{vm.explanation.effect} {vm.explanation.nextStep}</Notice>}
+      {vm.pending.length > 0 && <Notice tone="info" title={t('vm.pending')}>{t('vm.pendingText', { settings: vm.pending.map((name) => fieldName(t, name)).join(', ') })}</Notice>}
+      {children}
+    </>
+  );
+}
+
+type T = ReturnType<typeof useUi>['t'];
+
+function fieldName(t: T, name: string): string {
+  const key = `vm.${name}`;
+  return isTextKey(key) ? t(key as 'vm.memory') : name; // names of settings have no places
+}
+
+export const vmOverviewPage = definePage({
+  path: '/vms/{vm}', live: ['vm', 'event'],
+  title: ({ vm }) => vm.name,
+  async load(call, request) {
+    const vm = await readVm(call, request);
+    const { read, can } = call;
+    const events = can('event.read') ? (await read(eventList, { about: vm.id, limit: 5 })).items : [];
+    const acceleration = can('host.read') ? (await read(hostGet, { host: 'this' })).acceleration : undefined;
+    return { vm, events, acceleration };
+  },
+  view: ({ vm, events, acceleration }, { t }) => (
+    <VmFrame vm={vm}>
+      {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{acceleration.reason} <a href="/host">{t('host.whatToDo')}</a></Notice>}
+      <div class="grid" data-cols="side">
+        <div class="stack">
+          <Panel title={t('vm.load')} aside={t('vm.lastMinutes')}><StatsCharts source={`/api/v1${vmPath(vm)}/stats`} isOn={vm.state !== 'down'} memoryBytes={vm.memoryBytes} charts={['cpu', 'memory', 'disk', 'network']} /></Panel>
+          <Panel title={t('vm.tab.events')} aside={<a href={`${vmPath(vm)}/events`}>{t('word.all')}</a>}>
+            {events.length > 0 ? <EventFeed events={events} /> : <p class="quiet">{t('event.none')}</p>}
+          </Panel>
+        </div>
+        <div class="stack">
+          <Panel title={t('vm.screen')} aside={<ConsoleLink vm={vm} isCompact tone="quiet" />}><Screen vm={vm} /></Panel>
+          <Panel title={t('vm.machine')}><MachineFacts vm={vm} /></Panel>
+        </div>
+      </div>
+    </VmFrame>
+  ),
+});
+
+/** What the guest shows, fetched anew by the script every few seconds while it is in view. */
+function Screen({ vm }: { vm: VmDetails }) {
+  const { t, can } = useUi();
+  if (!vmCan('screenshot', vm) || !can('vm.console')) return <div class="screen-frame"><Empty icon="screen" title={t(`vm.state.${vm.state}`)} text={t('vm.noScreen')} /></div>;
+  return (
+    <a class="screen-frame" href={`${vmPath(vm)}/console`} hx-morph-skip="" id={`screen-${vm.id}`}>
+      <img class="screen" src={`/api/v1${vmPath(vm)}/screenshot`} data-refresh="5000" alt={t('vm.screenAlt', { name: vm.name })} />
+    </a>
+  );
+}
+
+function MachineFacts({ vm }: { vm: VmDetails }) {
+  const { t, phrase } = useUi();
+  return (
+    <Facts items={[
+      [t('vm.vcpus'), vm.vcpus],
+      [t('vm.memory'), formatBytes(vm.memoryBytes)],
+      [t('vm.firmware'), phrase(vm.firmware)],
+      [t('vm.cdrom'), vm.cdrom],
+      [t('vm.autostart'), vm.autostart ? t('word.yes') : t('word.no')],
+      [t('vm.agent'), vm.hasAgent ? t('vm.agentThere') : t('vm.agentNone')],
+      [t('vm.upSince'), vm.startedAt !== null && vm.state !== 'down' && <Time at={vm.startedAt} as="clock" />],
+      [t('field.created'), <Time at={vm.createdAt} as="clock" />],
+      [t('field.id'), <code>{vm.id}</code>],
+    ]} />
+  );
+}
+
+export const vmEventsPage = definePage({
+  path: '/vms/{vm}/events', live: ['vm', 'event'],
+  title: ({ vm }) => vm.name,
+  async load(call, request) {
+    const vm = await readVm(call, request);
+    return { vm, events: (await call.read(eventList, { about: vm.id })).items };
+  },
+  view: ({ vm, events }, { t }) => (
+    <VmFrame vm={vm}>
+      <Panel>{events.length > 0 ? <EventFeed events={events} /> : <Empty icon="events" title={t('event.none')} text={t('event.noneText')} />}</Panel>
+    </VmFrame>
+  ),
+});
+
+export const vmSettingsPage = definePage({
+  path: '/vms/{vm}/settings',
+  title: (vm: VmDetails) => vm.name,
+  load: readVm,
+  view: (vm, { t }) => (
+    <VmFrame vm={vm}>
+      <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"
+        choices={{ firmware: [{ value: 'efi', label: 'UEFI' }, { value: 'bios', label: 'BIOS' }] }}
+        sections={[
+          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description'] },
+          { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes'] },
+          { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'firmware', 'autostart'] },
+        ]} />
+      <DeleteVm vm={vm} />
+    </VmFrame>
+  ),
+});
+
+function DeleteVm({ vm }: { vm: VmDetails }) {
+  const { t, can } = useUi();
+  if (!can('vm.delete')) return null;
+  const reason = vmCan('delete', vm) ? undefined : refusal('delete', vm.name, vm);
+  return (
+    <section class="danger-zone">
+      <div><h2>{t('vm.deleteTitle', { name: vm.name })}</h2><p class="quiet">{reason ?? t('vm.deleteText')}</p></div>
+      <Button text={t('vm.delete')} icon="trash" tone="danger" data-dialog="delete-vm" disabledReason={reason} />
+      <Dialog id="delete-vm" title={t('vm.deleteTitle', { name: vm.name })}>
+        <Form operation={vmDelete} id="delete-vm-form" path={{ vm: vm.id }} next="/vms" submit={t('vm.delete')} submitTone="danger" generation={vm.generation}>
+          <p>{t('vm.deleteBody', { count: vm.disks.length })}</p>
+        </Form>
+      </Dialog>
+    </section>
+  );
+}

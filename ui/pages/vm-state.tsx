@@ -1,0 +1,95 @@
+/**
+ * A VM's state as a chip, and its verbs as buttons: the same table (`vmAllows`) that refuses a request greys the button,
+ * with the same words.
+ */
+import type * as z from 'zod';
+import { vmPause, vmPowerOff, vmReboot, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
+import { refusal, type VmState, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
+import type * as schema from '../../appliance/vm/schema.ts';
+import { type ButtonTone, LinkButton, More, OperationButton } from '../action.tsx';
+import { useUi } from '../context.ts';
+import type { IconName } from '../icon.tsx';
+import { Chip, type Tone } from '../section.tsx';
+import { isTextKey } from '../text.ts';
+
+export type VmSummary = z.output<typeof schema.VmSummary>;
+
+const looks: Record<VmState, { tone: Tone; icon: IconName }> = {
+  down: { tone: 'off', icon: 'ring' },
+  'powering-up': { tone: 'busy', icon: 'half' },
+  up: { tone: 'ok', icon: 'dot' },
+  paused: { tone: 'warn', icon: 'pause' },
+  migrating: { tone: 'busy', icon: 'half' },
+  suspended: { tone: 'warn', icon: 'moon' },
+  'powering-down': { tone: 'busy', icon: 'half' },
+  unknown: { tone: 'bad', icon: 'question' },
+};
+/** Reasons that nobody wished for. */
+const troubles = new Set(['crashed', 'failed', 'lost', 'io-error', 'no-space', 'watchdog', 'host-restarted']);
+
+export function VmChip({ vm }: { vm: Pick<VmSummary, 'state' | 'reason' | 'isDeleting'> }) {
+  const { t } = useUi();
+  if (vm.isDeleting) return <Chip tone="busy" icon="half" text={t('vm.deleting')} />;
+  const key = `vm.reason.${vm.reason}`;
+  const reason = isTextKey(key) ? t(key as 'vm.reason.crashed') : undefined; // reasons have no places
+  const isTrouble = troubles.has(vm.reason);
+  const { tone, icon } = looks[vm.state];
+  return <Chip tone={isTrouble ? 'bad' : tone} icon={isTrouble ? 'error' : icon} text={t(`vm.state.${vm.state}`)} reason={reason} />;
+}
+
+interface VerbProps {
+  vm: VmSummary;
+  verb: VmVerb;
+  tone?: ButtonTone;
+  isCompact?: boolean;
+}
+
+const verbs = {
+  start: { operation: vmStart, icon: 'play' },
+  shutdown: { operation: vmShutdown, icon: 'power' },
+  'power-off': { operation: vmPowerOff, icon: 'stop' },
+  reboot: { operation: vmReboot, icon: 'reboot' },
+  pause: { operation: vmPause, icon: 'pause' },
+  resume: { operation: vmResume, icon: 'play' },
+} as const;
+
+export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: keyof typeof verbs }) {
+  const { t } = useUi();
+  const { operation, icon } = verbs[verb];
+  const isRough = verb === 'power-off';
+  return (
+    <OperationButton operation={operation} path={{ vm: vm.name }} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (isRough ? 'danger' : 'plain')}
+      disabledReason={vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm)}
+      confirm={isRough ? { title: t('vm.powerOffTitle', { name: vm.name }), body: t('vm.powerOffBody') } : undefined} />
+  );
+}
+
+export function ConsoleLink({ vm, isCompact, tone = 'plain' }: { vm: VmSummary; isCompact?: boolean; tone?: ButtonTone }) {
+  const { t, can } = useUi();
+  if (!can('vm.console') || !vmCan('console', vm)) return null;
+  return <LinkButton href={`/vms/${encodeURIComponent(vm.name)}/console`} text={t('vm.console')} icon="screen" tone={tone} isCompact={isCompact ?? false} />;
+}
+
+/** In a list: the one or two verbs that fit the state. */
+export function RowVerbs({ vm }: { vm: VmSummary }) {
+  const main = vmCan('start', vm) ? 'start' : vmCan('resume', vm) ? 'resume' : vmCan('shutdown', vm) ? 'shutdown' : undefined;
+  return <span class="row-verbs"><ConsoleLink vm={vm} isCompact tone="quiet" />{main && <VerbButton vm={vm} verb={main} isCompact tone="quiet" />}</span>;
+}
+
+/** On its page: what fits the state first, the rest behind dots. */
+export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: boolean }) {
+  const { t } = useUi();
+  const first = vm.state === 'down' ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
+  return (
+    <>
+      {first && <VerbButton vm={vm} verb={first} tone="primary" />}
+      {!hasNoConsole && <ConsoleLink vm={vm} tone={first ? 'plain' : 'primary'} />}
+      {vm.state !== 'down' && <VerbButton vm={vm} verb="shutdown" />}
+      <More id="vm-more" label={t('vm.more')}>
+        <VerbButton vm={vm} verb="reboot" />
+        {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
+        {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="power-off" /></>}
+      </More>
+    </>
+  );
+}

@@ -1,0 +1,9 @@
+/** The pages of VMs. A fixed address comes before the one with a parameter that would match it. */
+import type { AnyPage } from '../page.ts';
+import { vmScreenPage, vmSerialPage } from './vm-console.tsx';
+import { vmCreatePage } from './vm-create.tsx';
+import { vmDisksPage, vmNicsPage } from './vm-devices.tsx';
+import { vmListPage } from './vm-list.tsx';
+import { vmEventsPage, vmOverviewPage, vmSettingsPage } from './vm-page.tsx';
+
+export const vmPages: AnyPage[] = [vmListPage, vmCreatePage, vmOverviewPage, vmDisksPage, vmNicsPage, vmEventsPage, vmSettingsPage, vmScreenPage, vmSerialPage];

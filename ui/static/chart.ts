@@ -1,0 +1,193 @@
+/**
+ * Live charts and live screenshots. Fills the frames that `ui/chart.tsx` wrote: reads the samples every two seconds while the
+ * page is seen, draws with uPlot (loaded here, only on pages with charts), and says the newest or the pointed-at value in
+ * the caption. Pictures marked `data-refresh` are fetched anew while they are seen.
+ */
+import type uPlot from 'uplot';
+
+interface Sample {
+  at: number;
+  [quantity: string]: number | null;
+}
+
+interface Line {
+  key: string;
+  color: '--accent' | '--chart-2';
+  text?: 'read' | 'written' | 'in' | 'out';
+}
+
+const kinds: Record<string, { lines: Line[]; format: (value: number) => string; isShare?: boolean }> = {
+  cpu: { lines: [{ key: 'cpuFraction', color: '--accent' }], format: (value) => `${Math.round(value * 100)} %`, isShare: true },
+  memory: { lines: [{ key: 'memoryUsedBytes', color: '--accent' }], format: bytes },
+  disk: { lines: [{ key: 'readBytesPerSecond', color: '--accent', text: 'read' }, { key: 'writtenBytesPerSecond', color: '--chart-2', text: 'written' }], format: rate },
+  network: { lines: [{ key: 'receivedBytesPerSecond', color: '--accent', text: 'in' }, { key: 'sentBytesPerSecond', color: '--chart-2', text: 'out' }], format: rate },
+};
+
+const periodMs = 2_000;
+const timeFormat = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
+
+function bytes(value: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
+  const scaled = value / 1024 ** power;
+  return `${scaled >= 100 || power === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[power]}`;
+}
+
+function rate(value: number): string {
+  return `${bytes(value)}/s`;
+}
+
+/** The style sheet's colour of a token, resolved for the canvas. */
+function color(host: Element, token: string): string {
+  const probe = document.createElement('i');
+  probe.style.color = `var(${token})`;
+  host.append(probe);
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return resolved;
+}
+
+class Chart {
+  readonly #figure: HTMLElement;
+  readonly #texts: Record<string, string>;
+  readonly #maximum: number | undefined;
+  readonly #kind: (typeof kinds)[string];
+  #plot: uPlot | undefined;
+  #samples: Sample[] = [];
+
+  constructor(figure: HTMLElement, texts: Record<string, string>, memoryBytes: number) {
+    const name = figure.dataset['chart'] ?? '';
+    this.#figure = figure;
+    this.#texts = texts;
+    this.#kind = kinds[name] ?? { lines: [], format: String };
+    this.#maximum = this.#kind.isShare ? 1 : name === 'memory' ? memoryBytes : undefined;
+  }
+
+  draw(Plot: typeof uPlot, box: HTMLElement): void {
+    this.#plot?.destroy();
+    this.#plot = new Plot(this.#options(box), this.#data(), box);
+    this.#say(undefined);
+  }
+
+  show(samples: Sample[]): void {
+    this.#samples = samples;
+    this.#plot?.setData(this.#data());
+    if (this.#plot?.cursor.idx == null) this.#say(undefined);
+  }
+
+  resize(width: number, height: number): void {
+    this.#plot?.setSize({ width, height });
+  }
+
+  #data(): uPlot.AlignedData {
+    return [this.#samples.map(({ at }) => at / 1000), ...this.#kind.lines.map(({ key }) => this.#samples.map((sample) => sample[key] ?? null))];
+  }
+
+  #options(box: HTMLElement): uPlot.Options {
+    const muted = color(box, '--ink-3');
+    const grid = { stroke: color(box, '--line'), width: 1 };
+    const axis = { stroke: muted, font: `11px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
+    return {
+      width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 0, 0],
+      cursor: { sync: { key: 'bothy' }, points: { size: 6 }, drag: { x: false, y: false } },
+      hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
+      scales: { y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
+      axes: [
+        { ...axis, grid: { show: false }, size: 22, space: 70, values: (_plot, ticks) => ticks.map((seconds) => timeFormat.format(seconds * 1000)) },
+        { ...axis, grid, side: 1, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
+      ],
+      series: [{}, ...this.#kind.lines.map((line, index) => ({
+        stroke: color(box, line.color), width: 1.5, points: { show: false }, spanGaps: false,
+        ...(index === 0 && { fill: color(box, '--chart-fill') }),
+      }))],
+    };
+  }
+
+  #say(index: number | undefined): void {
+    const sample = this.#samples[index ?? this.#samples.length - 1];
+    const output = this.#figure.querySelector('output');
+    if (!output) return;
+    const parts = this.#kind.lines.map(({ key, text }) => {
+      const value = sample?.[key];
+      return typeof value === 'number' ? `${this.#kind.format(value)}${text ? ` ${this.#texts[text] ?? ''}` : ''}` : '';
+    });
+    output.textContent = parts.filter(Boolean).join(' · ') || '–';
+  }
+}
+
+const started = new WeakSet<Element>();
+
+async function start(frame: HTMLElement): Promise<void> {
+  if (started.has(frame)) return;
+  started.add(frame);
+  const { uplot = '', uplotCss = '', texts = '{}', memory = '0' } = frame.dataset;
+  const { default: Plot } = (await import(uplot)) as { default: typeof uPlot }; // the module at that address
+  loadSheet(uplotCss);
+  const charts = [...frame.querySelectorAll<HTMLElement>('[data-chart]')].map((figure) => {
+    const box = figure.querySelector<HTMLElement>('.chart-box') ?? figure;
+    return { box, chart: new Chart(figure, JSON.parse(texts) as Record<string, string>, Number(memory)) }; // written by chart.tsx
+  });
+  const redraw = () => { for (const { box, chart } of charts) chart.draw(Plot, box); };
+  const resizing = new ResizeObserver(() => { for (const { box, chart } of charts) chart.resize(box.clientWidth, box.clientHeight); });
+  for (const { box } of charts) resizing.observe(box);
+  document.addEventListener('bothy:theme', redraw);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+  redraw();
+  await follow(frame, charts.map(({ chart }) => chart));
+  resizing.disconnect();
+  document.removeEventListener('bothy:theme', redraw);
+}
+
+/** Reads until the frame leaves the page. Only what is new is asked for. */
+async function follow(frame: HTMLElement, charts: Chart[]): Promise<void> {
+  let samples: Sample[] = [];
+  while (frame.isConnected) {
+    if (!document.hidden && frame.dataset['on'] !== undefined) {
+      const news = await readSamples(frame, samples.at(-1)?.at ?? 0);
+      if (news.length > 0) samples = [...samples, ...news].slice(-720);
+      for (const chart of charts) chart.show(samples);
+    }
+    await new Promise((resolve) => setTimeout(resolve, periodMs));
+  }
+}
+
+async function readSamples(frame: HTMLElement, since: number): Promise<Sample[]> {
+  try {
+    const response = await fetch(`${frame.dataset['charts']}?since=${since}`, { headers: { accept: 'application/json' } });
+    if (!response.ok) return [];
+    const { items } = (await response.json()) as { items: Sample[] }; // the API's own schema
+    return items.filter(({ at }) => at > since);
+  } catch {
+    return []; // the connection is told elsewhere; the next round tries again
+  }
+}
+
+function loadSheet(href: string): void {
+  if (document.querySelector(`link[href="${href}"]`)) return;
+  document.head.append(Object.assign(document.createElement('link'), { rel: 'stylesheet', href }));
+}
+
+async function refresh(image: HTMLImageElement): Promise<void> {
+  if (started.has(image)) return;
+  started.add(image);
+  const address = image.src;
+  const pauseMs = Number(image.dataset['refresh']);
+  while (image.isConnected) {
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    if (document.hidden || !image.isConnected) continue;
+    const response = await fetch(address).catch(() => undefined);
+    if (!response?.ok) continue;
+    const next = URL.createObjectURL(await response.blob());
+    const last = image.src;
+    image.src = next;
+    if (last.startsWith('blob:')) URL.revokeObjectURL(last);
+  }
+}
+
+function scan(): void {
+  for (const frame of document.querySelectorAll<HTMLElement>('[data-charts]')) void start(frame);
+  for (const image of document.querySelectorAll<HTMLImageElement>('img[data-refresh]')) void refresh(image);
+}
+
+document.addEventListener('htmx:after:swap', scan);
+scan();

@@ -1,0 +1,238 @@
+/**
+ * Uploads that survive a bad line. A file goes out as one stream; when the connection breaks, the appliance is asked how much
+ * of it is safe and the rest follows. Shown among the toasts, with pause, resume and cancel; a disk image first gets its disk.
+ *
+ *   preparing -> sending <-> waiting (line lost, tries again) -> checking -> done
+ *                   |-> paused -> sending                           any -> refused (stays, with the reason)
+ */
+import { readImageHead } from './image-size.ts';
+
+type State = 'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'refused';
+type Texts = Record<'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'leave' | 'unknownFormat' | 'empty', string>;
+
+interface Target {
+  address: string;
+  headers: Record<string, string>;
+}
+
+/** The appliance said no, and why; trying again would not help. */
+class Refused extends Error {}
+
+const longestPauseMs = 15_000;
+const rateWindowMs = 4_000;
+const active = new Set<Upload>();
+const csrf = (): string => document.querySelector<HTMLMetaElement>('meta[name="csrf"]')?.content ?? '';
+
+class Upload {
+  readonly #file: File;
+  readonly #texts: Texts;
+  readonly #toast: HTMLElement;
+  #state: State = 'preparing';
+  #request: XMLHttpRequest | undefined;
+  #wake: (() => void) | undefined;
+  #target: Target | undefined;
+  #isCancelled = false;
+  #marks: { at: number; bytes: number }[] = [];
+
+  constructor(file: File, template: HTMLTemplateElement) {
+    this.#file = file;
+    this.#texts = JSON.parse(template.dataset['texts'] ?? '{}') as Texts; // written by upload.tsx
+    const copy = template.content.cloneNode(true) as DocumentFragment; // a template's content is a fragment
+    this.#toast = copy.querySelector('li') ?? document.createElement('li');
+    document.querySelector('#toasts')?.append(copy);
+    const name = this.#toast.querySelector('[data-name]');
+    if (name) name.textContent = file.name;
+    this.#on('[data-pause]', () => { this.#show('paused'); this.#request?.abort(); });
+    this.#on('[data-resume]', () => { this.#show('waiting'); this.#wake?.(); });
+    this.#on('[data-cancel]', () => void this.#cancel());
+  }
+
+  /** Sends the file to where `prepare` says. Never throws: what goes wrong is shown. */
+  async run(prepare: (file: File, texts: Texts) => Promise<Target>): Promise<void> {
+    active.add(this);
+    this.#show('preparing');
+    try {
+      if (this.#file.size === 0) throw new Refused(this.#texts.empty);
+      this.#target = await prepare(this.#file, this.#texts);
+      await this.#sendAll(this.#target);
+      this.#show('done');
+      window.setTimeout(() => this.#toast.remove(), 8_000);
+    } catch (error) {
+      if (!this.#isCancelled) this.#show('refused', error instanceof Error ? error.message : String(error));
+    } finally {
+      active.delete(this);
+    }
+  }
+
+  async #sendAll(target: Target): Promise<void> {
+    let offset = await this.#askOffset(target);
+    for (let pauseMs = 1_000; offset < this.#file.size; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      this.#show('sending');
+      const before = offset;
+      if (await this.#send(target, offset)) return;
+      if (this.#isCancelled) throw new Refused('');
+      await this.#rest(pauseMs);
+      offset = await this.#askOffset(target);
+      if (offset > before) pauseMs = 500;
+    }
+  }
+
+  /** True when the appliance has the whole file; false when the line broke. */
+  #send({ address, headers }: Target, offset: number): Promise<boolean> {
+    const { size } = this.#file;
+    const request = new XMLHttpRequest();
+    this.#request = request;
+    this.#marks = [];
+    return new Promise((resolve, reject) => {
+      request.open('PUT', address);
+      for (const [name, value] of Object.entries({ ...headers, 'content-range': `bytes ${offset}-${size - 1}/${size}`, 'x-csrf-token': csrf() })) request.setRequestHeader(name, value);
+      request.upload.onprogress = ({ loaded }) => this.#progress(offset + loaded);
+      request.onload = () => {
+        if (request.status < 300) resolve(true);
+        else if (request.status === 409 || request.status >= 502) resolve(false);
+        else reject(new Refused(detailOf(request.responseText, request.statusText)));
+      };
+      request.onerror = request.onabort = request.ontimeout = () => resolve(false);
+      request.send(this.#file.slice(offset));
+    });
+  }
+
+  /** How much is safe there; 0 when nothing has begun. Asks until there is an answer. */
+  async #askOffset({ address, headers }: Target): Promise<number> {
+    for (let pauseMs = 1_000; !this.#isCancelled; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      const response = await fetch(address, { method: 'PUT', headers: { ...headers, 'content-range': `bytes */${this.#file.size}`, 'x-csrf-token': csrf() } }).catch(() => undefined);
+      if (response?.ok) {
+        const { receivedBytes } = (await response.json()) as { receivedBytes?: number }; // the upload's state; without it, it is whole
+        return receivedBytes ?? this.#file.size;
+      }
+      const problem = (await response?.json().catch(() => undefined)) as { type?: string; detail?: string } | undefined;
+      if (problem?.type === 'wrong-state') return 0;
+      if (problem && response && response.status < 500 && problem.type !== 'in-use') throw new Refused(problem.detail);
+      await this.#rest(pauseMs);
+    }
+    return 0;
+  }
+
+  /** Waits, or until resumed where it was paused. */
+  async #rest(pauseMs: number): Promise<void> {
+    const isPaused = this.#state === 'paused';
+    if (!isPaused) this.#show('waiting');
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (!isPaused) window.setTimeout(resolve, pauseMs);
+    });
+  }
+
+  async #cancel(): Promise<void> {
+    this.#isCancelled = true;
+    this.#request?.abort();
+    this.#wake?.();
+    this.#toast.remove();
+    const address = this.#target && this.#state !== 'done' && this.#state !== 'refused' ? `${this.#target.address}/upload` : undefined;
+    if (address) await fetch(address, { method: 'DELETE', headers: { 'x-csrf-token': csrf() } }).catch(() => undefined);
+  }
+
+  #progress(bytes: number): void {
+    const now = Date.now();
+    this.#marks = [...this.#marks.filter(({ at }) => now - at < rateWindowMs), { at: now, bytes }];
+    const [first] = this.#marks;
+    const rate = first && now > first.at ? ((bytes - first.bytes) / (now - first.at)) * 1000 : 0;
+    const { size } = this.#file;
+    const bar = this.#toast.querySelector('progress');
+    if (bar) bar.value = bytes / size;
+    if (bytes >= size) return this.#show('checking');
+    const rest = rate > 0 ? ` · ${mebibytes(rate)}/s · ${duration((size - bytes) / rate)}` : '';
+    this.#show('sending', `${Math.floor((bytes / size) * 100)} % · ${mebibytes(bytes)} / ${mebibytes(size)}${rest}`);
+  }
+
+  #show(state: State, text?: string): void {
+    this.#state = state;
+    const isOver = state === 'done' || state === 'refused';
+    this.#toast.dataset['tone'] = state === 'done' ? 'ok' : state === 'refused' ? 'bad' : state === 'paused' || state === 'waiting' ? 'warn' : 'busy';
+    const line = this.#toast.querySelector('[data-text]');
+    if (line) line.textContent = text ?? (state === 'refused' ? '' : this.#texts[state]);
+    this.#hide('[data-pause]', state !== 'sending' && state !== 'waiting');
+    this.#hide('[data-resume]', state !== 'paused');
+    this.#hide('progress', isOver);
+  }
+
+  #hide(selector: string, isHidden: boolean): void {
+    const element = this.#toast.querySelector<HTMLElement>(selector);
+    if (element) element.hidden = isHidden;
+  }
+
+  #on(selector: string, act: () => void): void {
+    this.#toast.querySelector(selector)?.addEventListener('click', act);
+  }
+}
+
+function detailOf(body: string, otherwise: string): string {
+  try {
+    return (JSON.parse(body) as { detail?: string }).detail ?? otherwise; // problem+json
+  } catch {
+    return otherwise;
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(2)} GiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}
+
+function duration(seconds: number): string {
+  return seconds < 90 ? `${Math.ceil(seconds)} s` : seconds < 5_400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3_600).toFixed(1)} h`;
+}
+
+// ------------------------------------------------------------------------------------------------ what is sent where
+
+const prepareIso = (address: string) => async (file: File): Promise<Target> => ({ address: `${address}/${encodeURIComponent(file.name)}`, headers: {} });
+
+/** Makes the disk that the image goes into, named after the file, and waits until it is there. */
+const prepareDisk = (address: string) => async (file: File, texts: Texts): Promise<Target> => {
+  const head = await readImageHead(file);
+  if (!head.sizeBytes) throw new Refused(texts.unknownFormat);
+  const name = file.name.replace(/\.[^.]*$/, '').replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[-.]+/, '').slice(0, 60) || 'disk';
+  const target: Target = { address: `${address}/${encodeURIComponent(name)}/content`, headers: { 'x-image-format': head.format } };
+  const body = JSON.stringify({ name, sizeBytes: Math.max(2 ** 20, Math.ceil(head.sizeBytes / 4096) * 4096), format: 'cow', allocation: 'sparse' });
+  const made = await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': csrf() }, body });
+  if (!made.ok) {
+    const problem = (await made.json()) as { type: string; detail: string }; // problem+json
+    // A disk of that name that still waits for this very file is gone on with; the appliance checks the size.
+    if (problem.type !== 'name-taken') throw new Refused(problem.detail);
+  }
+  for (let round = 0; round < 120; round++) {
+    const disk = (await (await fetch(`${address}/${encodeURIComponent(name)}`)).json()) as { state?: string }; // the API's schema
+    if (disk.state !== 'creating') break;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  return target;
+};
+
+function begin(drop: HTMLElement, files: FileList | null | undefined): void {
+  const template = document.querySelector<HTMLTemplateElement>('#upload-template');
+  const { upload: kind, address = '' } = drop.dataset;
+  if (!template) return;
+  for (const file of files ?? []) void new Upload(file, template).run(kind === 'disk' ? prepareDisk(address) : prepareIso(address));
+}
+
+document.addEventListener('change', ({ target }) => {
+  if (!(target instanceof HTMLInputElement) || target.type !== 'file') return;
+  const drop = target.closest<HTMLElement>('[data-upload]');
+  if (!drop) return;
+  begin(drop, target.files);
+  target.value = '';
+});
+
+for (const type of ['dragover', 'dragleave', 'drop'] as const) {
+  document.addEventListener(type, (event) => {
+    const drop = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-upload]') : null;
+    if (!drop) return;
+    event.preventDefault();
+    if (type === 'dragover') drop.dataset['over'] = '';
+    else delete drop.dataset['over'];
+    if (type === 'drop') begin(drop, event.dataTransfer?.files);
+  });
+}
+
+window.addEventListener('beforeunload', (event) => {
+  if (active.size > 0) event.preventDefault();
+});
