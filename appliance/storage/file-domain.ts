@@ -18,6 +18,7 @@ import type { DiskSpace } from '../world.ts';
 import { renameDurably, syncPath, unfinishedSuffix, writeFileAtomically } from './atomic-file.ts';
 import { DomainFault, type FileDomain, type ImageDomain, type StorageDomain, type VolumeRef } from './backend.ts';
 import { type DomainClass, type DomainMetadata, formatDomainMetadata, parseDomainMetadata } from './domain-metadata.ts';
+import { occupiedBytes } from './occupied.ts';
 import { formatVolumeMetadata, parseVolumeMetadata, type Volume } from './volume-metadata.ts';
 
 const isoImageId = '11111111-1111-1111-1111-111111111111';
@@ -93,7 +94,7 @@ export function openImageDomain(place: Place): ImageDomain {
       await syncPath(volumePath(volume));
       await writeMetadata({ ...volume, isLegal: true });
     },
-    occupiedBytes: async (ref) => (await lstat(volumePath(ref))).blocks * 512,
+    occupiedBytes: (ref) => occupiedBytes(volumePath(ref)),
     async deleteVolume(ref) {
       if (!(await hasFolder(imageFolder(ref.imageId)))) return;
       // The metadata goes last: while it is there, the rest can still be found and deleted.

@@ -6,7 +6,7 @@
  * extents), what is encrypted, and what is something else; each reason tells what to do. The first 64 KiB are enough:
  * what a header could hide further on (a parent in a VHDX) qemu-img itself refuses.
  *
- * Pure. Called while an upload is still under way, and by the simulated image tool.
+ * Pure. Called while an upload is still under way, and again when it has ended.
  */
 import type { ImageFormat } from '../world.ts';
 import { parseQcow2Header, qcow2Magic } from './qcow2-header.ts';
@@ -37,6 +37,11 @@ const sectorBytes = 512;
 /** Where QEMU looks for the parent of a sparse VMDK (block/vmdk.c, vmdk_parent_open). */
 const vmdkDescriptor = { startBytes: 512, endBytes: 512 + 20 * 512 };
 
+/** What a file is that is no disk image at all. */
+export function recogniseStranger(bytes: Uint8Array): { name: string; advice: string } | undefined {
+  return strangers.find(({ at, magic }) => startsWith(bytes, at, magic));
+}
+
 /** The format that the magic number shows; `undefined` for anything without one, as raw has none. */
 export function recognise(bytes: Uint8Array): Exclude<ImageFormat, 'raw'> | undefined {
   if (startsWith(bytes, 0, qcow2Magic) && (bytes[7] === 2 || bytes[7] === 3)) return 'qcow2';
@@ -53,7 +58,7 @@ export function recognise(bytes: Uint8Array): Exclude<ImageFormat, 'raw'> | unde
  */
 export function checkDeclared(declared: ImageFormat, bytes: Uint8Array, fileSizeBytes: number): HeaderCheck {
   if (fileSizeBytes === 0) return refuse('The file is empty.');
-  const stranger = strangers.find(({ at, magic }) => startsWith(bytes, at, magic));
+  const stranger = recogniseStranger(bytes);
   if (stranger) return refuse(`This is ${stranger.name}. ${stranger.advice}`);
   const found = recognise(bytes);
   if (found && found !== declared) return refuse(`This is a ${found} image, but it was declared as ${declared}. Upload it again declared as ${found}.`);

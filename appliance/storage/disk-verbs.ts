@@ -1,0 +1,60 @@
+/** What begins with a disk: its row and its task in one transaction, for the operations here and for slices to the right. */
+import type { Tx } from '../core/db.ts';
+import { newId } from '../core/id.ts';
+import { Problem } from '../core/problem.ts';
+import { formatBytes } from '../core/units.ts';
+import type { DiskRow } from './disks.ts';
+import { diskKey } from './readers.ts';
+import { volumeBytes } from './rules.ts';
+import type { StorageServices } from './services.ts';
+import type { Room } from './space.ts';
+import { createRoom, resizeRoom } from './tasks.ts';
+import { requireUnused } from './users.ts';
+
+export interface NewDisk {
+  name: string;
+  description?: string | undefined;
+  sizeBytes: number;
+  format?: DiskRow['format'] | undefined;
+  allocation?: DiskRow['allocation'] | undefined;
+}
+
+const about = (disk: DiskRow) => [{ kind: 'disk', id: disk.id, name: disk.name }];
+
+/** Begins a disk in the domain of `room`. Throws `name-taken` or `insufficient-storage`. */
+export function beginCreate(services: StorageServices, tx: Tx, wish: NewDisk, room: Room): { disk: DiskRow; task: string } {
+  const { disks, domains, space, tasks, clock } = services;
+  disks.requireFreeName(wish.name);
+  const disk: DiskRow = {
+    id: newId<'disk'>(), name: wish.name, description: wish.description ?? '', domainId: room.domain.id, volumeId: newId<'volume'>(),
+    format: wish.format ?? 'cow', allocation: wish.allocation ?? 'sparse', sizeBytes: wish.sizeBytes, state: 'creating', generation: 1, createdAt: clock.now(),
+  };
+  const path = domains.images(room.domain).volumePath({ imageId: disk.id, volumeId: disk.volumeId });
+  space.reserve(tx, room, { id: createRoom(disk.id), bytes: volumeBytes(disk), path });
+  disks.insert(tx, disk);
+  return { disk, task: tasks.start(tx, 'disk.create', { disk: disk.id }, about(disk)) };
+}
+
+/** Throws `in-use` while something refers to the disk. */
+export function beginDelete({ disks, users, readers, tasks }: StorageServices, tx: Tx, ref: string): string {
+  const disk = disks.requireFor('delete', ref);
+  const what = `The disk "${disk.name}"`;
+  requireUnused(what, users.find('disk', disk.id), 'Detach it there first.');
+  readers.requireNone(diskKey(disk.id), what);
+  disks.update(tx, disk, { state: 'locked' });
+  return tasks.start(tx, 'disk.delete', { disk: disk.id }, about(disk));
+}
+
+/** Only growing: a guest would lose what lies behind a new end. */
+export function beginResize({ disks, readers, space, tasks }: StorageServices, tx: Tx, { ref, sizeBytes, room }: { ref: string; sizeBytes: number; room: Room }): string {
+  const disk = disks.requireFor('resize', ref);
+  if (sizeBytes <= disk.sizeBytes) {
+    const message = `The disk "${disk.name}" has ${formatBytes(disk.sizeBytes)} already and can only grow: a smaller disk would lose data. Give a larger size.`;
+    throw new Problem('invalid-input', message, { errors: [{ path: 'sizeBytes', message: `More than ${disk.sizeBytes} bytes.` }] });
+  }
+  readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
+  const growth = { ...disk, sizeBytes: sizeBytes - disk.sizeBytes };
+  if (disk.allocation === 'preallocated') space.reserve(tx, room, { id: resizeRoom(disk.id), bytes: volumeBytes(growth), path: '' });
+  disks.update(tx, disk, { state: 'locked' });
+  return tasks.start(tx, 'disk.resize', { disk: disk.id, sizeBytes }, about(disk));
+}

@@ -1,0 +1,99 @@
+/**
+ * The storage slice: storage domains, the disks and installation images in them. README.md tells how they lie on disk and what
+ * a power cut does. Slices to the right find disks and files here and register what uses them.
+ */
+import type { Activity } from '../activity/activity.ts';
+import type { Tx } from '../core/db.ts';
+import { bind } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
+import type { Core, Slice } from '../core/services.ts';
+import type { World } from '../world.ts';
+import { exportTask } from './disk-download.ts';
+import { createDisks, type DiskRow, type Disks, toolFormat, volumeOf } from './disks.ts';
+import { beginCreate, beginDelete, type NewDisk } from './disk-verbs.ts';
+import { createDomains } from './domains.ts';
+import { importTasks } from './import-task.ts';
+import { createIsos } from './isos.ts';
+import { storageOperations } from './operations.ts';
+import { createReaders, diskKey } from './readers.ts';
+import { createReceiver } from './receiver.ts';
+import { storageReconcilers } from './reconcile.ts';
+import type { StorageServices } from './services.ts';
+import { createSpace } from './space.ts';
+import { diskTasks } from './tasks.ts';
+import { createUploads } from './uploads.ts';
+import { createUsers, type StorageUsers } from './users.ts';
+
+export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 'registerGrowth'> {
+  /** By id or name; throws `not-found`. */
+  requireDisk: Disks['require'];
+  findDisk: Disks['find'];
+  /** Many at once; unknown ids are left out. */
+  disks(ids: string[]): DiskRow[];
+  /** What QEMU opens. Throws unless the disk is ready and nobody downloads it. */
+  diskVolume(id: string): { path: string; format: 'raw' | 'qcow2' };
+  /** Row and task in the caller's transaction; the task starts after the commit and locks the image. */
+  createDisk(tx: Tx, wish: NewDisk & { domain?: string | undefined }): DiskRow;
+  /** Starts the task that deletes it. Throws `in-use` while something uses it. */
+  deleteDisk(tx: Tx, id: string): void;
+  /** Path of an installation image in any ISO domain; throws `not-found`. */
+  isoPath(name: string): string;
+  /** Whether guests can go on writing to where that disk lies. */
+  hasRoom(diskId: string): Promise<boolean>;
+}
+
+export interface StorageDeps extends Core {
+  world: Pick<World, 'imageTool' | 'disk'>;
+  activity: Pick<Activity, 'event' | 'settle'>;
+}
+
+export function createStorage({ world, activity, ...core }: StorageDeps): Storage {
+  const domains = createDomains({ ...core, disk: world.disk });
+  const services: StorageServices = {
+    ...core, imageTool: world.imageTool, activity, domains,
+    disks: createDisks(core),
+    isos: createIsos(core),
+    space: createSpace({ ...core, domains }),
+    uploads: createUploads(core),
+    receiver: createReceiver(core),
+    readers: createReaders(),
+    users: createUsers(),
+  };
+  core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services)]);
+  for (const reconciler of storageReconcilers(services)) core.reconcilers.add(reconciler);
+  return { operations: bind(services, storageOperations), ...diskPort(services), isoPath: (name) => isoPath(services, name) };
+}
+
+/** Disks as slices to the right use them. */
+function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoPath'> {
+  const { disks, domains, space, readers, users } = services;
+  return {
+    requireDisk: disks.require,
+    findDisk: disks.find,
+    disks: (ids) => ids.flatMap((id) => disks.find(id) ?? []),
+    diskVolume(id) {
+      const disk = disks.requireFor('start', id);
+      const domain = domains.require(disk.domainId);
+      domains.requireActive(domain);
+      readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
+      return { path: domains.images(domain).volumePath(volumeOf(disk)), format: toolFormat[disk.format] };
+    },
+    createDisk: (tx, { domain = 'local', ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
+    deleteDisk: (tx, id) => void beginDelete(services, tx, id),
+    async hasRoom(diskId) {
+      const { freeBytes, domain } = await space.look(domains.require(disks.require(diskId).domainId));
+      return freeBytes > domain.criticalSpaceBytes;
+    },
+    registerUsage: users.registerUsage,
+    registerGrowth: users.registerGrowth,
+  };
+}
+
+function isoPath({ domains, isos }: StorageServices, name: string): string {
+  for (const domain of domains.list().filter(({ kind }) => kind === 'iso')) {
+    if (!isos.find(domain.id, name)) continue;
+    isos.require(domain, name);
+    return domains.files(domain).filePath(name);
+  }
+  throw new Problem('not-found', `There is no installation image "${name}". Upload it first.`);
+}

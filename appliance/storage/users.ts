@@ -1,0 +1,51 @@
+/**
+ * Who uses disks and ISO files. Slices to the right (VMs) register here, so that what is used is not deleted or overwritten;
+ * nothing of them is imported.
+ */
+import { Problem } from '../core/problem.ts';
+
+export interface Use {
+  kind: string;
+  id: string;
+  name: string;
+  /** It has the thing open now. A user that cannot tell counts as active. */
+  isActive?: boolean;
+}
+
+/** Uses of a disk, by its id, or of an ISO file, by its name. */
+export type FindUses = (kind: 'disk' | 'iso', idOrName: string) => Use[];
+
+/** Grows a disk inside the running guest that has it open; resolves to false if none has. May be repeated. */
+export type GrowLive = (diskId: string, sizeBytes: number, signal: AbortSignal) => Promise<boolean>;
+
+export interface StorageUsers {
+  registerUsage(find: FindUses): void;
+  registerGrowth(grow: GrowLive): void;
+  find: FindUses;
+  growLive: GrowLive;
+}
+
+export function createUsers(): StorageUsers {
+  const finders: FindUses[] = [];
+  const growers: GrowLive[] = [];
+  return {
+    registerUsage: (find) => void finders.push(find),
+    registerGrowth: (grow) => void growers.push(grow),
+    find: (kind, idOrName) => finders.flatMap((find) => find(kind, idOrName)),
+    async growLive(diskId, sizeBytes, signal) {
+      for (const grow of growers) if (await grow(diskId, sizeBytes, signal)) return true;
+      return false;
+    },
+  };
+}
+
+/** Throws `in-use` and names who uses `what`. */
+export function requireUnused(what: string, uses: Use[], advice: string): void {
+  if (uses.length === 0) return;
+  throw new Problem('in-use', `${what} is used by ${uses.map(({ kind, name }) => `${kind === 'vm' ? 'the VM' : kind} "${name}"`).join(', ')}. ${advice}`);
+}
+
+export const isActive = (use: Use): boolean => use.isActive ?? true;
+
+/** A use as answers show it. */
+export const shownUse = ({ kind, id, name }: Use) => ({ kind, id, name });
