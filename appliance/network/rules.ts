@@ -1,0 +1,78 @@
+/** Decisions of this slice that need nothing but their arguments. */
+import type { MachineFacts, Network as LibvirtNetwork } from '../world.ts';
+import { doOverlap, formatSubnet, isPrivate, parseSubnet, type Subnet } from './subnet.ts';
+
+export const networkStates = ['active', 'inactive', 'missing'] as const;
+
+/** libvirt's own NAT network, which VMs use unless told otherwise. */
+export const defaultNetwork = 'default';
+
+/** Which it has unless somebody changed it. */
+export const libvirtSubnet = '192.168.122.0/24';
+
+export interface Wanted {
+  name: string;
+  kind: 'nat' | 'bridge';
+  bridge: string | null;
+}
+
+export interface Observed {
+  state: (typeof networkStates)[number];
+  /** Why it is not active; empty when it is. */
+  reason: string;
+  bridge: string;
+  subnet: string | null;
+}
+
+/** What the host has of a network. A NAT network that does not run is no fault: the first VM starts it. */
+export function observeNetwork({ name, kind, bridge }: Wanted, { nics, known }: { nics: MachineFacts['nics']; known: LibvirtNetwork[] }): Observed {
+  if (kind === 'bridge') return observeBridge(bridge ?? '', nics);
+  const network = known.find((each) => each.name === name);
+  if (!network?.active) return { state: 'inactive', reason: 'It starts with the first VM that uses it.', bridge: network?.bridge ?? '', subnet: null };
+  return { state: 'active', reason: '', bridge: network.bridge, subnet: subnetOf(network.bridge, nics) };
+}
+
+function observeBridge(bridge: string, nics: MachineFacts['nics']): Observed {
+  const nic = nics.find((each) => each.name === bridge && each.isBridge);
+  if (!nic) return { state: 'missing', reason: `This host has no bridge "${bridge}".`, bridge: '', subnet: null };
+  const subnet = subnetOf(bridge, nics);
+  if (nic.isUp) return { state: 'active', reason: '', bridge, subnet };
+  return { state: 'inactive', reason: `The bridge "${bridge}" is down or has no cable.`, bridge, subnet };
+}
+
+function subnetOf(name: string, nics: MachineFacts['nics']): string | null {
+  const subnets = nics.find((nic) => nic.name === name)?.addresses.flatMap((address) => parseSubnet(address) ?? []) ?? [];
+  return subnets[0] ? formatSubnet(subnets[0]) : null;
+}
+
+/** Bridges that other programs make for their own guests. */
+const foreignBridge = /^(virbr|docker|br-[0-9a-f]{12}$|lxc|lxd|cni|podman|cbr|kube|ovs)/;
+
+/** Bridges of the host that people made for VMs. */
+export function bridgesToOffer(nics: MachineFacts['nics'], known: LibvirtNetwork[]): string[] {
+  const ofLibvirt = new Set(known.map(({ bridge }) => bridge));
+  return nics.filter(({ name, isBridge }) => isBridge && !ofLibvirt.has(name) && !foreignBridge.test(name)).map(({ name }) => name);
+}
+
+/** What is in the way of a NAT network with this subnet, for the person who chose it; `undefined` if nothing. */
+export function subnetFault(cidr: string, busy: { cidr: string; by: string }[]): string | undefined {
+  const subnet = parseSubnet(cidr);
+  if (!subnet) return 'Write it as an address and a prefix length, such as 192.168.150.0/24.';
+  if (formatSubnet(subnet) !== cidr) return `This is an address inside the subnet ${formatSubnet(subnet)}. Write that.`;
+  if (subnet.prefix < 16 || subnet.prefix > 29) return 'The prefix length must be 16 to 29.';
+  if (!isPrivate(subnet)) return 'Choose private addresses: inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.';
+  const other = busy.find((each) => overlaps(subnet, each.cidr));
+  return other && `It overlaps ${other.cidr}, ${other.by}.`;
+}
+
+function overlaps(subnet: Subnet, cidr: string): boolean {
+  const other = parseSubnet(cidr);
+  return other !== undefined && doOverlap(subnet, other);
+}
+
+/** libvirt's and QEMU's prefix; its second-lowest bit says: given by an administrator, not by a maker. */
+const macPrefix = [0x52, 0x54, 0x00];
+
+export function formatMac(random: Uint8Array): string {
+  return [...macPrefix, ...random.slice(0, 3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
