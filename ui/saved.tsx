@@ -1,8 +1,30 @@
-/** The answer to a verb that is done at once and leads nowhere else: a short toast that goes by itself. */
+/** The answer to a verb that is done at once and leads nowhere else: a short toast; a secret that is shown once stays. */
+import type * as z from 'zod';
+import type { NewTokenOutput } from '../appliance/auth/schema.ts';
+import { Button } from './action.tsx';
 import { useUi } from './context.ts';
 import { Toast, ToToasts } from './toast.tsx';
 
-export function SavedToast({ summary }: { summary: string }) {
+export interface SavedToastProps {
+  record: { id: string; summary: string };
+  body: unknown;
+}
+
+export function SavedToast({ record, body }: SavedToastProps) {
   const { phrase, t } = useUi();
-  return <ToToasts><Toast tone="ok" icon="check" title={<>{phrase(summary)} <span class="quiet">{t('task.state.done')}</span></>} /></ToToasts>;
+  if (record.id === 'token.create') return <TokenToast {...(body as z.output<typeof NewTokenOutput>)} />; // that record's own output
+  const title = <>{phrase(record.summary)} <span class="quiet">{t('task.state.done')}</span></>;
+  return <ToToasts><Toast tone="ok" icon="check" title={title} /></ToToasts>;
+}
+
+function TokenToast({ name, token }: z.output<typeof NewTokenOutput>) {
+  const { t } = useUi();
+  return (
+    <ToToasts>
+      <Toast tone="ok" icon="key" stays title={`${t('auth.tokenMade')}: ${name}`}>
+        <p class="quiet">{t('auth.tokenMadeText')}</p>
+        <p class="secret"><code>{token}</code><Button text={t('form.copy')} icon="copy" tone="quiet" isCompact data-copy="" /></p>
+      </Toast>
+    </ToToasts>
+  );
 }

@@ -52,7 +52,7 @@ export async function htmlAnswer({ ui, request, record, answer, task }: Fragment
   headers.set('content-type', 'text/html; charset=utf-8');
   const next = request.headers.get('bothy-next');
   if (next) headers.set('hx-location', JSON.stringify({ path: fillNext(next, answer.body), target: '#page', select: '#page', swap: 'outerHTML' }));
-  const content = task ? <StartedTask {...task} ui={ui} /> : next ? <></> : <SavedToast summary={record.summary} />;
+  const content = task ? <StartedTask {...task} ui={ui} /> : next ? <></> : <SavedToast record={record} body={answer.body} />;
   return new Response(await renderAnswer(content, ui), { status: 200, headers });
 }
 

@@ -1,6 +1,6 @@
 /** The consoles of a VM, each filling the window: the screen (noVNC) and the serial line (xterm.js). */
 import type { Child } from 'hono/jsx';
-import { consoleOpen } from '../../appliance/vm/operations.ts';
+import { vmConsole } from '../../appliance/vm/operations.ts';
 import { vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';
 import { apiPath, Button, Dialog, LinkButton } from '../action.tsx';
@@ -50,7 +50,7 @@ function ConsoleFrame({ vm, type, attributes, children }: FrameProps) {
       <PageHead title={vm.name} parent={{ href: path, text: vm.name }} aside={<VmChip vm={vm} />}><HeadVerbs vm={vm} hasNoConsole /></PageHead>
       {vmCan('console', vm)
         ? (
-          <section class="console" id={`console-${type}-${vm.id}`} hx-morph-skip="" data-console={type} data-ticket={apiPath(consoleOpen, { vm: vm.name })} data-texts={JSON.stringify(texts)} {...attributes}>
+          <section class="console" id={`console-${type}-${vm.id}`} hx-morph-skip="" data-console={type} data-ticket={apiPath(vmConsole, { vm: vm.name })} data-texts={JSON.stringify(texts)} {...attributes}>
             <header class="console-bar">
               <output aria-live="polite">{t('console.connecting')}</output>
               {children}
