@@ -51,7 +51,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const auth = createAuth(core);
   const activity = createActivity(core);
   const host = createHost({ ...core, world, activity, accel: config.accel, version: config.version });
-  const network = createNetwork({ ...core, world, activity });
+  const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });
   const operations = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);

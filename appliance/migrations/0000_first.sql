@@ -127,6 +127,33 @@ CREATE TABLE `host` (
 	`checkedAt` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `network_fact` (
+	`name` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`reason` text NOT NULL,
+	`since` integer NOT NULL,
+	`bridge` text NOT NULL,
+	`subnet` text,
+	`isOurs` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `network` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`kind` text NOT NULL,
+	`description` text NOT NULL,
+	`subnet` text,
+	`bridge` text,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `network_name_unique` ON `network` (`name`);--> statement-breakpoint
+CREATE TABLE `offered_bridge` (
+	`name` text PRIMARY KEY NOT NULL,
+	`at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `disk_fact` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`occupiedBytes` integer NOT NULL,
