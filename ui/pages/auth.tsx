@@ -18,8 +18,8 @@ const readSessions = async (read: Read) => (await read(sessionList, {})).items;
 
 const setupPage = definePage({
   path: '/setup', frame: 'bare',
-  title: (_data, { t }) => t('auth.setup'),
   load: ({ needsSetup }) => ({ needsSetup }),
+  title: (_data, { t }) => t('auth.setup'),
   view: ({ needsSetup }, { t }) => needsSetup
     ? (
       <>
@@ -38,8 +38,8 @@ function SetUpAlready() {
 
 const signInPage = definePage({
   path: '/sign-in', frame: 'bare',
-  title: (_data, { t }) => t('auth.signIn'),
   load: () => ({}),
+  title: (_data, { t }) => t('auth.signIn'),
   view: (_data, { t }) => (
     <>
       <h1>{t('auth.signIn')}</h1>
@@ -51,11 +51,11 @@ const signInPage = definePage({
 
 const accountPage = definePage({
   path: '/account', live: ['token'],
-  title: (_data, { t }) => t('nav.account'),
   async load({ read, can }) {
     const isReader = can('user.read');
     return { tokens: isReader ? await readTokens(read) : [], sessions: isReader ? await readSessions(read) : [] };
   },
+  title: (_data, { t }) => t('nav.account'),
   view: ({ tokens, sessions }, { t, user }) => (
     <>
       <PageHead title={t('nav.account')} lead={t('auth.signedInAs', { user })}><OperationButton operation={sessionDelete} path={{}} next="/sign-in" label={t('auth.signOut')} icon="leave" /></PageHead>

@@ -48,11 +48,11 @@ function EventTabs() {
 
 const eventPage = definePage({
   path: '/events', live: ['event'],
-  title: (_data, { t }) => t('nav.events'),
   async load({ read }, { query }) {
     const filter = filledIn(query, ['severity', 'about', 'after']);
     return { ...(await read(eventList, filter as never)), filter }; // checked by the record's schema
   },
+  title: (_data, { t }) => t('nav.events'),
   view: ({ items, next, filter }, { t }) => (
     <>
       <PageHead title={t('nav.events')} lead={t('event.lead')} />
@@ -77,11 +77,11 @@ function NextLink({ href }: { href: string | undefined }) {
 
 const auditPage = definePage({
   path: '/audit', live: ['event'],
-  title: (_data, { t }) => t('event.audit'),
   async load({ read }, { query }) {
     const filter = filledIn(query, ['actor', 'outcome', 'after']);
     return { ...(await read(auditList, filter as never)), filter }; // checked by the record's schema
   },
+  title: (_data, { t }) => t('event.audit'),
   view: ({ items, next, filter }, { t }) => (
     <>
       <PageHead title={t('nav.events')} lead={t('event.auditLead')} />

@@ -20,8 +20,8 @@ export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
 
 const hostPage = definePage({
   path: '/host', live: ['host', 'event'],
-  title: (_data, { t }) => t('nav.host'),
   load: async (call) => ({ host: await call.read(hostGet, { host: 'this' }), load: await readLoad(call) }),
+  title: (_data, { t }) => t('nav.host'),
   view: ({ host, load }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })} />

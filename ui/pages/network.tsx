@@ -21,11 +21,11 @@ const looks: Record<Network['state'], { tone: Tone; icon: IconName }> = {
 
 const networkPage = definePage({
   path: '/networks', live: ['network', 'vm'],
-  title: (_data, { t }) => t('nav.networks'),
   load: async ({ read }) => ({
     networks: (await read(networkList, {})).items,
     bridges: (await read(bridgeList, {})).items.map(({ name, network }) => ({ value: name, label: network ? `${name} (${network})` : name })),
   }),
+  title: (_data, { t }) => t('nav.networks'),
   view: ({ networks, bridges }, { t, can }) => (
     <>
       <PageHead title={t('nav.networks')} lead={t('network.lead')}>

@@ -35,8 +35,8 @@ type Overview = Awaited<ReturnType<typeof readOverview>>;
 
 const overviewPage = definePage({
   path: '/', live: ['vm', 'task', 'event', 'storage-domain', 'host'],
-  title: (_data, { t }) => t('nav.overview'),
   load: readOverview,
+  title: (_data, { t }) => t('nav.overview'),
   view: (data, ui) => (
     <>
       <PageHead title={data.host?.name ?? 'Bothy'} lead={summary(data, ui)}><CreateLink /></PageHead>

@@ -33,8 +33,8 @@ function StorageFrame({ verbs, children }: { verbs?: Child; children?: Child }) 
 
 const domainPage = definePage({
   path: '/storage', live: ['storage-domain', 'disk', 'iso'],
-  title: (_data, { t }) => t('nav.storage'),
   load: async ({ read }) => (await read(domainList, {})).items,
+  title: (_data, { t }) => t('nav.storage'),
   view: (domains) => (
     <StorageFrame>
       {domains.map((domain) => <DomainNotice domain={domain} />)}
@@ -84,11 +84,11 @@ function DomainPanel({ domain }: { domain: Domain }) {
 
 const diskPage = definePage({
   path: '/storage/disks', live: ['disk', 'vm'],
-  title: (_data, { t }) => t('storage.disks'),
   async load({ read, can }, { query }) {
     const domains = can('storage.read') ? (await read(domainList, {})).items.filter(({ kind }) => kind === 'data') : [];
     return { domains, ...(await read(diskList, query['after'] ? { after: query['after'] } : {})) };
   },
+  title: (_data, { t }) => t('storage.disks'),
   view: ({ items, next, domains }, { t, can }) => (
     <StorageFrame verbs={can('disk.create') && <Button text={t('disk.create')} icon="plus" tone="primary" data-dialog="create-disk" />}>
       <div class="stack">
@@ -162,12 +162,12 @@ function DiskDialog({ disk }: { disk: Disk }) {
 
 const isoPage = definePage({
   path: '/storage/isos', live: ['iso', 'vm'],
-  title: (_data, { t }) => t('storage.isos'),
   async load({ read }, { query }) {
     const domain = (await read(domainList, {})).items.find(({ kind }) => kind === 'iso');
     if (!domain) return { domain, items: [], next: null };
     return { domain, ...(await read(fileList, { domain: domain.id, ...(query['after'] && { after: query['after'] }) })) };
   },
+  title: (_data, { t }) => t('storage.isos'),
   view: ({ domain, items, next }, { t, can }) => (
     <StorageFrame>
       <div class="stack">

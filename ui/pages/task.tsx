@@ -18,11 +18,11 @@ const states = ['active', 'done', 'failed', 'cancelled'] as const;
 
 const listPage = definePage({
   path: '/tasks', live: ['task'],
-  title: (_data, { t }) => t('nav.tasks'),
   async load({ read }, { query }) {
     const filter = filledIn(query, ['state', 'about', 'after']);
     return { ...(await read(taskList, filter as never)), filter }; // checked by the record's schema
   },
+  title: (_data, { t }) => t('nav.tasks'),
   view: ({ items, next, filter }, { t }) => (
     <>
       <PageHead title={t('nav.tasks')} lead={t('task.lead')} />
@@ -63,8 +63,8 @@ function CancelButton({ task, isCompact }: { task: ToldTask; isCompact?: boolean
 
 const onePage = definePage({
   path: '/tasks/{task}', live: ['task'],
-  title: (task: ToldTask, ui) => taskTitle(ui, task),
   load: ({ read }, { params }) => read(taskGet, { task: params['task'] ?? '' }),
+  title: (task: ToldTask, ui) => taskTitle(ui, task),
   view: (task, ui) => <TaskView task={task} ui={ui} />,
 });
 
@@ -95,15 +95,15 @@ function TaskView({ task, ui }: { task: ToldTask; ui: Ui }) {
 
 const toastFragment = definePage({
   path: '/tasks/{task}/toast', frame: 'fragment',
-  title: () => '',
   load: ({ read }, { params }) => read(taskGet, { task: params['task'] ?? '' }),
+  title: () => '',
   view: (task, ui) => <TaskToast task={showTask(ui, task)} />,
 });
 
 const countFragment = definePage({
   path: '/tasks/count', frame: 'fragment',
-  title: () => '',
   load: async ({ read, can }) => (can('task.read') ? (await read(taskList, { state: 'active', limit: 100 })).items.length : 0),
+  title: () => '',
   view: (count) => <TaskCount count={count} />,
 });
 

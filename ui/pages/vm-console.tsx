@@ -13,8 +13,8 @@ import { HeadVerbs, VmChip } from './vm-state.tsx';
 
 export const vmScreenPage = definePage({
   path: '/vms/{vm}/console', frame: 'full', live: ['vm'],
-  title: (vm: VmDetails) => vm.name,
   load: readVm,
+  title: (vm: VmDetails) => vm.name,
   view: (vm, { asset }) => (
     <ConsoleFrame vm={vm} type="vnc" attributes={{ 'data-module': asset('novnc/core/rfb.js') }}>
       <ScreenVerbs vm={vm} />
@@ -24,8 +24,8 @@ export const vmScreenPage = definePage({
 
 export const vmSerialPage = definePage({
   path: '/vms/{vm}/serial', frame: 'full', live: ['vm'],
-  title: (vm: VmDetails) => vm.name,
   load: readVm,
+  title: (vm: VmDetails) => vm.name,
   view: (vm, { asset }) => (
     <>
       <link rel="stylesheet" href={asset('xterm.css')} />

@@ -34,8 +34,8 @@ export const insteadOfNewDisk = ['sizeBytes', 'format', 'allocation', 'name'];
 
 export const vmCreatePage = definePage({
   path: '/vms/new',
-  title: (_data, { t }) => t('vm.createTitle'),
   load: (call) => readParts(call),
+  title: (_data, { t }) => t('vm.createTitle'),
   view: (parts, { t }) => (
     <>
       <PageHead title={t('vm.createTitle')} parent={{ href: '/vms', text: t('nav.vms') }} lead={t('vm.createLead')} />

@@ -14,8 +14,8 @@ import { readVm, VmFrame } from './vm-page.tsx';
 
 export const vmDisksPage = definePage({
   path: '/vms/{vm}/disks', live: ['vm', 'disk'],
-  title: ({ vm }) => vm.name,
   load: async (call, request) => ({ vm: await readVm(call, request), parts: await readParts(call) }),
+  title: ({ vm }) => vm.name,
   view: ({ vm, parts }, { t }) => (
     <VmFrame vm={vm}>
       <div class="stack">
@@ -77,8 +77,8 @@ function Cdrom({ vm, parts }: { vm: VmDetails; parts: Parts }) {
 
 export const vmNicsPage = definePage({
   path: '/vms/{vm}/nics', live: ['vm', 'network'],
-  title: ({ vm }) => vm.name,
   load: async (call, request) => ({ vm: await readVm(call, request), parts: await readParts(call) }),
+  title: ({ vm }) => vm.name,
   view: ({ vm, parts }, { t }) => (
     <VmFrame vm={vm}>
       <Panel title={t('vm.tab.nics')} layout="flush" aside={<AddNic vm={vm} parts={parts} />}>

@@ -11,11 +11,11 @@ import { RowVerbs, VmChip, type VmSummary } from './vm-state.tsx';
 
 export const vmListPage = definePage({
   path: '/vms', live: ['vm'],
-  title: (_data, { t }) => t('nav.vms'),
   async load({ read }, { query }) {
     const filter = filledIn(query, ['search', 'state', 'after']);
     return { ...(await read(vmList, filter as never)), filter }; // checked by the record's schema
   },
+  title: (_data, { t }) => t('nav.vms'),
   view: ({ items, next, filter }, { t }) => {
     const isFiltered = Object.keys(filter).length > 0;
     if (items.length === 0 && !isFiltered) return <><PageHead title={t('nav.vms')} /><NoVm /></>;

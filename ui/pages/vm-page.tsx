@@ -49,7 +49,6 @@ function fieldName(t: T, name: string): string {
 
 export const vmOverviewPage = definePage({
   path: '/vms/{vm}', live: ['vm', 'event'],
-  title: ({ vm }) => vm.name,
   async load(call, request) {
     const vm = await readVm(call, request);
     const { read, can } = call;
@@ -57,6 +56,7 @@ export const vmOverviewPage = definePage({
     const acceleration = can('host.read') ? (await read(hostGet, { host: 'this' })).acceleration : undefined;
     return { vm, events, acceleration };
   },
+  title: ({ vm }) => vm.name,
   view: ({ vm, events, acceleration }, { t }) => (
     <VmFrame vm={vm}>
       {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{acceleration.reason} <a href="/host">{t('host.whatToDo')}</a></Notice>}
@@ -106,11 +106,11 @@ function MachineFacts({ vm }: { vm: VmDetails }) {
 
 export const vmEventsPage = definePage({
   path: '/vms/{vm}/events', live: ['vm', 'event'],
-  title: ({ vm }) => vm.name,
   async load(call, request) {
     const vm = await readVm(call, request);
     return { vm, events: (await call.read(eventList, { about: vm.id })).items };
   },
+  title: ({ vm }) => vm.name,
   view: ({ vm, events }, { t }) => (
     <VmFrame vm={vm}>
       <Panel>{events.length > 0 ? <EventFeed events={events} /> : <Empty icon="events" title={t('event.none')} text={t('event.noneText')} />}</Panel>
@@ -120,8 +120,8 @@ export const vmEventsPage = definePage({
 
 export const vmSettingsPage = definePage({
   path: '/vms/{vm}/settings',
-  title: (vm: VmDetails) => vm.name,
   load: readVm,
+  title: (vm: VmDetails) => vm.name,
   view: (vm, { t }) => (
     <VmFrame vm={vm}>
       <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"

@@ -13,6 +13,8 @@ type Texts = Record<'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' 
 interface Target {
   address: string;
   headers: Record<string, string>;
+  /** What to delete when the upload is cancelled, in this order. */
+  traces: string[];
 }
 
 /** The appliance said no, and why; trying again would not help. */
@@ -20,6 +22,8 @@ class Refused extends Error {}
 
 const longestPauseMs = 15_000;
 const rateWindowMs = 4_000;
+/** A connection that has just broken may count as live for some seconds; after that many refusals in a row it is meant. */
+const mostRefusals = 6;
 const active = new Set<Upload>();
 const csrf = (): string => document.querySelector<HTMLMetaElement>('meta[name="csrf"]')?.content ?? '';
 
@@ -66,19 +70,23 @@ class Upload {
 
   async #sendAll(target: Target): Promise<void> {
     let offset = await this.#askOffset(target);
+    let refusals = 0;
     for (let pauseMs = 1_000; offset < this.#file.size; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       this.#show('sending');
       const before = offset;
-      if (await this.#send(target, offset)) return;
+      const outcome = await this.#send(target, offset);
+      if (outcome === 'whole') return;
       if (this.#isCancelled) throw new Refused('');
+      refusals = outcome === 'broken' ? 0 : refusals + 1;
+      if (outcome !== 'broken' && refusals >= mostRefusals) throw outcome;
       await this.#rest(pauseMs);
       offset = await this.#askOffset(target);
       if (offset > before) pauseMs = 500;
     }
   }
 
-  /** True when the appliance has the whole file; false when the line broke. */
-  #send({ address, headers }: Target, offset: number): Promise<boolean> {
+  /** Sends the rest. A refusal that may pass by itself is returned, any other is thrown. */
+  #send({ address, headers }: Target, offset: number): Promise<'whole' | 'broken' | Refused> {
     const { size } = this.#file;
     const request = new XMLHttpRequest();
     this.#request = request;
@@ -88,11 +96,13 @@ class Upload {
       for (const [name, value] of Object.entries({ ...headers, 'content-range': `bytes ${offset}-${size - 1}/${size}`, 'x-csrf-token': csrf() })) request.setRequestHeader(name, value);
       request.upload.onprogress = ({ loaded }) => this.#progress(offset + loaded);
       request.onload = () => {
-        if (request.status < 300) resolve(true);
-        else if (request.status === 409 || request.status >= 502) resolve(false);
-        else reject(new Refused(detailOf(request.responseText, request.statusText)));
+        const { type, detail } = problemOf(request.responseText, request.statusText);
+        if (request.status < 300) resolve('whole');
+        else if (request.status >= 502) resolve('broken');
+        else if (type === 'in-use' || type === 'wrong-state') resolve(new Refused(detail));
+        else reject(new Refused(detail));
       };
-      request.onerror = request.onabort = request.ontimeout = () => resolve(false);
+      request.onerror = request.onabort = request.ontimeout = () => resolve('broken');
       request.send(this.#file.slice(offset));
     });
   }
@@ -128,8 +138,8 @@ class Upload {
     this.#request?.abort();
     this.#wake?.();
     this.#toast.remove();
-    const address = this.#target && this.#state !== 'done' && this.#state !== 'refused' ? `${this.#target.address}/upload` : undefined;
-    if (address) await fetch(address, { method: 'DELETE', headers: { 'x-csrf-token': csrf() } }).catch(() => undefined);
+    const isOver = this.#state === 'done' || this.#state === 'refused';
+    for (const address of isOver ? [] : (this.#target?.traces ?? [])) await fetch(address, { method: 'DELETE', headers: { 'x-csrf-token': csrf() } }).catch(() => undefined);
   }
 
   #progress(bytes: number): void {
@@ -166,11 +176,12 @@ class Upload {
   }
 }
 
-function detailOf(body: string, otherwise: string): string {
+function problemOf(body: string, otherwise: string): { type: string; detail: string } {
   try {
-    return (JSON.parse(body) as { detail?: string }).detail ?? otherwise; // problem+json
+    const { type = '', detail = otherwise } = JSON.parse(body) as { type?: string; detail?: string }; // problem+json
+    return { type, detail };
   } catch {
-    return otherwise;
+    return { type: '', detail: otherwise };
   }
 }
 
@@ -184,27 +195,30 @@ function duration(seconds: number): string {
 
 // ------------------------------------------------------------------------------------------------ what is sent where
 
-const prepareIso = (address: string) => async (file: File): Promise<Target> => ({ address: `${address}/${encodeURIComponent(file.name)}`, headers: {} });
+const prepareIso = (files: string) => async (file: File): Promise<Target> => {
+  const address = `${files}/${encodeURIComponent(file.name)}`;
+  return { address, headers: {}, traces: [`${address}/upload`] };
+};
 
 /** Makes the disk that the image goes into, named after the file, and waits until it is there. */
-const prepareDisk = (address: string) => async (file: File, texts: Texts): Promise<Target> => {
+const prepareDisk = (disks: string) => async (file: File, texts: Texts): Promise<Target> => {
   const head = await readImageHead(file);
   if (!head.sizeBytes) throw new Refused(texts.unknownFormat);
   const name = file.name.replace(/\.[^.]*$/, '').replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[-.]+/, '').slice(0, 60) || 'disk';
-  const target: Target = { address: `${address}/${encodeURIComponent(name)}/content`, headers: { 'x-image-format': head.format } };
+  const disk = `${disks}/${encodeURIComponent(name)}`;
   const body = JSON.stringify({ name, sizeBytes: Math.max(2 ** 20, Math.ceil(head.sizeBytes / 4096) * 4096), format: 'cow', allocation: 'sparse' });
-  const made = await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': csrf() }, body });
+  const made = await fetch(disks, { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': csrf() }, body });
   if (!made.ok) {
     const problem = (await made.json()) as { type: string; detail: string }; // problem+json
     // A disk of that name that still waits for this very file is gone on with; the appliance checks the size.
     if (problem.type !== 'name-taken') throw new Refused(problem.detail);
   }
   for (let round = 0; round < 120; round++) {
-    const disk = (await (await fetch(`${address}/${encodeURIComponent(name)}`)).json()) as { state?: string }; // the API's schema
-    if (disk.state !== 'creating') break;
+    const { state } = (await (await fetch(disk)).json()) as { state?: string }; // the API's schema
+    if (state !== 'creating') break;
     await new Promise((resolve) => setTimeout(resolve, 500));
   }
-  return target;
+  return { address: `${disk}/content`, headers: { 'x-image-format': head.format }, traces: made.ok ? [`${disk}/upload`, disk] : [`${disk}/upload`] };
 };
 
 function begin(drop: HTMLElement, files: FileList | null | undefined): void {
