@@ -118,7 +118,7 @@ function powerOperations(channel: Channel): Power {
 
 /** libvirt has no code of its own for a UUID or name in use: "domain is already active as", "already exists with uuid". */
 function asExists(error: unknown): never {
-  const isInUse = error instanceof HypervisorError && /already (active|exists)/.test(error.message);
+  const isInUse = error instanceof HypervisorError && /already (active|exists|defined)/.test(error.message);
   throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
 }
 
