@@ -81,7 +81,7 @@ export const diskDelete = startTask<StorageServices>()({
 
 export const diskUploadPut = stream<StorageServices>()({
   id: 'disk.upload', method: 'PUT', path: '/disks/{disk}/content', permission: 'disk.transfer',
-  summary: 'Replace the content of a disk by an image, whole or, with Content-Range, from where an upload stands',
+  summary: 'Upload an image as the content of a disk, or go on with an upload',
   input: DiskUploadInput, requestType: 'application/octet-stream', responseType: 'application/json',
   async run(services, call, { disk: ref, format: wanted }, request) {
     const declared = wanted ?? request.headers.get('x-image-format') ?? services.uploads.find(diskTarget(services.disks.require(ref).id))?.format;

@@ -75,7 +75,7 @@ export const fileList = read<StorageServices>()({
 
 export const fileUpload = stream<StorageServices>()({
   id: 'iso.upload', method: 'PUT', path: '/storage-domains/{domain}/files/{name}', permission: 'iso.upload',
-  summary: 'Upload an installation image, whole or, with Content-Range, from where an upload stands',
+  summary: 'Upload an installation image, or go on with an upload',
   input: FileInput, requestType: 'application/octet-stream', responseType: 'application/json',
   run: (services, call, { domain, name }, request) => acceptUpload(services, call, request, isoUpload(services, call, { domain: isoDomain(services, domain), name })),
 });
