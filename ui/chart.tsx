@@ -10,17 +10,19 @@ export interface StatsChartsProps {
   /** Whether there is something to measure now. */
   isOn: boolean;
   memoryBytes: number;
+  /** The source can be asked for newer samples only. */
+  hasSince?: boolean;
   /** Which quantities the samples hold. */
   charts: readonly ChartName[];
 }
 
 export type ChartName = 'cpu' | 'memory' | 'disk' | 'network';
 
-export function StatsCharts({ source, isOn, memoryBytes, charts }: StatsChartsProps) {
+export function StatsCharts({ source, isOn, memoryBytes, hasSince, charts }: StatsChartsProps) {
   const { t, asset } = useUi();
   const texts = { in: t('chart.in'), out: t('chart.out'), read: t('chart.read'), written: t('chart.written') };
   return (
-    <div class="charts" id="charts" data-charts={source} data-on={isOn ? '' : undefined} data-memory={String(memoryBytes)} data-texts={JSON.stringify(texts)}
+    <div class="charts" id="charts" data-charts={source} data-on={isOn ? '' : undefined} data-since={hasSince ? '' : undefined} data-memory={String(memoryBytes)} data-texts={JSON.stringify(texts)}
       data-uplot={asset('uplot.js')} data-uplot-css={asset('uplot.css')}>
       {charts.map((name) => (
         <figure class="chart" data-chart={name}>

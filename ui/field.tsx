@@ -137,10 +137,10 @@ export function Field({ field, id, value, choices, instead }: FieldProps) {
   if (field.kind === 'boolean') {
     return <div class="field" data-kind="boolean"><label class="switch" for={id}>{control}<span class="field-label">{label}</span></label>{help}{slot}</div>;
   }
-  if (field.widget === 'radio' && known) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
+  if (known && (field.widget === 'radio' || known.some((choice) => choice.help))) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
   return (
     <div class="field" data-kind={field.kind}>
-      <label class="field-label" for={id}>{label}{!field.isRequired && field.initial === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
+      <label class="field-label" for={id}>{label}{!field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
       {control}{help}{slot}
     </div>
   );
@@ -155,11 +155,12 @@ interface ControlProps {
 }
 
 function Control({ field, id, current, choices, instead }: ControlProps) {
+  const { t } = useUi();
   const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${field.help ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>
-        {!field.isRequired && field.initial === undefined && <option value="">–</option>}
+        {!field.isRequired && (field.initial ?? undefined) === undefined && <option value="">{t('form.nothing')}</option>}
         {choices.map((choice) => <option value={choice.value} selected={choice.value === text(current)}>{choice.label}</option>)}
       </select>
     );
@@ -168,7 +169,7 @@ function Control({ field, id, current, choices, instead }: ControlProps) {
   if (field.kind === 'bytes') return <BytesControl shared={shared} bytes={typeof current === 'number' ? current : undefined} />;
   if (field.kind === 'number') return <NumberControl field={field} shared={shared} current={current} />;
   const plain = { minlength: field.minLength, maxlength: field.maxLength, placeholder: field.placeholder, spellcheck: false };
-  if (field.widget === 'textarea' || field.widget === 'code') return <textarea {...shared} {...plain} rows={field.widget === 'code' ? 10 : 3}>{text(current)}</textarea>;
+  if (field.widget === 'textarea' || field.widget === 'code') return <textarea {...shared} {...plain} rows={field.widget === 'code' ? 10 : 2}>{text(current)}</textarea>;
   if (field.widget === 'password') return <input type="password" {...shared} {...plain} autocomplete="off" />;
   return <input type="text" {...shared} {...plain} value={text(current)} autocomplete="off" autocapitalize="none" />;
 }

@@ -50,7 +50,7 @@ export interface FormProps {
   /** Without sections every field of the body is shown in order. */
   sections?: FormSection[];
   submit?: string;
-  submitTone?: 'primary' | 'danger';
+  submitTone?: 'primary' | 'danger' | 'plain';
   next?: string;
   generation?: number;
   /** Beside the submit button, such as a cancel link. */

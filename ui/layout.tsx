@@ -60,7 +60,7 @@ function Document({ title, scripts, class: bodyClass, children }: DocumentProps)
         <script src={asset('htmx.js')} defer />
         {scripts.map((name) => <script src={asset(name)} type="module" />)}
       </head>
-      <body class={bodyClass} hx-headers:inherited={csrf ? JSON.stringify({ 'X-CSRF-Token': csrf }) : undefined} hx-boost:inherited={boost}>
+      <body class={bodyClass} hx-boost:inherited={boost}>
         {children}
       </body>
     </html>

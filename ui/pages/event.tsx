@@ -27,17 +27,24 @@ export function EventFeed({ events }: { events: ToldEvent[] }) {
         <li class="event" id={`event-${event.id}`} data-tone={looks[event.severity].tone}>
           <Icon name={looks[event.severity].icon} label={t(`event.${event.severity}`)} />
           <div>
-            {event.message}
+            <Message event={event} />
             {event.count > 1 && <span class="quiet"> {t('event.times', { count: event.count })}</span>}
             {event.isStanding && <span class="quiet"> · {t('event.standing')}</span>}
             {event.nextStep && <small>{event.nextStep}</small>}
-            {event.about.length > 0 && <small><AboutLinks about={event.about} /></small>}
           </div>
           <Time at={event.lastAt} />
         </li>
       ))}
     </ol>
   );
+}
+
+/** The message with the first thing that it names as a link; else the links after it. */
+function Message({ event: { message, about } }: { event: ToldEvent }) {
+  const named = about.find(({ name }) => name && message.includes(name));
+  if (!named) return <>{message} {about.length > 0 && <AboutLinks about={about} />}</>;
+  const at = message.indexOf(named.name);
+  return <>{message.slice(0, at)}<AboutLinks about={[named]} />{message.slice(at + named.name.length)}</>;
 }
 
 function EventTabs() {

@@ -28,7 +28,7 @@ const hostPage = definePage({
       <HostWarnings host={host} />
       <div class="figures"><HostFigures host={host} load={load} /></div>
       <div class="stack">
-        <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
+        <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn hasSince memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
         <div class="grid"><Machine host={host} /><Software host={host} /></div>
         <Interfaces host={host} />
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>

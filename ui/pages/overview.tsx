@@ -96,7 +96,7 @@ function Vms({ vms }: { vms: VmSummary[] }) {
   // What is not plainly up or down wants to be seen first.
   const rank = ({ state }: VmSummary) => (state === 'up' ? 1 : state === 'down' ? 2 : 0);
   const first = [...vms].sort((a, b) => rank(a) - rank(b) || b.since - a.since).slice(0, shownVms);
-  return <Panel title={t('nav.vms')} layout="flush" aside={<a href="/vms">{t('word.all')}</a>}><VmTable vms={first} /></Panel>;
+  return <Panel title={t('nav.vms')} layout="flush" aside={<a href="/vms">{t('word.all')}</a>}><VmTable vms={first} isBrief /></Panel>;
 }
 
 function Tasks({ tasks, ui }: { tasks: ToldTask[]; ui: Ui }) {

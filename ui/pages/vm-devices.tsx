@@ -22,7 +22,7 @@ export const vmDisksPage = definePage({
         <Panel title={t('vm.tab.disks')} layout="flush" aside={<AddDisk vm={vm} parts={parts} />}>
           {vm.disks.length > 0 ? <DiskTable vm={vm} /> : <Empty icon="disk" title={t('vm.noDisk')} text={t('vm.noDiskText')} />}
         </Panel>
-        <Panel title={t('vm.cdrom')}><Cdrom vm={vm} parts={parts} /></Panel>
+        <Panel><Cdrom vm={vm} parts={parts} /></Panel>
       </div>
     </VmFrame>
   ),
@@ -72,7 +72,7 @@ function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
 function Cdrom({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t } = useUi();
   if (!vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
-  return <Form operation={cdromChange} id="cdrom-form" path={{ vm: vm.name }} values={{ iso: vm.cdrom }} choices={{ iso: isoChoices(parts) }} submit={t('vm.changeCdrom')} />;
+  return <Form operation={cdromChange} id="cdrom-form" path={{ vm: vm.name }} values={{ iso: vm.cdrom }} choices={{ iso: isoChoices(parts) }} submit={t('vm.changeCdrom')} submitTone="plain" />;
 }
 
 export const vmNicsPage = definePage({

@@ -4,7 +4,7 @@ import { vmStates } from '../../appliance/vm/rules.ts';
 import { LinkButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { formatBytes, Time } from '../format.tsx';
-import { filledIn, Filter, FilterChoice, List, nextPage } from '../list.tsx';
+import { type Column, filledIn, Filter, FilterChoice, List, nextPage } from '../list.tsx';
 import { definePage } from '../page.ts';
 import { Empty, PageHead, Panel } from '../section.tsx';
 import { RowVerbs, VmChip, type VmSummary } from './vm-state.tsx';
@@ -33,16 +33,20 @@ export const vmListPage = definePage({
   },
 });
 
-export function VmTable({ vms, next }: { vms: VmSummary[]; next?: string | undefined }) {
+/** `isBrief`: beside other panels, only what one acts on. */
+export function VmTable({ vms, next, isBrief }: { vms: VmSummary[]; next?: string | undefined; isBrief?: boolean }) {
   const { t } = useUi();
+  const more: Column<VmSummary>[] = [
+    { head: t('field.since'), from: 'desktop', cell: (vm) => <Time at={vm.since} /> },
+    { head: t('vm.autostart'), from: 'desktop', cell: (vm) => (vm.autostart ? t('word.yes') : <span class="quiet">{t('word.no')}</span>) },
+  ];
   return (
     <List label={t('nav.vms')} rows={vms} rowId={(vm) => `vm-${vm.id}`} next={next} columns={[
       { head: t('field.name'), as: 'main', cell: (vm) => <><a href={`/vms/${encodeURIComponent(vm.name)}`}>{vm.name}</a>{vm.description && <small>{vm.description}</small>}</> },
       { head: t('field.state'), as: 'state', cell: (vm) => <VmChip vm={vm} /> },
       { head: t('vm.vcpus'), as: 'number', from: 'tablet', cell: (vm) => vm.vcpus },
       { head: t('vm.memory'), as: 'number', from: 'tablet', cell: (vm) => formatBytes(vm.memoryBytes) },
-      { head: t('field.since'), from: 'desktop', cell: (vm) => <Time at={vm.since} /> },
-      { head: t('vm.autostart'), from: 'desktop', cell: (vm) => (vm.autostart ? t('word.yes') : <span class="quiet">{t('word.no')}</span>) },
+      ...(isBrief ? [] : more),
       { head: t('field.verbs'), as: 'verbs', cell: (vm) => <RowVerbs vm={vm} /> },
     ]} />
   );

@@ -14,14 +14,14 @@ import { definePage, type PageCall, type PageRequest } from '../page.ts';
 import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
 import { isTextKey } from '../text.ts';
 import { EventFeed } from './event.tsx';
-import { ConsoleLink, HeadVerbs, VmChip } from './vm-state.tsx';
+import { ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
 export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmDetails> => read(vmGet, { vm: params['vm'] ?? '' });
 export const vmPath = (vm: { name: string }): string => `/vms/${encodeURIComponent(vm.name)}`;
 
 /** What every tab of a VM shows above its own content. */
 export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   const path = vmPath(vm);
   return (
     <>
@@ -33,7 +33,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: `${path}/events`, text: t('vm.tab.events') },
         { href: `${path}/settings`, text: t('vm.tab.settings') },
       ]} />
-      {vm.explanation && <Notice tone={vm.state === 'down' ? 'warn' : 'bad'} title={vm.explanation.cause}>{vm.explanation.effect} {vm.explanation.nextStep}</Notice>}
+      {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}</Notice>}
       {vm.pending.length > 0 && <Notice tone="info" title={t('vm.pending')}>{t('vm.pendingText', { settings: vm.pending.map((name) => fieldName(t, name)).join(', ') })}</Notice>}
       {children}
     </>

@@ -25,16 +25,16 @@ const looks: Record<VmState, { tone: Tone; icon: IconName }> = {
   unknown: { tone: 'bad', icon: 'question' },
 };
 /** Reasons that nobody wished for. */
-const troubles = new Set(['crashed', 'failed', 'lost', 'io-error', 'no-space', 'watchdog', 'host-restarted']);
+const troubles = new Set(['start-failed', 'crashed', 'failed', 'lost', 'io-error', 'no-space', 'watchdog', 'host-restarted', 'hypervisor-away']);
+export const isTrouble = ({ reason }: Pick<VmSummary, 'reason'>): boolean => troubles.has(reason);
 
 export function VmChip({ vm }: { vm: Pick<VmSummary, 'state' | 'reason' | 'isDeleting'> }) {
   const { t } = useUi();
   if (vm.isDeleting) return <Chip tone="busy" icon="half" text={t('vm.deleting')} />;
   const key = `vm.reason.${vm.reason}`;
   const reason = isTextKey(key) ? t(key as 'vm.reason.crashed') : undefined; // reasons have no places
-  const isTrouble = troubles.has(vm.reason);
   const { tone, icon } = looks[vm.state];
-  return <Chip tone={isTrouble ? 'bad' : tone} icon={isTrouble ? 'error' : icon} text={t(`vm.state.${vm.state}`)} reason={reason} />;
+  return <Chip tone={isTrouble(vm) ? 'bad' : tone} icon={isTrouble(vm) ? 'error' : icon} text={t(`vm.state.${vm.state}`)} reason={reason} />;
 }
 
 interface VerbProps {

@@ -23,7 +23,11 @@ const kinds: Record<string, { lines: Line[]; format: (value: number) => string; 
   network: { lines: [{ key: 'receivedBytesPerSecond', color: '--accent', text: 'in' }, { key: 'sentBytesPerSecond', color: '--chart-2', text: 'out' }], format: rate },
 };
 
+/** Round steps for bytes: 1, 2, 4 ... of each unit. */
+const binarySteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const periodMs = 2_000;
+/** A slow line is left four fifths of its time for everything else. */
+const restFactor = 4;
 const timeFormat = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
 
 function bytes(value: number): string {
@@ -88,13 +92,13 @@ class Chart {
     const grid = { stroke: color(box, '--line'), width: 1 };
     const axis = { stroke: muted, font: `11px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
     return {
-      width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 0, 0],
+      width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 6, 0],
       cursor: { sync: { key: 'bothy' }, points: { size: 6 }, drag: { x: false, y: false } },
       hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
       scales: { y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 22, space: 70, values: (_plot, ticks) => ticks.map((seconds) => timeFormat.format(seconds * 1000)) },
-        { ...axis, grid, side: 1, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
+        { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
       ],
       series: [{}, ...this.#kind.lines.map((line, index) => ({
         stroke: color(box, line.color), width: 1.5, points: { show: false }, spanGaps: false,
@@ -138,22 +142,23 @@ async function start(frame: HTMLElement): Promise<void> {
   document.removeEventListener('bothy:theme', redraw);
 }
 
-/** Reads until the frame leaves the page. Only what is new is asked for. */
+/** Reads until the frame leaves the page; only what is new, where the source can tell (`data-since`). */
 async function follow(frame: HTMLElement, charts: Chart[]): Promise<void> {
   let samples: Sample[] = [];
   while (frame.isConnected) {
+    const startedAt = Date.now();
     if (!document.hidden && frame.dataset['on'] !== undefined) {
       const news = await readSamples(frame, samples.at(-1)?.at ?? 0);
       if (news.length > 0) samples = [...samples, ...news].slice(-720);
       for (const chart of charts) chart.show(samples);
     }
-    await new Promise((resolve) => setTimeout(resolve, periodMs));
+    await new Promise((resolve) => setTimeout(resolve, Math.max(periodMs, restFactor * (Date.now() - startedAt))));
   }
 }
 
 async function readSamples(frame: HTMLElement, since: number): Promise<Sample[]> {
   try {
-    const response = await fetch(`${frame.dataset['charts']}?since=${since}`, { headers: { accept: 'application/json' } });
+    const response = await fetch(`${frame.dataset['charts']}${frame.dataset['since'] === undefined ? '' : `?since=${since}`}`, { headers: { accept: 'application/json' } });
     if (!response.ok) return [];
     const { items } = (await response.json()) as { items: Sample[] }; // the API's own schema
     return items.filter(({ at }) => at > since);

@@ -121,6 +121,12 @@ document.addEventListener('htmx:after:swap', (event) => {
   document.querySelector<HTMLElement>('#page')?.focus({ preventScroll: true });
 });
 
+/** What proves that a change comes from our own page. Set here, because a form's own `hx-headers` would hide an inherited one. */
+document.addEventListener('htmx:config:request', (event) => {
+  const csrf = document.querySelector<HTMLMetaElement>('meta[name="csrf"]')?.content;
+  if (csrf) event.detail.ctx.request.headers['x-csrf-token'] = csrf;
+});
+
 /** Where an answer leads. Taken from htmx so that the toasts of the same answer are shown too, and the way out of sign-in is a full load. */
 const leads = new WeakMap<HtmxRequestCtx, string>();
 
