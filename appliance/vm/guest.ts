@@ -41,7 +41,8 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
   const paths = foldersOf(statePath, vm.id);
   if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
   const { firmware } = await hypervisor.facts();
-  if (!firmware.includes(vm.firmware)) throw new Problem('wrong-state', `This host has no ${vm.firmware === 'efi' ? 'UEFI' : 'BIOS'} firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  // QEMU always brings a BIOS; UEFI is a package of its own.
+  if (vm.firmware === 'efi' && !firmware.includes('efi')) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
   const spec: DomainSpec = {
     id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, bootOrder: vm.bootOrder, paths,
     accelerator: await host.accelerator(),
