@@ -1,0 +1,242 @@
+/**
+ * The real service in a rack host: the very process that `npm start` becomes, with its own state on the shared scratch disk.
+ *
+ * `openService` starts it, sets it up with the code that it prints and makes an API token on its command line. It can be
+ * killed and started again, also as another program, on the same state; the token stays good. Requests come from outside
+ * through the host's forward, each over a connection of its own, so that none meets a socket of an earlier life.
+ * `withService` wraps a whole test and shows the logs when it fails. Called by test/real/service-*.test.ts.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkout, type Daemon, openRackHost, type RackHost, type RackHostOptions, type RackProcess } from './rack-host.ts';
+
+export const adminPassword = 'correct horse battery';
+/** The service as it is shipped, seen from the checkout. */
+export const shippedProgram = 'build/appliance/main.js';
+
+export interface ServiceOptions {
+  /** What to run with Node, seen from the checkout; the service itself unless told. */
+  program?: string;
+  env?: Record<string, string>;
+  /** Folder of the state inside the host; `state` in the shared scratch folder unless told. */
+  statePath?: string;
+}
+
+export interface Reply<T> {
+  status: number;
+  headers: Headers;
+  body: T;
+}
+
+export interface Problem {
+  type: string;
+  detail: string;
+}
+
+export interface Task {
+  id: string;
+  kind: string;
+  state: 'pending' | 'running' | 'unwinding' | 'done' | 'failed' | 'cancelled';
+  problem: Problem | null;
+}
+
+export interface Vm {
+  id: string;
+  name: string;
+  state: string;
+  reason: string;
+  generation: number;
+  startedAt: number | null;
+  disks: { id: string; name: string; sizeBytes: number; state: string; isPlugged: boolean }[];
+  nics: { id: string; mac: string; isPlugged: boolean }[];
+  cdrom: string | null;
+  explanation: { cause: string; effect: string; nextStep: string } | null;
+}
+
+export interface Event {
+  code: string;
+  severity: string;
+  message: string;
+  nextStep: string | null;
+  about: { kind: string; id: string; name: string }[];
+}
+
+/** JSON, or bytes as they are. */
+export type Body = Uint8Array | ReadableStream<Uint8Array> | object;
+
+export async function openService(host: RackHost, options: ServiceOptions = {}): Promise<Service> {
+  const service = new Service(host, options);
+  await service.start();
+  await service.setUp();
+  return service;
+}
+
+/** A host with the service for one test; everything ends with it. */
+export async function withService(options: RackHostOptions & ServiceOptions, work: (service: Service) => Promise<void>): Promise<void> {
+  const host = await openRackHost(options);
+  let service: Service | undefined;
+  try {
+    service = await openService(host, options);
+    await work(service);
+  } catch (error) {
+    if (service) console.log(service.logs());
+    throw error;
+  } finally {
+    await host.close();
+  }
+}
+
+/** Lets the host write in its checkout, as a user's own is; what it writes ends with the host. */
+export async function makeCheckoutWritable(host: RackHost): Promise<void> {
+  await host.must(['mkdir', '-p', '/srv/checkout']);
+  await host.must(['mount', '-t', 'tmpfs', 'checkout', '/srv/checkout']);
+  await host.must(['mkdir', '/srv/checkout/upper', '/srv/checkout/work']);
+  await host.must(['mount', '-t', 'overlay', '-o', `lowerdir=${checkout},upperdir=/srv/checkout/upper,workdir=/srv/checkout/work`, 'checkout', checkout], { cwd: '/' });
+}
+
+export class Service {
+  readonly host: RackHost;
+  readonly statePath: string;
+  token = '';
+  readonly #options: ServiceOptions;
+  readonly #lives: RackProcess[] = [];
+
+  constructor(host: RackHost, options: ServiceOptions) {
+    this.host = host;
+    this.#options = options;
+    this.statePath = options.statePath ?? host.path('state');
+  }
+
+  /** The process that runs now, or the one that ran last. */
+  get process(): RackProcess {
+    const process = this.#lives.at(-1);
+    if (!process) throw new Error('the service was never started');
+    return process;
+  }
+
+  get env(): Record<string, string> {
+    return { BOTHY_STATE: this.statePath, BOTHY_LOG: 'info', ...this.#options.env };
+  }
+
+  /** Starts a program without waiting for it to be ready. */
+  launch({ program = shippedProgram, env = {} }: Pick<ServiceOptions, 'program' | 'env'> = {}): RackProcess {
+    const process = this.host.spawn(['node', '--enable-source-maps', program, 'serve'], { env: { ...this.env, ...env } });
+    this.#lives.push(process);
+    return process;
+  }
+
+  async start(options: Pick<ServiceOptions, 'program' | 'env'> = this.#options): Promise<void> {
+    await this.launch(options).line(/ is ready: /, 60_000);
+  }
+
+  async setUp(): Promise<void> {
+    const code = (await this.process.line(/^Set-up code: /)).split(': ')[1] ?? '';
+    await this.must('POST', '/setup', { code, password: adminPassword });
+    this.token = (await this.bothy('token', 'create', '--name', 'ci')).trim();
+  }
+
+  /** The command line, as root types it on the host. */
+  bothy(...args: string[]): Promise<string> {
+    return this.host.must(['image/bothy', ...args], { env: this.env });
+  }
+
+  async kill9(): Promise<void> {
+    this.process.signal('SIGKILL');
+    await this.process.ended;
+  }
+
+  /** `kill -9`, and the shipped service again on the same state. */
+  async restart(): Promise<void> {
+    await this.kill9();
+    await this.start();
+  }
+
+  /** Ends it as `systemctl stop` would; gives its exit status. */
+  async stop(): Promise<number | null> {
+    this.process.signal('SIGTERM');
+    return (await this.process.ended).code;
+  }
+
+  async api<T = unknown>(method: string, path: string, body?: Body, headers: Record<string, string> = {}): Promise<Reply<T>> {
+    const isRaw = body instanceof Uint8Array || body instanceof ReadableStream;
+    const response = await this.host.fetch(path.startsWith('/api') || !path.startsWith('/') ? path : `/api/v1${path}`, {
+      method,
+      headers: {
+        connection: 'close',
+        ...(this.token && { authorization: `Bearer ${this.token}` }),
+        ...(body !== undefined && { 'content-type': isRaw ? 'application/octet-stream' : 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: isRaw ? (body as BodyInit) : JSON.stringify(body), duplex: 'half' }), // both are what fetch sends
+    } as RequestInit); // its type does not know `duplex`
+    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    const content = isJson ? await response.json() : new Uint8Array(await response.arrayBuffer());
+    return { status: response.status, headers: response.headers, body: content as T }; // the caller names the answer of its own request
+  }
+
+  /** As `api`, but rejects unless the answer is a success; gives its body. */
+  async must<T = unknown>(method: string, path: string, body?: Body, headers?: Record<string, string>): Promise<T> {
+    const reply = await this.api<T>(method, path, body, headers);
+    if (reply.status < 300) return reply.body;
+    throw new Error(`${method} ${path}: ${reply.status} ${JSON.stringify(reply.body)}`);
+  }
+
+  /** The task when it has ended. */
+  async task(id: string, timeoutMs = 120_000): Promise<Task> {
+    return this.until(`task ${id} ends`, async () => {
+      const task = await this.must<Task>('GET', `/tasks/${id}`);
+      return ['done', 'failed', 'cancelled'].includes(task.state) && task;
+    }, timeoutMs);
+  }
+
+  /** Starts a task by a request and waits until it is done; rejects when it ends otherwise. */
+  async carryOut(method: string, path: string, body?: Body, headers?: Record<string, string>): Promise<Task> {
+    const { id } = await this.must<{ id: string }>(method, path, body, headers);
+    const task = await this.task(id);
+    if (task.state !== 'done') throw new Error(`${task.kind} ended ${task.state}: ${JSON.stringify(task.problem)}`);
+    return task;
+  }
+
+  /** Waits until no task is pending or running. */
+  async settle(): Promise<void> {
+    await this.until('all tasks end', async () => (await this.must<{ items: Task[] }>('GET', '/tasks?state=active')).items.length === 0);
+  }
+
+  vm(name: string): Promise<Vm> {
+    return this.must<Vm>('GET', `/vms/${name}`);
+  }
+
+  vmIs(name: string, state: string, reason?: string, timeoutMs?: number): Promise<Vm> {
+    return this.until(`${name} is ${state} ${reason ?? ''}`, async () => {
+      const vm = await this.vm(name);
+      return vm.state === state && (reason === undefined || vm.reason === reason) && vm;
+    }, timeoutMs);
+  }
+
+  async events(about: string): Promise<Event[]> {
+    return (await this.must<{ items: Event[] }>('GET', `/events?about=${about}`)).items;
+  }
+
+  /** Asks until the answer is not false; rejects when time is up. */
+  async until<T>(what: string, ask: () => Promise<T | false>, timeoutMs = 120_000): Promise<T> {
+    for (const end = Date.now() + timeoutMs; ; await sleep(50)) {
+      const answer = await ask();
+      if (answer !== false) return answer;
+      if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    }
+  }
+
+  /** What all its lives, libvirtd and QEMU have said. */
+  logs(): string {
+    const daemon = (name: Daemon) => `--- ${name}\n${lastLines(this.host.path(`logs/${name}.log`), 40)}`;
+    return [...this.#lives.map((life, index) => `--- service, life ${index + 1}\n${life.output()}`), daemon('libvirtd')].join('\n');
+  }
+}
+
+function lastLines(path: string, count: number): string {
+  try {
+    return readFileSync(path, 'utf8').split('\n').slice(-count).join('\n');
+  } catch {
+    return '';
+  }
+}
