@@ -122,13 +122,15 @@ export interface FieldProps {
   choices?: Choice[] | undefined;
   /** Names of the fields beside it that make no sense once this one has a value. */
   instead?: string[] | undefined;
+  /** In a row beside others: no room for help and cards. */
+  isInRow?: boolean;
 }
 
-export function Field({ field, id, value, choices, instead }: FieldProps) {
+export function Field({ field, id, value, choices, instead, isInRow }: FieldProps) {
   const { phrase, t } = useUi();
   const current = value === undefined ? field.initial : value;
   if (field.widget === 'hidden') return <input type="hidden" name={field.name} value={text(current)} />;
-  const help = field.help && <p class="field-help" id={`${id}-help`}>{phrase(field.help)}</p>;
+  const help = field.help && !isInRow && <p class="field-help" id={`${id}-help`}>{phrase(field.help)}</p>;
   const slot = <p class="field-error" data-error-for={field.name} id={`${id}-error`} aria-live="polite" />;
   const known = choices ?? (field.choices.length > 0 ? field.choices.map((choice) => ({ ...choice, label: phrase(choice.label) })) : undefined);
   const label = phrase(field.label ?? field.name);
@@ -137,7 +139,7 @@ export function Field({ field, id, value, choices, instead }: FieldProps) {
   if (field.kind === 'boolean') {
     return <div class="field" data-kind="boolean"><label class="switch" for={id}>{control}<span class="field-label">{label}</span></label>{help}{slot}</div>;
   }
-  if (known && (field.widget === 'radio' || known.some((choice) => choice.help))) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
+  if (known && !isInRow && (field.widget === 'radio' || known.some((choice) => choice.help))) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
   return (
     <div class="field" data-kind={field.kind}>
       <label class="field-label" for={id}>{label}{!field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
@@ -156,7 +158,7 @@ interface ControlProps {
 
 function Control({ field, id, current, choices, instead }: ControlProps) {
   const { t } = useUi();
-  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${field.help ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
+  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${id}-help ${id}-error`, required: field.isRequired };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>

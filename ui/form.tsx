@@ -136,7 +136,7 @@ function Row({ field, form, index, values }: { field: FieldInfo; form: FormProps
   return (
     <div class="row" data-row="">
       {fields.map((inner) => (
-        <Field field={{ ...inner, name: `${prefix}.${inner.name}` }} id={`${form.id}-${prefix}.${inner.name}`} value={values[inner.name]}
+        <Field field={{ ...inner, name: `${prefix}.${inner.name}` }} id={`${form.id}-${prefix}.${inner.name}`} value={values[inner.name]} isInRow
           choices={form.choices?.[`${field.name}.${inner.name}`]} instead={form.instead?.[`${field.name}.${inner.name}`]} />
       ))}
       <button type="button" class="button row-remove" data-tone="quiet" data-compact="" data-row-remove="" title={t('form.remove')}>

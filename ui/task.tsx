@@ -2,7 +2,7 @@
  * Tasks as people see them: a chip for the state, a bar for the progress, the cause when one failed, a cancel button.
  *
  * A long verb answers with `TaskToast`, which follows the task by itself: it fetches itself again on every change of a
- * task until the end. `TaskCount` keeps the number beside "Tasks" in the navigation.
+ * task until the end, and now and then for the change that came before it was there. `TaskCount` keeps the number beside "Tasks" in the navigation.
  */
 import { useUi } from './context.ts';
 import { formatDuration, formatPercent } from './format.tsx';
@@ -81,7 +81,7 @@ export function TaskSteps({ task }: { task: ShownTask }) {
 export function TaskToast({ task }: { task: ShownTask }) {
   const { t } = useUi();
   const follow = isTaskActive(task)
-    ? { 'hx-get': `/tasks/${task.id}/toast`, 'hx-trigger': 'bothy:task from:body', 'hx-swap': 'outerMorph', 'hx-target': 'this', 'hx-sync': 'this:queue last' }
+    ? { 'hx-get': `/tasks/${task.id}/toast`, 'hx-trigger': 'bothy:task from:body, load delay:400ms, every 5s', 'hx-swap': 'outerMorph', 'hx-target': 'this', 'hx-sync': 'this:queue last' }
     : {};
   const title = <><a href={`/tasks/${task.id}`}>{task.title}</a> <span class="quiet">{t(`task.state.${task.state}`)}</span></>;
   return (
