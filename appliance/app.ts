@@ -36,8 +36,13 @@ export interface App {
   setupCode(): string | undefined;
   /** Goes on with unfinished tasks and runs the reconcilers until `signal` aborts. */
   start(signal: AbortSignal): Promise<void>;
+  /** Resolves when the facts are fresh, or after a while if some part of the machine does not answer. */
+  haveLooked(signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 }
+
+/** Nobody waits longer for the first page, however dead a NAS may be. */
+const longestFirstLookMs = 10_000;
 
 export interface AppOptions {
   config: Config;
@@ -66,6 +71,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
       core.tasks.resume();
       return core.reconcilers.start(signal);
     },
+    haveLooked: (signal) => Promise.race([core.reconcilers.haveLooked(), world.clock.sleep(longestFirstLookMs, signal).catch(() => {})]),
     async close() {
       await core.tasks.stop();
       await world.hypervisor.close();

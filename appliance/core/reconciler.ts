@@ -32,6 +32,8 @@ export interface Reconcilers {
   status(): ReconcilerStatus[];
   /** Runs until `signal` aborts; resolves when the last round has ended. */
   start(signal: AbortSignal): Promise<void>;
+  /** Resolves when each one has had its first round, well or not. */
+  haveLooked(): Promise<void>;
 }
 
 interface Entry {
@@ -39,6 +41,8 @@ interface Entry {
   status: ReconcilerStatus;
   isWoken: boolean;
   rouse: () => void;
+  firstRound: Promise<void>;
+  endFirstRound: () => void;
 }
 
 const longestBackoffMs = 60_000;
@@ -52,7 +56,7 @@ export function createReconcilers({ clock, log }: { clock: Clock; log: Log }): R
         name: reconciler.name, isRunning: false, rounds: 0, failuresInARow: 0,
         lastStartedAt: undefined, lastEndedAt: undefined, lastError: undefined,
       };
-      entries.set(reconciler.name, { reconciler, status, isWoken: false, rouse: () => {} });
+      entries.set(reconciler.name, { reconciler, status, isWoken: false, rouse: () => {}, ...firstRound() });
     },
     wake(name) {
       const entry = entries.get(name);
@@ -61,16 +65,26 @@ export function createReconcilers({ clock, log }: { clock: Clock; log: Log }): R
       entry.rouse();
     },
     status: () => [...entries.values()].map((entry) => ({ ...entry.status })),
+    async haveLooked() {
+      await Promise.all([...entries.values()].map((entry) => entry.firstRound));
+    },
     async start(signal) {
       await Promise.all([...entries.values()].map((entry) => drive(entry, { clock, log, signal })));
     },
   };
 }
 
+function firstRound(): Pick<Entry, 'firstRound' | 'endFirstRound'> {
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => { end = resolve; });
+  return { firstRound: ended, endFirstRound: end };
+}
+
 async function drive(entry: Entry, { clock, log, signal }: { clock: Clock; log: Log; signal: AbortSignal }): Promise<void> {
   while (!signal.aborted) {
     entry.isWoken = false;
     await round(entry, { clock, log, signal });
+    entry.endFirstRound();
     if (!entry.isWoken && !signal.aborted) await rest(entry, clock, signal);
   }
 }

@@ -48,6 +48,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
   const stopping = new AbortController();
   const running = app.start(stopping.signal);
+  await app.haveLooked(stopping.signal);
   const door = app.http('network');
   const token = await administratorToken(app);
   const stop = async () => {
