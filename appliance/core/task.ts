@@ -74,7 +74,7 @@ export interface About {
 
 /** Told at each instant at which a power cut would matter; a test that never resolves it is that power cut. */
 export interface TaskProbe {
-  at(point: { kind: string; step: string; when: 'before' | 'done' | 'marked' | 'undone' }): Promise<void>;
+  at(point: { task: string; kind: string; step: string; when: 'before' | 'done' | 'marked' | 'undone' }): Promise<void>;
 }
 
 export interface Tasks {
@@ -211,9 +211,9 @@ async function forward(engine: Engine, definition: AnyTask, id: string, cancelle
     if (row.isCancelRequested) return new Problem('wrong-state', 'The task was cancelled.');
     try {
       const learnt = await doStep(engine, { definition, step, row, cancelled });
-      await engine.probe.at({ kind: definition.kind, step: step.name, when: 'done' });
+      await engine.probe.at({ task: id, kind: definition.kind, step: step.name, when: 'done' });
       engine.rows.advance(id, learnt ?? {});
-      await engine.probe.at({ kind: definition.kind, step: step.name, when: 'marked' });
+      await engine.probe.at({ task: id, kind: definition.kind, step: step.name, when: 'marked' });
     } catch (error) {
       engine.stopping.signal.throwIfAborted();
       if (!(error instanceof Problem)) engine.log.error('a step failed', { task: id, step: step.name, error });
@@ -231,7 +231,7 @@ interface StepRun {
 }
 
 async function doStep(engine: Engine, { definition, step, row, cancelled }: StepRun) {
-  await engine.probe.at({ kind: definition.kind, step: step.name, when: 'before' });
+  await engine.probe.at({ task: row.id, kind: definition.kind, step: step.name, when: 'before' });
   const timeout = AbortSignal.timeout(step.timeoutMs ?? 300_000);
   const signal = AbortSignal.any([engine.stopping.signal, timeout, ...(cancelled ? [cancelled] : [])]);
   try {
@@ -247,7 +247,7 @@ async function backward(engine: Engine, definition: AnyTask, id: string): Promis
   for (let row = engine.rows.require(id); row.marker >= 0; row = engine.rows.require(id)) {
     const step = definition.steps[row.marker];
     if (step?.undo) await undoStep(engine, { definition, step, row });
-    if (step) await engine.probe.at({ kind: definition.kind, step: step.name, when: 'undone' });
+    if (step) await engine.probe.at({ task: id, kind: definition.kind, step: step.name, when: 'undone' });
     engine.rows.retreat(id);
   }
 }
