@@ -3,7 +3,7 @@
  * root's local socket, so that what is measured is the service and not the way into the host.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,7 +36,8 @@ export interface Service {
 
 export async function startService(): Promise<Service> {
   const statePath = mkdtempSync(join(process.env['BOTHY_BENCH_INSIDE'] ?? tmpdir(), 'bench-'));
-  const child = spawn(process.execPath, [join(rootPath, 'build/appliance/main.js'), 'serve'], { env: { ...process.env, BOTHY_STATE: statePath }, stdio: ['ignore', 'pipe', 'inherit'] });
+  chmodSync(statePath, 0o711); // QEMU's own user must pass through to the disks
+  const child = spawn(process.execPath, ['--max-semi-space-size=2', join(rootPath, 'build/appliance/main.js'), 'serve'], { env: { ...process.env, BOTHY_STATE: statePath, MALLOC_ARENA_MAX: '2' }, stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(child);
   const pid = child.pid ?? 0;
   return {
