@@ -5,7 +5,8 @@
  *   <Form operation={vmCreate} id="create-vm" submit="Create" next="/vms/{name}"
  *         sections={[{ title: 'Name', fields: ['name'] }]} choices={{ 'nics.network': [...] }} />
  *
- * Answers: `FormProblem` fills the slots made here; success goes to `next` or shows a toast and closes the dialog.
+ * Without the permission of its operation a form is not there. Answers: `FormProblem` fills the slots made here; success
+ * goes to `next` or shows a toast and closes the dialog.
  */
 import type { Child } from 'hono/jsx';
 import { type AnyOperation, pathParameters } from '../appliance/core/operation.ts';
@@ -62,8 +63,9 @@ export interface FormProps {
 }
 
 export function Form(props: FormProps) {
-  const { phrase, t } = useUi();
+  const { phrase, t, can } = useUi();
   const { operation, id, path = {}, sections, generation } = props;
+  if (operation.permission !== 'public' && !can(operation.permission)) return null;
   const inPath = new Set(pathParameters(operation.path));
   const fields = new Map(objectFields(operation.input).filter((field) => !inPath.has(field.name)).map((field) => [field.name, field]));
   const groups = sections ?? [{ fields: [...fields.keys()] }];

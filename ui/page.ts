@@ -6,7 +6,7 @@
  */
 import type { Child } from 'hono/jsx';
 import type * as z from 'zod';
-import type { Read } from '../appliance/core/operation.ts';
+import type { AnyOperation, Read } from '../appliance/core/operation.ts';
 import type { Ui } from './context.ts';
 
 export interface PageCall {
@@ -28,6 +28,8 @@ export interface Page<D = unknown> {
   path: string;
   /** `bare` pages come before sign-in, all others lead there; `fragment` is a part of a page; `full` fills the window. */
   frame?: 'bare' | 'fragment' | 'full';
+  /** The operation whose form the page is; who may not run it does not get the page. */
+  offers?: AnyOperation;
   /** Kinds of things whose change makes the page fetch itself again. */
   live?: string[];
   title(data: D, ui: Ui): string;

@@ -83,7 +83,7 @@ function ProblemFrame({ problem }: { problem: ShownProblem }) {
   const title = problem.status === 404 ? t('problem.notFound') : problem.status === 403 ? t('problem.forbidden') : t('problem.title');
   return (
     <Frame title={title}>
-      <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={problem.detail}>
+      <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={problem.detail} isPage>
         {problem.requestId && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
         <LinkButton href="/" text={t('problem.home')} icon="hut" />
       </Empty>

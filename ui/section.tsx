@@ -137,11 +137,11 @@ export function Notice({ tone, title, actions, children }: NoticeProps) {
   );
 }
 
-/** What to see where nothing is yet, and the first step. */
-export function Empty({ icon, title, text, children }: { icon: IconName; title: string; text: string; children?: Child }) {
+/** What to see where nothing is yet, and the first step; as the whole of a page it is the page's heading. */
+export function Empty({ icon, title, text, isPage, children }: { icon: IconName; title: string; text: string; isPage?: boolean; children?: Child }) {
   return (
     <div class="empty">
-      <Icon name={icon} /><h2>{title}</h2><p>{text}</p>
+      <Icon name={icon} />{isPage ? <h1>{title}</h1> : <h2>{title}</h2>}<p>{text}</p>
       {children && <div class="verbs">{children}</div>}
     </div>
   );

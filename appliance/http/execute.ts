@@ -49,7 +49,7 @@ export interface Execution {
 export type Execute = (execution: Execution) => Promise<Answer>;
 
 /** Throws `unauthenticated` or `forbidden` unless the actor may run the operation. */
-export function requirePermission({ record }: BoundOperation, { actor }: Call): void {
+export function requirePermission({ record }: Pick<BoundOperation, 'record'>, { actor }: Call): void {
   if (record.permission === 'public' || actor.permissions.has(record.permission)) return;
   if (actor.credential === '') throw new Problem('unauthenticated', 'Sign in first, or send an API token: "Authorization: Bearer TOKEN".');
   throw new Problem('forbidden', `${actor.name} may not do this: it needs the permission "${record.permission}". Ask an administrator.`);

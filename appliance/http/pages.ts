@@ -8,8 +8,8 @@ import type { AnyPage, PageCall } from '../../ui/page.ts';
 import { renderAnswer, renderPage } from '../../ui/render.tsx';
 import type { BoundOperation, Call } from '../core/operation.ts';
 import { asProblem, Problem } from '../core/problem.ts';
+import { type Execute, requirePermission } from './execute.ts';
 import { checkInput } from './input.ts';
-import type { Execute } from './execute.ts';
 import { isHtmx } from './answer.tsx';
 import type { Requests } from './requests.ts';
 
@@ -37,6 +37,7 @@ async function servePage(context: Context, page: AnyPage, options: PagesOptions)
     const { call, who } = requests.callOf(context);
     const needsSetup = options.needsSetup();
     if (page.frame !== 'bare' && who.actor.credential === '') return leadTo(context, needsSetup ? '/setup' : '/sign-in');
+    if (page.offers) requirePermission({ record: page.offers }, call);
     const data = await page.load(pageCall(call, needsSetup, options), { params: context.req.param() as Record<string, string>, query: context.req.query() });
     return html(await renderPage(page, data, requests.uiOf(context)));
   } catch (error) {

@@ -56,13 +56,13 @@ const accountPage = definePage({
     return { tokens: isReader ? await readTokens(read) : [], sessions: isReader ? await readSessions(read) : [] };
   },
   title: (_data, { t }) => t('nav.account'),
-  view: ({ tokens, sessions }, { t, user }) => (
+  view: ({ tokens, sessions }, { t, user, can }) => (
     <>
       <PageHead title={t('nav.account')} lead={t('auth.signedInAs', { user })}><OperationButton operation={sessionDelete} path={{}} next="/sign-in" label={t('auth.signOut')} icon="leave" /></PageHead>
       <div class="stack">
         <TokenPanel tokens={tokens} />
         <div class="grid">
-          <Panel title={t('auth.newToken')}><NewToken /></Panel>
+          {can(tokenCreate.permission) && <Panel title={t('auth.newToken')}><NewToken /></Panel>}
           <Panel title={t('auth.changePassword')}><Form operation={passwordChange} id="password" submit={t('auth.changePassword')} hasNoCall /></Panel>
         </div>
         <SessionPanel sessions={sessions} />

@@ -134,6 +134,7 @@ function faultOf(verb: DiskVerb, disk: Disk): string | undefined {
 
 function DiskVerbs({ disk }: { disk: Disk }) {
   const { t, can } = useUi();
+  if (!['disk.transfer', 'disk.edit', 'disk.delete'].some(can)) return null;
   const user = disk.usedBy[0]?.name;
   const isReadable = can('disk.transfer') && diskFault('download', disk) === undefined;
   return (

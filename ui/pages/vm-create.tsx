@@ -33,7 +33,7 @@ export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((dis
 export const insteadOfNewDisk = ['sizeBytes', 'format', 'allocation', 'name'];
 
 export const vmCreatePage = definePage({
-  path: '/vms/new',
+  path: '/vms/new', offers: vmCreate,
   load: (call) => readParts(call),
   title: (_data, { t }) => t('vm.createTitle'),
   view: (parts, { t }) => (

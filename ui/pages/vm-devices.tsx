@@ -56,7 +56,8 @@ function PlugChip({ isPlugged, isUp }: { isPlugged: boolean; isUp: boolean }) {
 }
 
 function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
-  const { t } = useUi();
+  const { t, can } = useUi();
+  if (!can(diskAttach.permission)) return null;
   return (
     <>
       <Button text={t('vm.addDisk')} icon="plus" data-dialog="add-disk" disabledReason={vmCan('attach-disk', vm) ? undefined : refusal('attach-disk', vm.name, vm)} />
@@ -70,8 +71,8 @@ function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
 }
 
 function Cdrom({ vm, parts }: { vm: VmDetails; parts: Parts }) {
-  const { t } = useUi();
-  if (!vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
+  const { t, can } = useUi();
+  if (!can(cdromChange.permission) || !vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
   return <Form operation={cdromChange} id="cdrom-form" path={{ vm: vm.name }} values={{ iso: vm.cdrom }} choices={{ iso: isoChoices(parts) }} submit={t('vm.changeCdrom')} submitTone="plain" />;
 }
 
@@ -106,7 +107,8 @@ function NicTable({ vm }: { vm: VmDetails }) {
 }
 
 function AddNic({ vm, parts }: { vm: VmDetails; parts: Parts }) {
-  const { t } = useUi();
+  const { t, can } = useUi();
+  if (!can(nicAdd.permission)) return null;
   return (
     <>
       <Button text={t('vm.addNic')} icon="plus" data-dialog="add-nic" disabledReason={vmCan('add-nic', vm) ? undefined : refusal('add-nic', vm.name, vm)} />

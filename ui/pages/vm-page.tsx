@@ -21,7 +21,7 @@ export const vmPath = (vm: { name: string }): string => `/vms/${encodeURICompone
 
 /** What every tab of a VM shows above its own content. */
 export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
-  const { t, phrase } = useUi();
+  const { t, phrase, can } = useUi();
   const path = vmPath(vm);
   return (
     <>
@@ -31,7 +31,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
         { href: `${path}/nics`, text: t('vm.tab.nics'), count: vm.nics.length },
         { href: `${path}/events`, text: t('vm.tab.events') },
-        { href: `${path}/settings`, text: t('vm.tab.settings') },
+        ...(can(vmEdit.permission) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}</Notice>}
       {vm.pending.length > 0 && <Notice tone="info" title={t('vm.pending')}>{t('vm.pendingText', { settings: vm.pending.map((name) => fieldName(t, name)).join(', ') })}</Notice>}
@@ -119,7 +119,7 @@ export const vmEventsPage = definePage({
 });
 
 export const vmSettingsPage = definePage({
-  path: '/vms/{vm}/settings',
+  path: '/vms/{vm}/settings', offers: vmEdit,
   load: readVm,
   title: (vm: VmDetails) => vm.name,
   view: (vm, { t }) => (

@@ -78,18 +78,20 @@ export function RowVerbs({ vm }: { vm: VmSummary }) {
 
 /** On its page: what fits the state first, the rest behind dots. */
 export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: boolean }) {
-  const { t } = useUi();
+  const { t, can } = useUi();
   const first = vm.state === 'down' ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
   return (
     <>
       {first && <VerbButton vm={vm} verb={first} tone="primary" />}
       {!hasNoConsole && <ConsoleLink vm={vm} tone={first ? 'plain' : 'primary'} />}
       {vm.state !== 'down' && <VerbButton vm={vm} verb="shutdown" />}
-      <More id="vm-more" label={t('vm.more')}>
-        <VerbButton vm={vm} verb="reboot" />
-        {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
-        {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="power-off" /></>}
-      </More>
+      {can(vmPowerOff.permission) && (
+        <More id="vm-more" label={t('vm.more')}>
+          <VerbButton vm={vm} verb="reboot" />
+          {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
+          {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="power-off" /></>}
+        </More>
+      )}
     </>
   );
 }
