@@ -20,7 +20,7 @@ export type ChartName = 'cpu' | 'memory' | 'disk' | 'network';
 
 export function StatsCharts({ source, isOn, memoryBytes, hasSince, charts }: StatsChartsProps) {
   const { t, asset } = useUi();
-  const texts = { in: t('chart.in'), out: t('chart.out'), read: t('chart.read'), written: t('chart.written') };
+  const texts = { in: t('chart.in'), out: t('chart.out'), read: t('chart.read'), written: t('chart.written'), unknown: t('chart.unknown') };
   return (
     <div class="charts" id="charts" data-charts={source} data-on={isOn ? '' : undefined} data-since={hasSince ? '' : undefined} data-memory={String(memoryBytes)} data-texts={JSON.stringify(texts)}
       data-uplot={asset('uplot.js')} data-uplot-css={asset('uplot.css')}>

@@ -1,117 +1,14 @@
 /**
- * Form fields from zod schemas. `describeField` reads what a schema says (type, bounds, default, choices, `.meta()`);
- * `Field` renders it as one labelled control with help, unit and a slot for its error.
+ * A form field as one labelled control with help, unit and a slot for its error, from what its schema says (`field-info.ts`).
  *
  * Controls are named by their path in the request body (`disks.0.sizeBytes`). Sizes are sent with their unit
  * (`20 GiB`), switches as `on` or `off`, an empty control as absent; the server reads them by the same schema.
  */
-import type * as z from 'zod';
 import type { Child } from 'hono/jsx';
 import { useUi } from './context.ts';
+import type { Choice, FieldInfo } from './field-info.ts';
 import { splitBytes } from './format.tsx';
 import { Icon } from './icon.tsx';
-
-/** What `.meta()` may say about a field. All English; a locale may translate label and help. */
-export interface FieldMeta {
-  label?: string;
-  help?: string;
-  unit?: string;
-  widget?: 'password' | 'textarea' | 'radio' | 'hidden' | 'code';
-  placeholder?: string;
-}
-
-export interface Choice {
-  value: string;
-  label: string;
-  /** Small print under a radio choice. */
-  help?: string;
-}
-
-export interface FieldInfo extends FieldMeta {
-  /** Path in the body, such as `memoryBytes`. */
-  name: string;
-  kind: 'text' | 'number' | 'bytes' | 'boolean' | 'choice' | 'order' | 'list' | 'object';
-  isRequired: boolean;
-  initial: unknown;
-  min?: number;
-  max?: number;
-  minLength?: number;
-  maxLength?: number;
-  choices: Choice[];
-  /** Fields of an object, or of each object in a list. */
-  fields: FieldInfo[];
-}
-
-interface Unwrapped {
-  schema: z.core.$ZodType;
-  meta: FieldMeta;
-  isRequired: boolean;
-  initial: unknown;
-}
-
-export function describeField(name: string, outer: z.core.$ZodType): FieldInfo {
-  const { schema, meta, isRequired, initial } = unwrap(outer);
-  const def = (schema as z.core.$ZodTypes)._zod.def; // the union of all schema types, told apart by `type`
-  const base = { ...meta, name, isRequired, initial, choices: [], fields: [] };
-  const bounds = (schema as { minValue?: number | null; maxValue?: number | null; minLength?: number | null; maxLength?: number | null });
-  const number = (value: number | null | undefined) => (value !== null && value !== undefined && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined);
-  switch (def.type) {
-    case 'number':
-      return { ...base, kind: meta.unit === 'bytes' ? 'bytes' : 'number', ...defined({ min: number(bounds.minValue), max: number(bounds.maxValue) }) };
-    case 'boolean':
-      return { ...base, kind: 'boolean' };
-    case 'enum':
-      return { ...base, kind: 'choice', choices: Object.values(def.entries).map((value) => ({ value: String(value), label: String(value) })) };
-    case 'array':
-      return describeList(base, def.element);
-    case 'union':
-      return { ...describeField(name, def.options[0] ?? schema), ...base, kind: def.options.some(isBoolean) ? 'boolean' : 'text' };
-    case 'object':
-      return { ...base, kind: 'object', fields: objectFields(schema, name) };
-    default:
-      return { ...base, kind: 'text', ...defined({ minLength: number(bounds.minLength), maxLength: number(bounds.maxLength) }) };
-  }
-}
-
-/** A list of objects has rows; a list of words has one choice for each place, in order. */
-function describeList(base: Omit<FieldInfo, 'kind'>, element: z.core.$ZodType): FieldInfo {
-  const inner = describeField('', element);
-  return inner.kind === 'choice' ? { ...base, kind: 'order', choices: inner.choices } : { ...base, kind: 'list', fields: inner.fields };
-}
-
-function isBoolean(schema: z.core.$ZodType): boolean {
-  return (schema as z.core.$ZodTypes)._zod.def.type === 'boolean'; // as above
-}
-
-/** The fields of an object schema in their order; without a prefix their names are relative, as rows of a list need. */
-export function objectFields(schema: z.core.$ZodType, prefix = ''): FieldInfo[] {
-  const def = (schema as z.core.$ZodTypes)._zod.def; // as above
-  if (def.type !== 'object') return [];
-  return Object.entries(def.shape).map(([key, field]) => describeField(prefix ? `${prefix}.${key}` : key, field));
-}
-
-/** Goes through defaults, optionals and pipes to the type inside; the outermost `.meta()` that says something wins. */
-function unwrap(outer: z.core.$ZodType): Unwrapped {
-  const found: Unwrapped = { schema: outer, meta: {}, isRequired: true, initial: undefined };
-  for (let schema: z.core.$ZodType | undefined = outer; schema; ) {
-    found.schema = schema;
-    found.meta = { ...metaOf(schema), ...found.meta };
-    const def: z.core.$ZodTypes['_zod']['def'] = (schema as z.core.$ZodTypes)._zod.def; // as above
-    if (def.type === 'default' || def.type === 'prefault') found.initial ??= def.defaultValue;
-    if (def.type === 'optional' || def.type === 'default' || def.type === 'prefault' || def.type === 'nullable') found.isRequired = false;
-    schema = 'innerType' in def ? def.innerType : def.type === 'pipe' ? def.in : undefined;
-  }
-  return found;
-}
-
-function metaOf(schema: z.core.$ZodType): FieldMeta {
-  const meta = (schema as z.ZodType).meta?.() ?? {}; // every classic schema has it; mini schemas say nothing
-  return meta as FieldMeta; // written by our schema files
-}
-
-function defined<T extends object>(values: { [K in keyof T]: T[K] | undefined }): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>; // only kept what is there
-}
 
 export interface FieldProps {
   field: FieldInfo;
@@ -130,11 +27,11 @@ export function Field({ field, id, value, choices, instead, isInRow }: FieldProp
   const { phrase, t } = useUi();
   const current = value === undefined ? field.initial : value;
   if (field.widget === 'hidden') return <input type="hidden" name={field.name} value={text(current)} />;
-  const help = field.help && !isInRow && <p class="field-help" id={`${id}-help`}>{phrase(field.help)}</p>;
+  const help = field.help && !isInRow && <p class="field-help" id={`${id}-help`}><Prose text={phrase(field.help)} /></p>;
   const slot = <p class="field-error" data-error-for={field.name} id={`${id}-error`} aria-live="polite" />;
   const known = choices ?? (field.choices.length > 0 ? field.choices.map((choice) => ({ ...choice, label: phrase(choice.label) })) : undefined);
   const label = phrase(field.label ?? field.name);
-  const control = <Control field={field} id={id} current={current} choices={known} instead={instead} />;
+  const control = <Control field={field} id={id} current={current} choices={known} instead={instead} hasHelp={Boolean(help)} />;
   if (field.kind === 'order' && known) return <OrderField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</OrderField>;
   if (field.kind === 'boolean') {
     return <div class="field" data-kind="boolean"><label class="switch" for={id}>{control}<span class="field-label">{label}</span></label>{help}{slot}</div>;
@@ -154,11 +51,12 @@ interface ControlProps {
   current: unknown;
   choices: Choice[] | undefined;
   instead: string[] | undefined;
+  hasHelp: boolean;
 }
 
-function Control({ field, id, current, choices, instead }: ControlProps) {
+function Control({ field, id, current, choices, instead, hasHelp }: ControlProps) {
   const { t } = useUi();
-  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${id}-help ${id}-error`, required: field.isRequired };
+  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>
@@ -246,6 +144,11 @@ function OrderField({ field, id, current, choices, label, children }: GroupProps
       {children}
     </fieldset>
   );
+}
+
+/** Text in which backticks mark what one types. */
+function Prose({ text: prose }: { text: string }) {
+  return <>{prose.split('`').map((part, index) => (index % 2 === 1 ? <code>{part}</code> : part))}</>;
 }
 
 function text(value: unknown): string {

@@ -12,7 +12,8 @@ import type { Child } from 'hono/jsx';
 import { type AnyOperation, pathParameters } from '../appliance/core/operation.ts';
 import { answerHeaders, apiPath, Button } from './action.tsx';
 import { useUi } from './context.ts';
-import { type Choice, Field, type FieldInfo, objectFields } from './field.tsx';
+import { Field } from './field.tsx';
+import { type Choice, type FieldInfo, objectFields } from './field-info.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export interface FormSection {

@@ -3,7 +3,7 @@
  *
  * `Shell` is for signed-in pages: a stone-dark side rail (a bottom bar on phones) and `#page`, the only part that
  * navigation replaces. A page that names live kinds fetches itself again when such a thing changes and morphs in place,
- * so focus, scroll and open menus stay. `Bare` is for set-up and sign-in.
+ * so focus, scroll and open menus stay. Set-up and sign-in have `Bare` (bare.tsx) instead.
  */
 import type { Child } from 'hono/jsx';
 import { useUi } from './context.ts';
@@ -44,7 +44,8 @@ interface DocumentProps {
   children?: Child;
 }
 
-function Document({ title, scripts, class: bodyClass, children }: DocumentProps) {
+/** The HTML document around a page. */
+export function Document({ title, scripts, class: bodyClass, children }: DocumentProps) {
   const { locale, asset, csrf } = useUi();
   return (
     <html lang={locale}>
@@ -221,50 +222,4 @@ function Overlays() {
       </template>
     </>
   );
-}
-
-/** Set-up and sign-in: one card on the hillside. */
-export function Bare({ title, children }: { title: string; children?: Child }) {
-  return (
-    <Document title={`${title} · Bothy`} scripts={['shell.js', 'dialog.js', 'form.js']} class="bare">
-      <Hillside />
-      <main id="page" class="bare-card">
-        <p class="brand"><Mark /><span class="brand-name">Bothy</span></p>
-        {children}
-      </main>
-      <ol id="toasts" class="toasts" aria-live="polite" />
-      <footer class="bare-foot"><ThemeChoice group="bare" /></footer>
-    </Document>
-  );
-}
-
-/** Contour lines of a hill with the hut on its shoulder; drawn, not loaded. */
-function Hillside() {
-  const rings = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-  return (
-    <svg class="hillside" viewBox="0 0 1200 800" preserveAspectRatio="xMidYMid slice" aria-hidden="true">
-      {rings.map((n) => <path data-index={n % 4 === 0 ? '' : undefined} d={contour(n)} />)}
-    </svg>
-  );
-}
-
-function contour(n: number): string {
-  const steps = 48;
-  const points = Array.from({ length: steps }, (_, i) => {
-    const angle = (i / steps) * 2 * Math.PI;
-    const reach = 60 + n * 78 + (16 + n * 7) * Math.sin(3 * angle + 0.6 + n * 0.11) + (9 + n * 5) * Math.cos(5 * angle - n * 0.17);
-    return [830 + reach * 1.25 * Math.cos(angle), 290 + reach * 0.8 * Math.sin(angle)] as const;
-  });
-  return smoothClosed(points);
-}
-
-/** A closed curve through the midpoints of the given points (quadratic splines). */
-function smoothClosed(points: (readonly [number, number])[]): string {
-  const middle = (i: number) => {
-    const [ax, ay] = points[i % points.length] ?? [0, 0];
-    const [bx, by] = points[(i + 1) % points.length] ?? [0, 0];
-    return `${((ax + bx) / 2).toFixed(0)} ${((ay + by) / 2).toFixed(0)}`;
-  };
-  const curves = points.map(([x, y], i) => `Q${x.toFixed(0)} ${y.toFixed(0)} ${middle(i)}`);
-  return `M${middle(points.length - 1)}${curves.join('')}Z`;
 }

@@ -6,7 +6,8 @@
  */
 import { useUi } from './context.ts';
 import { Icon } from './icon.tsx';
-import { Bare, Shell } from './layout.tsx';
+import { Bare } from './bare.tsx';
+import { Shell } from './layout.tsx';
 import { Empty } from './section.tsx';
 import { LinkButton } from './action.tsx';
 import { Toast, ToToasts } from './toast.tsx';

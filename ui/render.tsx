@@ -1,7 +1,8 @@
 /** Pages and answers as HTML text for the HTTP layer. Everything that `ui/` shows leaves through here. */
 import type { Child } from 'hono/jsx';
 import { type Ui, UiContext } from './context.ts';
-import { Bare, Shell } from './layout.tsx';
+import { Bare } from './bare.tsx';
+import { Shell } from './layout.tsx';
 import type { AnyPage } from './page.ts';
 
 export async function renderPage(page: AnyPage, data: unknown, ui: Ui): Promise<string> {

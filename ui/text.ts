@@ -7,7 +7,8 @@
  * words of the API that people would not say (`efi` is UEFI).
  */
 import { en, enPhrases } from './locales/en.ts';
-import { zhCN, zhPhrases } from './locales/zh-CN.ts';
+import { zhCN } from './locales/zh-CN.ts';
+import { zhPhrases } from './locales/zh-CN-phrases.ts';
 
 export type TextKey = keyof typeof en;
 export type Texts = Record<TextKey, string>;
@@ -31,7 +32,7 @@ export const locales: Record<Locale, string> = { en: 'English', 'zh-CN': '简体
 
 const dictionaries: Record<Locale, { texts: Texts; phrases: Record<string, string> }> = {
   en: { texts: en, phrases: enPhrases },
-  'zh-CN': { texts: zhCN, phrases: zhPhrases },
+  'zh-CN': { texts: zhCN, phrases: { ...enPhrases, ...zhPhrases } },
 };
 
 export function isTextKey(key: string): key is TextKey {

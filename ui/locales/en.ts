@@ -122,6 +122,7 @@ export const en = {
   'chart.network': 'Network',
   'chart.in': 'in',
   'chart.out': 'out',
+  'chart.unknown': 'not told by the guest',
   'chart.read': 'read',
   'chart.written': 'written',
 

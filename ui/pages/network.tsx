@@ -5,7 +5,7 @@ import { defaultNetwork } from '../../appliance/network/rules.ts';
 import type * as schema from '../../appliance/network/schema.ts';
 import { Button, Dialog, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
-import type { Choice } from '../field.tsx';
+import type { Choice } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import type { IconName } from '../icon.tsx';
 import { List } from '../list.tsx';

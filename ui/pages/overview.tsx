@@ -71,7 +71,7 @@ function Figures({ data: { host, load, vms, domains } }: { data: Overview }) {
   const used = data.reduce((sum, { totalBytes, freeBytes }) => sum + totalBytes - freeBytes, 0);
   return (
     <div class="figures">
-      <Figure label={t('nav.vms')} icon="vm" href="/vms" value={up} note={t('overview.ofUp', { count: vms.length })}>
+      <Figure label={t('nav.vmsShort')} icon="vm" href="/vms" value={up} note={t('overview.ofUp', { count: vms.length })}>
         <Meter label={t('nav.vms')} used={up} total={vms.length} warnAt={2} criticalAt={2} text="" />
       </Figure>
       {host && <HostFigures host={host} load={load} />}

@@ -12,7 +12,7 @@ import { readVm, vmPath } from './vm-page.tsx';
 import { HeadVerbs, VmChip } from './vm-state.tsx';
 
 export const vmScreenPage = definePage({
-  path: '/vms/{vm}/console', frame: 'full', live: ['vm'],
+  path: '/vms/{vm}/console', offers: vmConsole, frame: 'full', live: ['vm'],
   load: readVm,
   title: (vm: VmDetails) => vm.name,
   view: (vm, { asset }) => (
@@ -23,7 +23,7 @@ export const vmScreenPage = definePage({
 });
 
 export const vmSerialPage = definePage({
-  path: '/vms/{vm}/serial', frame: 'full', live: ['vm'],
+  path: '/vms/{vm}/serial', offers: vmConsole, frame: 'full', live: ['vm'],
   load: readVm,
   title: (vm: VmDetails) => vm.name,
   view: (vm, { asset }) => (
@@ -73,7 +73,7 @@ function ScreenVerbs({ vm }: { vm: VmDetails }) {
       <Button text="Ctrl-Alt-Del" icon="keyboard" data-verb="ctrl-alt-del" />
       <Button text={t('console.type')} icon="edit" data-dialog="type-text" />
       <a class="button" data-compact="" title={t('console.screenshot')} href={`/api/v1${vmPath(vm)}/screenshot`} download={`${vm.name}.png`}><Icon name="camera" label={t('console.screenshot')} /></a>
-      <a class="button" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" />virt-viewer</a>
+      <a class="button" data-from="tablet" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" /><span>virt-viewer</span></a>
       <Dialog id="type-text" title={t('console.type')}>
         <form method="dialog" class="form"><p class="quiet">{t('console.typeHelp')}</p><textarea rows={4} spellcheck={false} aria-label={t('console.type')} />
           <Button text={t('console.typeNow')} type="submit" tone="primary" /></form>

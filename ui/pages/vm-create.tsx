@@ -3,7 +3,7 @@ import { networkList } from '../../appliance/network/operations.ts';
 import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
 import { LinkButton } from '../action.tsx';
-import type { Choice } from '../field.tsx';
+import type { Choice } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import { formatBytes } from '../format.tsx';
 import { definePage, type PageCall } from '../page.ts';

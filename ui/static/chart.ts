@@ -115,7 +115,7 @@ class Chart {
       const value = sample?.[key];
       return typeof value === 'number' ? `${this.#kind.format(value)}${text ? ` ${this.#texts[text] ?? ''}` : ''}` : '';
     });
-    output.textContent = parts.filter(Boolean).join(' · ') || '–';
+    output.textContent = parts.filter(Boolean).join(' · ') || (sample ? (this.#texts['unknown'] ?? '') : '–');
   }
 }
 

@@ -75,6 +75,7 @@ async function screenSession(frame: HTMLElement, box: HTMLElement, texts: Texts)
   frame.addEventListener('submit', (event) => {
     if (event.target instanceof HTMLFormElement && current) typeText(current, event.target);
   });
+  document.addEventListener('htmx:after:swap', () => { if (!frame.isConnected) current?.disconnect(); });
   return {
     frame, box, texts,
     open: (address) => new Promise((resolve) => {
@@ -118,6 +119,7 @@ async function serialSession(frame: HTMLElement, box: HTMLElement, texts: Texts)
   fit.fit();
   new ResizeObserver(() => fit.fit()).observe(box);
   let socket: WebSocket | undefined;
+  document.addEventListener('htmx:after:swap', () => { if (!frame.isConnected) socket?.close(); });
   terminal.onData((data) => { if (socket?.readyState === WebSocket.OPEN) socket.send(new TextEncoder().encode(data)); });
   return {
     frame, box, texts,
@@ -127,7 +129,6 @@ async function serialSession(frame: HTMLElement, box: HTMLElement, texts: Texts)
       socket.addEventListener('open', () => { terminal.reset(); say(frame, texts.connected); terminal.focus(); });
       socket.addEventListener('message', ({ data }) => terminal.write(typeof data === 'string' ? data : new Uint8Array(data)));
       socket.addEventListener('close', () => resolve());
-      document.addEventListener('htmx:after:swap', () => { if (!frame.isConnected) socket?.close(); });
     }),
   };
 }

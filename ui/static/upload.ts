@@ -5,31 +5,18 @@
  *   preparing -> sending <-> waiting (line lost, tries again) -> checking -> done
  *                   |-> paused -> sending                           any -> refused (stays, with the reason)
  */
-import { readImageHead } from './image-size.ts';
+import { csrf, prepareDisk, prepareIso, Refused, type Target, type UploadTexts } from './upload-target.ts';
 
 type State = 'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'refused';
-type Texts = Record<'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'leave' | 'unknownFormat' | 'empty', string>;
-
-interface Target {
-  address: string;
-  headers: Record<string, string>;
-  /** What to delete when the upload is cancelled, in this order. */
-  traces: string[];
-}
-
-/** The appliance said no, and why; trying again would not help. */
-class Refused extends Error {}
-
 const longestPauseMs = 15_000;
 const rateWindowMs = 4_000;
 /** A connection that has just broken may count as live for some seconds; after that many refusals in a row it is meant. */
 const mostRefusals = 6;
 const active = new Set<Upload>();
-const csrf = (): string => document.querySelector<HTMLMetaElement>('meta[name="csrf"]')?.content ?? '';
 
 class Upload {
   readonly #file: File;
-  readonly #texts: Texts;
+  readonly #texts: UploadTexts;
   readonly #toast: HTMLElement;
   #state: State = 'preparing';
   #request: XMLHttpRequest | undefined;
@@ -40,7 +27,7 @@ class Upload {
 
   constructor(file: File, template: HTMLTemplateElement) {
     this.#file = file;
-    this.#texts = JSON.parse(template.dataset['texts'] ?? '{}') as Texts; // written by upload.tsx
+    this.#texts = JSON.parse(template.dataset['texts'] ?? '{}') as UploadTexts; // written by upload.tsx
     const copy = template.content.cloneNode(true) as DocumentFragment; // a template's content is a fragment
     this.#toast = copy.querySelector('li') ?? document.createElement('li');
     document.querySelector('#toasts')?.append(copy);
@@ -52,7 +39,7 @@ class Upload {
   }
 
   /** Sends the file to where `prepare` says. Never throws: what goes wrong is shown. */
-  async run(prepare: (file: File, texts: Texts) => Promise<Target>): Promise<void> {
+  async run(prepare: (file: File, texts: UploadTexts) => Promise<Target>): Promise<void> {
     active.add(this);
     this.#show('preparing');
     try {
@@ -192,34 +179,6 @@ function mebibytes(bytes: number): string {
 function duration(seconds: number): string {
   return seconds < 90 ? `${Math.ceil(seconds)} s` : seconds < 5_400 ? `${Math.ceil(seconds / 60)} min` : `${(seconds / 3_600).toFixed(1)} h`;
 }
-
-// ------------------------------------------------------------------------------------------------ what is sent where
-
-const prepareIso = (files: string) => async (file: File): Promise<Target> => {
-  const address = `${files}/${encodeURIComponent(file.name)}`;
-  return { address, headers: {}, traces: [`${address}/upload`] };
-};
-
-/** Makes the disk that the image goes into, named after the file, and waits until it is there. */
-const prepareDisk = (disks: string) => async (file: File, texts: Texts): Promise<Target> => {
-  const head = await readImageHead(file);
-  if (!head.sizeBytes) throw new Refused(texts.unknownFormat);
-  const name = file.name.replace(/\.[^.]*$/, '').replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[-.]+/, '').slice(0, 60) || 'disk';
-  const disk = `${disks}/${encodeURIComponent(name)}`;
-  const body = JSON.stringify({ name, sizeBytes: Math.max(2 ** 20, Math.ceil(head.sizeBytes / 4096) * 4096), format: 'cow', allocation: 'sparse' });
-  const made = await fetch(disks, { method: 'POST', headers: { 'content-type': 'application/json', 'x-csrf-token': csrf() }, body });
-  if (!made.ok) {
-    const problem = (await made.json()) as { type: string; detail: string }; // problem+json
-    // A disk of that name that still waits for this very file is gone on with; the appliance checks the size.
-    if (problem.type !== 'name-taken') throw new Refused(problem.detail);
-  }
-  for (let round = 0; round < 120; round++) {
-    const { state } = (await (await fetch(disk)).json()) as { state?: string }; // the API's schema
-    if (state !== 'creating') break;
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-  return { address: `${disk}/content`, headers: { 'x-image-format': head.format }, traces: made.ok ? [`${disk}/upload`, disk] : [`${disk}/upload`] };
-};
 
 function begin(drop: HTMLElement, files: FileList | null | undefined): void {
   const template = document.querySelector<HTMLTemplateElement>('#upload-template');
