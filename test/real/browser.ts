@@ -1,0 +1,126 @@
+/**
+ * Chromium, and a simulated appliance for it on a loopback port. A *visitor* is one browser profile with a window: signed in or
+ * not, and with a list of everything that went wrong in it, which a test expects to be empty in the end.
+ *
+ * Called by the browser tests and benches. The browser ends with the process that opened it.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { silentLog } from '../../appliance/core/log.ts';
+import { serve } from '../../appliance/server.ts';
+import { adminPassword, openTestApp, type TestApp, type TestAppOptions } from '../world/app.ts';
+import { untilReady } from '../world/ready.ts';
+
+const quietArguments = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: quietArguments });
+}
+
+// ------------------------------------------------------------------------------------------------ visitors
+
+export interface Visitor {
+  context: BrowserContext;
+  page: Page;
+  /** Errors of scripts, refusals of the content policy, requests to other sites, answers that no page should cause. */
+  faults: string[];
+  /** The page of this path, loaded and settled. */
+  open(path: string): Promise<Page>;
+  close(): Promise<void>;
+}
+
+export async function openVisitor(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
+  const context = await browser.newContext({ baseURL: url, locale: 'en-GB', viewport: { width: 1440, height: 900 }, ...options });
+  context.setDefaultTimeout(30_000);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(`script: ${error.stack ?? error.message}`));
+  page.on('console', (message) => {
+    // What the server refused is told by the answer itself, below.
+    if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) faults.push(`console: ${message.text()}`);
+  });
+  page.on('request', (request) => {
+    const { protocol, origin } = new URL(request.url());
+    if (protocol !== 'blob:' && protocol !== 'data:' && origin !== url) faults.push(`foreign: ${request.url()}`);
+  });
+  page.on('response', (response) => {
+    const isOurs = response.request().method() === 'GET' ? response.status() >= 400 : response.status() >= 500;
+    if (isOurs) faults.push(`${response.status()}: ${response.request().method()} ${response.url()}`);
+  });
+  return {
+    context, page, faults,
+    async open(path) {
+      await page.goto(path);
+      return page;
+    },
+    close: () => context.close(),
+  };
+}
+
+/** Signs in through the form, as a person does. */
+export async function signIn({ page }: Visitor, password = adminPassword): Promise<void> {
+  await page.goto('/sign-in');
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL('**/');
+}
+
+/** Signs in without the form: where that is not what the test is about. */
+export async function enter({ context }: Visitor, password = adminPassword): Promise<void> {
+  const answer = await context.request.post('/api/v1/sessions', { data: { user: 'admin@internal', password } });
+  if (!answer.ok()) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
+}
+
+/** Bytes that really came over the line, headers and all, from now on. */
+export async function countBytes(page: Page): Promise<() => number> {
+  const session = await page.context().newCDPSession(page);
+  let bytes = 0;
+  session.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
+  await session.send('Network.enable');
+  return () => bytes;
+}
+
+// ------------------------------------------------------------------------------------------------ a simulated appliance
+
+export interface Site {
+  url: string;
+  app: TestApp;
+  close(): Promise<void>;
+}
+
+/** Listens on a free loopback port, with the first password set. */
+export async function serveTestApp(options: TestAppOptions = {}): Promise<Site> {
+  const app = await openTestApp(options);
+  const port = await freePort();
+  const config = { statePath: app.statePath, listen: { host: '127.0.0.1', port }, libvirtUri: 'test', accel: 'auto' as const, logLevel: 'error' as const, version: '0.0.0' };
+  const stopping = new AbortController();
+  const { app: { http, openConsole }, door: network } = app;
+  let served = Promise.resolve();
+  const url = await new Promise<string>((resolve, reject) => {
+    served = serve({ config, log: silentLog, network, local: http('local'), openConsole }, stopping.signal, resolve);
+    served.catch(reject);
+  });
+  const code = app.app.setupCode();
+  if (code) await fetch(`${url}/api/v1/setup`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ code, password: adminPassword }) });
+  await untilReady(app);
+  return {
+    url, app,
+    async close() {
+      stopping.abort();
+      await served;
+      await app.close();
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo; // a TCP server has one
+  server.close();
+  await once(server, 'close');
+  return port;
+}
