@@ -40,8 +40,8 @@ export function createEvents({ database, journal, clock }: { database: Database;
   const tell = (tx: Tx, id: number, what: 'created' | 'updated') => journal.observed(tx, { kind: 'event', id: String(id), what });
 
   const insert = (tx: Tx, event: NewEvent, at: number) => {
-    const { severity, code, message, about, nextStep = null, isStanding = false } = event;
-    const values = { at, lastAt: at, count: 1, severity, code, message, nextStep, about, subject: subjectOf(about), isStanding, endedAt: null };
+    const { severity, code, message, about, nextStep, isStanding = false } = event;
+    const values = { at, lastAt: at, count: 1, severity, code, message, nextStep: nextStep || null, about, subject: subjectOf(about), isStanding, endedAt: null };
     tell(tx, tx.sql.insert(eventTable).values(values).returning({ id: eventTable.id }).get().id, 'created');
   };
 
@@ -56,8 +56,8 @@ export function createEvents({ database, journal, clock }: { database: Database;
       const verdict = judgeNotice(known, { at, message: event.message });
       if (verdict === 'insert') return insert(tx, event, at);
       if (verdict === 'skip' || !known) return;
-      const { severity, message, nextStep = null, about } = event;
-      tx.sql.update(eventTable).set({ severity, message, nextStep, about, lastAt: at, count: known.count + 1 }).where(eq(eventTable.id, known.id)).run();
+      const { severity, message, nextStep, about } = event;
+      tx.sql.update(eventTable).set({ severity, message, nextStep: nextStep || null, about, lastAt: at, count: known.count + 1 }).where(eq(eventTable.id, known.id)).run();
       tell(tx, known.id, 'updated');
     },
     settle(tx, code, ids) {

@@ -55,8 +55,10 @@ export interface SimulatedLibvirt {
   letGo(domain: SimulatedDomain, alias: string): void;
   emit(event: HypervisorEvent): void;
 
-  /** Writing below `folder` fails with "no space" from now on: guests with a disk there stop. */
+  /** Writing below `folder` fails from now on, for want of space or for good: guests with a disk there stop. */
   fillDisk(folder: string): void;
+  breakDisk(folder: string): void;
+  /** Writing there works again. */
   freeDisk(folder: string): void;
   /** The guest of that name panics, its QEMU is killed, its user shuts it down, it hangs. */
   panic(name: string): void;
@@ -66,6 +68,8 @@ export interface SimulatedLibvirt {
   /** The power goes: every guest is gone, and nobody is told. */
   cutPower(): void;
 }
+
+type DiskError = SimulatedDomain['diskErrors'][string];
 
 const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', cpuFraction: 0.2 };
 
@@ -78,7 +82,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
   const { clock } = options;
   const domains = new Map<string, SimulatedDomain>();
   const behaviours = new Map<string | undefined, Partial<GuestBehaviour>>([[undefined, options.guests ?? {}]]);
-  const fullFolders = new Set<string>();
+  const badFolders = new Map<string, DiskError>();
   const events = createNotices<HypervisorEvent>((error) => { throw error; });
   const isThere = (domain: SimulatedDomain) => domains.get(domain.uuid) === domain;
 
@@ -91,6 +95,10 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
     const domain = [...domains.values()].find((each) => each.name === name);
     if (!domain) throw new Error(`no simulated guest named ${name}`);
     return domain;
+  };
+  const spoil = (folder: string, error: DiskError) => {
+    badFolders.set(folder, error);
+    for (const domain of domains.values()) stopOnDiskError(libvirt, domain, { folder, error });
   };
 
   const libvirt: SimulatedLibvirt = {
@@ -121,7 +129,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
         later(domain, libvirt.behaviourOf(domain).agentMs, () => connectAgent(libvirt, domain));
       }
       domain.diskErrors = {};
-      for (const folder of fullFolders) stopOnFullDisk(libvirt, domain, folder);
+      for (const [folder, error] of badFolders) stopOnDiskError(libvirt, domain, { folder, error });
       if (domain.isButtonPending) libvirt.pressButton(domain);
     },
     pause(domain) {
@@ -151,11 +159,9 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       events.emit({ type: 'device-removed', uuid: domain.uuid, alias });
     },
 
-    fillDisk(folder) {
-      fullFolders.add(folder);
-      for (const domain of domains.values()) stopOnFullDisk(libvirt, domain, folder);
-    },
-    freeDisk: (folder) => void fullFolders.delete(folder),
+    fillDisk: (folder) => spoil(folder, 'no-space'),
+    breakDisk: (folder) => spoil(folder, 'unspecified'),
+    freeDisk: (folder) => void badFolders.delete(folder),
     panic(name) {
       const domain = named(name);
       enter(domain, 'crashed', 'panicked', clock.now());
@@ -201,13 +207,13 @@ function refuseMissingParts({ networks }: SimulatedLibvirt, { tree }: SimulatedD
   }
 }
 
-function stopOnFullDisk(libvirt: SimulatedLibvirt, domain: SimulatedDomain, folder: string): void {
+function stopOnDiskError(libvirt: SimulatedLibvirt, domain: SimulatedDomain, { folder, error }: { folder: string; error: DiskError }): void {
   if (domain.state !== 'running') return;
   const disk = devicesOf(domain.tree).find((device) => isWritable(device) && sourceOf(device).startsWith(folder));
   if (!disk) return;
-  domain.diskErrors[targetOf(disk)] = 'no-space';
+  domain.diskErrors[targetOf(disk)] = error;
   enter(domain, 'paused', 'io-error', libvirt.clock.now());
-  libvirt.emit({ type: 'io-error', uuid: domain.uuid, path: sourceOf(disk), alias: aliasOf(disk), action: 'pause', reason: 'enospc' });
+  libvirt.emit({ type: 'io-error', uuid: domain.uuid, path: sourceOf(disk), alias: aliasOf(disk), action: 'pause', reason: error === 'no-space' ? 'enospc' : '' });
   libvirt.emit(lifecycle(domain, 'suspended', 'io-error'));
 }
 

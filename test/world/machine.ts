@@ -6,6 +6,8 @@ import type { Machine, MachineFacts } from '../../appliance/world.ts';
 export interface SimulatedMachine extends Machine {
   /** Changes what the machine is made of; a look at it tells the rest. */
   change(facts: Partial<MachineFacts>): void;
+  /** It starts anew: its uptime and counters begin at nothing. */
+  restart(): void;
   /** Makes every look fail, as when /proc cannot be read; `undefined` ends it. */
   setFault(fault: Error | undefined): void;
 }
@@ -28,9 +30,10 @@ const swingMs = 600_000;
 export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFacts> = {}): SimulatedMachine {
   let facts = { ...smallServer, ...changes };
   let fault: Error | undefined;
-  const bootedAt = clock.now() - 86_400_000;
+  let bootedAt = clock.now() - 86_400_000;
   return {
     change: (more) => { facts = { ...facts, ...more }; },
+    restart: () => { bootedAt = clock.now(); },
     setFault: (error) => { fault = error; },
     async facts() {
       if (fault) throw fault;

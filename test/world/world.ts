@@ -37,14 +37,16 @@ export interface SimulatedHost {
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
   freeDisk(freeBytes: number): void;
+  /** The power goes and comes back: every guest is gone, the uptime begins anew, and nobody was told. */
+  cutPower(): void;
 }
 
 export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 0, ...parts }: HostOptions): SimulatedHost {
   const libvirt = createSimulatedLibvirt({ clock, guests, createMs, facts: parts.libvirt ?? {} });
   const disk = createSimulatedDisk();
+  const machine = createSimulatedMachine(clock, parts.machine);
   return {
-    clock, libvirt, disk,
-    machine: createSimulatedMachine(clock, parts.machine),
+    clock, libvirt, disk, machine,
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -53,6 +55,10 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
     freeDisk(freeBytes) {
       disk.setFree(freeBytes);
       libvirt.freeDisk(statePath);
+    },
+    cutPower() {
+      libvirt.cutPower();
+      machine.restart();
     },
   };
 }

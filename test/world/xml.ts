@@ -11,7 +11,7 @@ export interface Element {
 
 const entities: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
-function unescape(text: string): string {
+function decodeText(text: string): string {
   return text.replace(/&(#x?[0-9a-fA-F]+|\w+);/g, (_all, name: string) => {
     if (name.startsWith('#x')) return String.fromCodePoint(Number.parseInt(name.slice(2), 16));
     if (name.startsWith('#')) return String.fromCodePoint(Number(name.slice(1)));
@@ -21,7 +21,7 @@ function unescape(text: string): string {
   });
 }
 
-function escape(text: string): string {
+function encodeText(text: string): string {
   return text.replace(/[<>&'"]/g, (char) => `&${Object.keys(entities).find((name) => entities[name] === char)};`);
 }
 
@@ -30,7 +30,7 @@ const attributePattern = /([\w:.-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
 function readAttributes(text: string): Record<string, string> {
   const attributes: Record<string, string> = {};
-  for (const [, name = '', double, single] of text.matchAll(attributePattern)) attributes[name] = unescape(double ?? single ?? '');
+  for (const [, name = '', double, single] of text.matchAll(attributePattern)) attributes[name] = decodeText(double ?? single ?? '');
   return attributes;
 }
 
@@ -49,7 +49,7 @@ export function parseXml(text: string): Element {
       parent.children.push(element);
       if (!isEmpty) open.push(element);
     } else if (words !== undefined) {
-      parent.text += unescape(words).trim();
+      parent.text += decodeText(words).trim();
     }
   }
   const [element, more] = root.children;
@@ -58,9 +58,9 @@ export function parseXml(text: string): Element {
 }
 
 export function formatXml(element: Element, indent = ''): string {
-  const attributes = Object.entries(element.attributes).map(([name, value]) => ` ${name}='${escape(value)}'`).join('');
+  const attributes = Object.entries(element.attributes).map(([name, value]) => ` ${name}='${encodeText(value)}'`).join('');
   if (element.children.length === 0) {
-    return element.text ? `${indent}<${element.name}${attributes}>${escape(element.text)}</${element.name}>\n` : `${indent}<${element.name}${attributes}/>\n`;
+    return element.text ? `${indent}<${element.name}${attributes}>${encodeText(element.text)}</${element.name}>\n` : `${indent}<${element.name}${attributes}/>\n`;
   }
   const children = element.children.map((child) => formatXml(child, `${indent}  `)).join('');
   return `${indent}<${element.name}${attributes}>\n${children}${indent}</${element.name}>\n`;
