@@ -21,7 +21,6 @@ export const permissions = {
   'network.read': 'See networks',
   'network.edit': 'Create, change and delete networks',
   'host.read': 'See the host, its hardware and its health',
-  'host.edit': 'Change settings of the host',
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
