@@ -28,7 +28,7 @@ function Hillside() {
 }
 
 function contour(n: number): string {
-  const steps = 48;
+  const steps = 30;
   const points = Array.from({ length: steps }, (_, i) => {
     const angle = (i / steps) * 2 * Math.PI;
     const reach = 60 + n * 78 + (16 + n * 7) * Math.sin(3 * angle + 0.6 + n * 0.11) + (9 + n * 5) * Math.cos(5 * angle - n * 0.17);
