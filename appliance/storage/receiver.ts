@@ -141,7 +141,7 @@ async function pump(body: ReadableStream<Uint8Array> | null, file: FileHandle, {
       signal.throwIfAborted();
       if (done || !chunk) return;
       requireFits(intake, live.receivedBytes + chunk.length);
-      if (!(intake.isSparse && isZero(chunk))) await writeAll(file, chunk, live.receivedBytes);
+      await writeBlocks(file, chunk, live.receivedBytes, intake.isSparse);
       running.hash.update(chunk);
       running.sizeBytes += chunk.length;
       live.receivedBytes += chunk.length;
@@ -167,10 +167,11 @@ function requireFits({ totalBytes, limitBytes }: Intake, sizeBytes: number): voi
   if (sizeBytes > limitBytes) throw new Problem('too-large', `The file is larger than the ${limitBytes} bytes that fit there.`);
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array, at: number): Promise<void> {
+async function writeBlocks(file: FileHandle, chunk: Uint8Array, at: number, isSparse: boolean): Promise<void> {
   for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at + done);
-    done += bytesWritten;
+    const block = chunk.subarray(done, done + zeros.length);
+    const isHole = isSparse && zeros.compare(block, 0, block.length, 0, block.length) === 0;
+    done += isHole ? block.length : (await file.write(block, 0, block.length, at + done)).bytesWritten;
   }
 }
 
@@ -193,14 +194,6 @@ export async function readHead(file: FileHandle, sizeBytes: number): Promise<Uin
 }
 
 const zeros = Buffer.alloc(64 * KiB);
-
-function isZero(chunk: Uint8Array): boolean {
-  for (let at = 0; at < chunk.length; at += zeros.length) {
-    const part = chunk.subarray(at, at + zeros.length);
-    if (zeros.compare(part, 0, part.length, 0, part.length) !== 0) return false;
-  }
-  return true;
-}
 
 /** A hash of the first `sizeBytes` of the file: `known` if that is it, else read anew. */
 async function hashUpTo(known: Running | undefined, path: string, sizeBytes: number): Promise<Running> {

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../appliance/core/clock.ts';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import { openStorageSite, type StorageSite } from '../world/storage.ts';
@@ -267,7 +268,10 @@ watch.after.each(({ site }) => site.close());
 
 const clockOf = ({ core }: StorageSite) => core.clock as ReturnType<typeof createVirtualClock>; // made above
 const until = async (site: StorageSite, is: (local: { status: string; space: string; freeBytes: number }) => boolean) => {
-  for (let rounds = 0; rounds < 40 && !is(await domainOf(site, 'local')); rounds++) await clockOf(site).advance(5_000);
+  for (let rounds = 0; rounds < 200 && !is(await domainOf(site, 'local')); rounds++) {
+    await clockOf(site).advance(5_000);
+    await systemClock.sleep(5);
+  }
   return domainOf(site, 'local');
 };
 
@@ -313,7 +317,10 @@ watch('what a disk occupies is looked at', async ({ site }) => {
   writeFileSync(site.storage.diskVolume(id).path, Buffer.alloc(MiB, 1), { flag: 'r+' });
   await clockOf(site).advance(61_000);
   const occupied = async () => (await site.ask('GET', '/disks/root')).body.occupiedBytes;
-  for (let rounds = 0; rounds < 20 && (await occupied()) === null; rounds++) await clockOf(site).advance(5_000);
+  for (let rounds = 0; rounds < 200 && !((await occupied()) >= MiB); rounds++) {
+    await clockOf(site).advance(30_000);
+    await systemClock.sleep(5);
+  }
   assert.ok((await occupied()) >= MiB);
 });
 

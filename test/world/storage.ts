@@ -23,7 +23,7 @@ export interface StorageSite {
   uses: Map<string, Use[]>;
   ask: Door['ask'];
   /** Sends raw bytes. */
-  put(path: string, body: BodyInit | null, headers?: Record<string, string>): Promise<Answer>;
+  put(path: string, body: BodyInit | Uint8Array | null, headers?: Record<string, string>): Promise<Answer>;
   /** Waits for the task that an answer started and returns how it ended. */
   ended(answer: Answer): Promise<TaskRow>;
   /** Asks, and waits for the task, which must end well. */
