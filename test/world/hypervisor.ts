@@ -123,9 +123,7 @@ function createPowerCalls(libvirt: SimulatedLibvirt) {
     },
     async reboot(uuid: string) {
       const domain = running(libvirt, uuid);
-      const { shutdownMs } = libvirt.behaviourOf(domain);
-      if (shutdownMs === 'never') return;
-      libvirt.clock.sleep(shutdownMs).then(() => { if (libvirt.domains().includes(domain)) libvirt.reset(domain); }, () => {});
+      libvirt.later(domain, libvirt.behaviourOf(domain).shutdownMs, () => libvirt.reset(domain));
     },
     reset: async (uuid: string) => libvirt.reset(answering(libvirt, uuid)),
     async suspend(uuid: string) {
@@ -162,9 +160,7 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       const { domain, device } = existing(uuid, xml);
       const alias = aliasOf(device);
       domain.unplugging.add(alias);
-      const { unplugMs } = libvirt.behaviourOf(domain);
-      if (unplugMs === 'never') return;
-      libvirt.clock.sleep(unplugMs).then(() => { if (libvirt.domains().includes(domain)) libvirt.letGo(domain, alias); }, () => {});
+      libvirt.later(domain, libvirt.behaviourOf(domain).unplugMs, () => libvirt.letGo(domain, alias));
     },
     async updateDevice(uuid: string, xml: string) {
       const { domain, wanted, device } = existing(uuid, xml);

@@ -39,6 +39,8 @@ export interface SimulatedLibvirt {
   readonly facts: HypervisorFacts;
   readonly networks: Map<string, Network>;
   readonly createMs: number;
+  /** Where writing fails, and how. */
+  readonly badFolders: Map<string, DiskError>;
   domains(): SimulatedDomain[];
   require(uuid: string): SimulatedDomain;
   behaviourOf(domain: SimulatedDomain): GuestBehaviour;
@@ -54,6 +56,8 @@ export interface SimulatedLibvirt {
   reset(domain: SimulatedDomain): void;
   letGo(domain: SimulatedDomain, alias: string): void;
   emit(event: HypervisorEvent): void;
+  /** Does `work` after a time, unless the domain has ended meanwhile. */
+  later(domain: SimulatedDomain, ms: number | 'never', work: () => void): void;
 
   /** Writing below `folder` fails from now on, for want of space or for good: guests with a disk there stop. */
   fillDisk(folder: string): void;
@@ -82,28 +86,11 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
   const { clock } = options;
   const domains = new Map<string, SimulatedDomain>();
   const behaviours = new Map<string | undefined, Partial<GuestBehaviour>>([[undefined, options.guests ?? {}]]);
-  const badFolders = new Map<string, DiskError>();
   const events = createNotices<HypervisorEvent>((error) => { throw error; });
-  const isThere = (domain: SimulatedDomain) => domains.get(domain.uuid) === domain;
-
-  /** Runs `work` unless the domain has ended meanwhile. */
-  const later = (domain: SimulatedDomain, ms: number | 'never', work: () => void) => {
-    if (ms === 'never') return;
-    clock.sleep(ms).then(() => { if (isThere(domain)) work(); }, () => {});
-  };
-  const named = (name: string) => {
-    const domain = [...domains.values()].find((each) => each.name === name);
-    if (!domain) throw new Error(`no simulated guest named ${name}`);
-    return domain;
-  };
-  const spoil = (folder: string, error: DiskError) => {
-    badFolders.set(folder, error);
-    for (const domain of domains.values()) stopOnDiskError(libvirt, domain, { folder, error });
-  };
-
   const libvirt: SimulatedLibvirt = {
-    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts },
+    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts }, badFolders: new Map(),
     networks: new Map([['default', { name: 'default', bridge: 'virbr0', active: true }]]),
+    emit: (event) => events.emit(event),
     domains: () => [...domains.values()],
     require(uuid) {
       const domain = domains.get(uuid);
@@ -112,8 +99,6 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
     },
     behaviourOf: (domain) => ({ ...placidGuest, ...behaviours.get(undefined), ...behaviours.get(domain.name) }),
     behave: (behaviour, name) => behaviours.set(name, { ...behaviours.get(name), ...behaviour }),
-    emit: (event) => events.emit(event),
-
     launch(xml) {
       const domain = makeDomain(xml);
       refuseDuplicate(libvirt.domains(), domain);
@@ -121,64 +106,91 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       domains.set(domain.uuid, domain);
       return domain;
     },
-    run(domain, reason) {
-      enter(domain, 'running', reason, clock.now());
-      events.emit(lifecycle(domain, 'resumed', 'unpaused'));
-      if (reason === 'booted') {
-        events.emit(lifecycle(domain, 'started', 'booted'));
-        later(domain, libvirt.behaviourOf(domain).agentMs, () => connectAgent(libvirt, domain));
-      }
-      domain.diskErrors = {};
-      for (const [folder, error] of badFolders) stopOnDiskError(libvirt, domain, { folder, error });
-      if (domain.isButtonPending) libvirt.pressButton(domain);
-    },
-    pause(domain) {
-      enter(domain, 'paused', 'user', clock.now());
-      events.emit(lifecycle(domain, 'suspended', 'paused'));
-    },
     end(domain, detail) {
       domains.delete(domain.uuid);
       events.emit(lifecycle(domain, 'stopped', detail));
     },
+    cutPower: () => domains.clear(),
+    ...createTransitions(() => libvirt),
+    ...createMishaps(() => libvirt),
+  };
+  return libvirt;
+}
+
+type Transition = 'run' | 'pause' | 'pressButton' | 'reset' | 'letGo' | 'later';
+
+/** What libvirt and a healthy guest do. */
+function createTransitions(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt, Transition> {
+  return {
+    run(domain, reason) {
+      const libvirt = self();
+      enter(domain, 'running', reason, libvirt.clock.now());
+      libvirt.emit(lifecycle(domain, 'resumed', 'unpaused'));
+      if (reason === 'booted') {
+        libvirt.emit(lifecycle(domain, 'started', 'booted'));
+        libvirt.later(domain, libvirt.behaviourOf(domain).agentMs, () => connectAgent(libvirt, domain));
+      }
+      domain.diskErrors = {};
+      for (const [folder, error] of libvirt.badFolders) stopOnDiskError(libvirt, domain, { folder, error });
+      if (domain.isButtonPending) libvirt.pressButton(domain);
+    },
+    pause(domain) {
+      enter(domain, 'paused', 'user', self().clock.now());
+      self().emit(lifecycle(domain, 'suspended', 'paused'));
+    },
     pressButton(domain) {
       domain.isButtonPending = domain.state !== 'running';
       if (domain.isButtonPending) return;
-      later(domain, libvirt.behaviourOf(domain).shutdownMs, () => {
-        if (domain.state === 'running') libvirt.shutDownInside(domain.name);
+      self().later(domain, self().behaviourOf(domain).shutdownMs, () => {
+        if (domain.state === 'running') self().shutDownInside(domain.name);
         else domain.isButtonPending = true;
       });
     },
     reset(domain) {
-      events.emit({ type: 'reboot', uuid: domain.uuid });
-      for (const alias of domain.unplugging) libvirt.letGo(domain, alias);
+      self().emit({ type: 'reboot', uuid: domain.uuid });
+      for (const alias of domain.unplugging) self().letGo(domain, alias);
     },
     letGo(domain, alias) {
       if (!domain.unplugging.delete(alias)) return;
       const devices = find(domain.tree, 'devices');
       if (devices) devices.children = devices.children.filter((device) => aliasOf(device) !== alias);
-      events.emit({ type: 'device-removed', uuid: domain.uuid, alias });
+      self().emit({ type: 'device-removed', uuid: domain.uuid, alias });
     },
+    later(domain, ms, work) {
+      if (ms === 'never') return;
+      const isThere = () => self().domains().includes(domain);
+      self().clock.sleep(ms).then(() => { if (isThere()) work(); }, () => {});
+    },
+  };
+}
 
+type Mishap = 'fillDisk' | 'breakDisk' | 'freeDisk' | 'panic' | 'killQemu' | 'shutDownInside' | 'hang';
+
+/** What goes wrong, or happens inside a guest, when a test says so. */
+function createMishaps(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt, Mishap> {
+  const named = (name: string) => {
+    const domain = self().domains().find((each) => each.name === name);
+    if (!domain) throw new Error(`no simulated guest named ${name}`);
+    return domain;
+  };
+  const spoil = (folder: string, error: DiskError) => {
+    self().badFolders.set(folder, error);
+    for (const domain of self().domains()) stopOnDiskError(self(), domain, { folder, error });
+  };
+  const passThrough = (domain: SimulatedDomain, state: 'crashed' | 'shutting-down', event: HypervisorEvent) => {
+    enter(domain, state, state === 'crashed' ? 'panicked' : 'unknown', self().clock.now());
+    self().emit(event);
+    self().end(domain, state === 'crashed' ? 'crashed' : 'shutdown');
+  };
+  return {
     fillDisk: (folder) => spoil(folder, 'no-space'),
     breakDisk: (folder) => spoil(folder, 'unspecified'),
-    freeDisk: (folder) => void badFolders.delete(folder),
-    panic(name) {
-      const domain = named(name);
-      enter(domain, 'crashed', 'panicked', clock.now());
-      events.emit(lifecycle(domain, 'crashed', 'panicked'));
-      libvirt.end(domain, 'crashed');
-    },
-    killQemu: (name) => libvirt.end(named(name), 'failed'),
-    shutDownInside(name) {
-      const domain = named(name);
-      enter(domain, 'shutting-down', 'unknown', clock.now());
-      events.emit(lifecycle(domain, 'shutdown', 'guest'));
-      libvirt.end(domain, 'shutdown');
-    },
+    freeDisk: (folder) => void self().badFolders.delete(folder),
+    panic: (name) => passThrough(named(name), 'crashed', lifecycle(named(name), 'crashed', 'panicked')),
+    killQemu: (name) => self().end(named(name), 'failed'),
+    shutDownInside: (name) => passThrough(named(name), 'shutting-down', lifecycle(named(name), 'shutdown', 'guest')),
     hang: (name, isHung) => { named(name).isHung = isHung; },
-    cutPower: () => domains.clear(),
   };
-  return libvirt;
 }
 
 export function lifecycle({ uuid, name }: SimulatedDomain, event: Extract<HypervisorEvent, { type: 'lifecycle' }>['event'], detail: string): HypervisorEvent {
