@@ -23,7 +23,7 @@ export function addDisk(services: VmServices, tx: Tx, vm: Named, wanted: z.outpu
     return disk.id;
   }
   const disk = storage.requireDisk(ref);
-  const [user] = rows.userOfDisk(disk.id);
+  const [user] = rows.usersOfDisk(disk.id);
   const field = path === '' ? 'disk' : `${path}.disk`;
   if (user) throw new Problem('in-use', `The disk ${disk.name} belongs to the VM ${user.name}. Detach it there first.`, { errors: [{ path: field, message: `In use by ${user.name}.` }] });
   rows.linkDisk(tx, vm.id, disk.id);
@@ -40,13 +40,12 @@ function freeDiskName({ rows, storage }: VmServices, vm: Named): string {
 }
 
 export function addNic({ rows, network }: VmServices, tx: Tx, vm: Named, wanted: z.output<typeof NewNic>, path = ''): string {
-  network.requireNetwork(wanted.network);
-  let mac = wanted.mac ?? network.allocateMac(tx);
-  if (wanted.mac === undefined) while (rows.hasMac(mac)) mac = network.allocateMac(tx);
+  const { name } = network.requireNetwork(wanted.network);
+  const mac = wanted.mac ?? network.allocateMac(tx);
   if (rows.hasMac(mac)) {
     throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path: path === '' ? 'mac' : `${path}.mac`, message: 'This address is taken.' }] });
   }
-  return rows.addNic(tx, vm.id, { network: wanted.network, mac });
+  return rows.addNic(tx, vm.id, { network: name, mac });
 }
 
 function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {

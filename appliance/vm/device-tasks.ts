@@ -83,7 +83,7 @@ async function xmlOf(services: VmServices, { vm, kind, id }: Device): Promise<st
   const nic = kind === 'nic' && services.rows.nics(vm).find((row) => row.id === id);
   if (!nic) throw new Problem('not-found', 'The device is no longer one of the VM.');
   await services.network.ensureNetwork(nic.network);
-  return printXml(nicXml(await nicDevice(services, nic)));
+  return printXml(nicXml(nicDevice(services, nic)));
 }
 
 function unplugTask(services: VmServices): AnyTask {

@@ -6,10 +6,10 @@
  * what was seen later.
  */
 import { eq } from 'drizzle-orm';
+import type { Activity } from '../activity/activity.ts';
 import type { Origin, Tx } from '../core/db.ts';
 import type { Core } from '../core/services.ts';
 import { eventOf } from './explanations.ts';
-import type { ActivityPort } from './ports.ts';
 import type { Vm, VmRows } from './rows.ts';
 import { type Fact, nextFact, type Seen } from './rules.ts';
 import { vmFactTable } from './table.ts';
@@ -32,7 +32,7 @@ export interface Facts {
 
 export interface FactServices extends Pick<Core, 'database' | 'journal' | 'clock'> {
   rows: VmRows;
-  activity: ActivityPort;
+  activity: Pick<Activity, 'event' | 'settle'>;
 }
 
 /** Pauses that last until somebody or something ends them. */

@@ -4,9 +4,9 @@
  */
 import { join } from 'node:path';
 import { Problem } from '../core/problem.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
-import type { StoragePort } from './ports.ts';
 import type { DiskLink, NicRow, Vm } from './rows.ts';
 import type { VmServices } from './services.ts';
 
@@ -26,12 +26,12 @@ export function foldersOf(statePath: string, vmId: string): VmFolders {
   return { run, kept, serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), nvram: join(kept, 'nvram.fd') };
 }
 
-export function diskDevice(storage: StoragePort, { diskId, slot }: DiskLink): DiskDevice {
+export function diskDevice(storage: Storage, { diskId, slot }: DiskLink): DiskDevice {
   return { id: diskId, slot, ...storage.diskVolume(diskId) };
 }
 
-export async function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow): Promise<NicDevice> {
-  const { kind, name, bridge } = await network.requireNetwork(nic.network);
+export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow): NicDevice {
+  const { kind, name, bridge } = network.requireNetwork(nic.network);
   return { id: nic.id, slot: nic.slot, mac: nic.mac, source: kind === 'nat' ? { kind, name } : { kind, name: bridge } };
 }
 
@@ -48,7 +48,7 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
     accelerator: await host.accelerator(),
     disks: rows.disks(vm.id).map((link) => diskDevice(storage, link)),
     cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom) },
-    nics: await Promise.all(rows.nics(vm.id).map((nic) => nicDevice(services, nic))),
+    nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic)),
   };
   return domainXml(spec);
 }

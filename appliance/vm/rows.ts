@@ -47,15 +47,24 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
     disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
     nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),
-    userOfDisk: (diskId: string) => oneUser(database.sql.select({ id: vmTable.id, name: vmTable.name }).from(vmDiskTable).innerJoin(vmTable, eq(vmTable.id, vmDiskTable.vmId)).where(eq(vmDiskTable.diskId, diskId)).all()),
-    usersOfIso: (name: string) => oneUser(database.sql.select({ id: vmTable.id, name: vmTable.name }).from(vmTable).where(eq(vmTable.cdrom, name)).all()),
-    usersOfNetwork: (name: string) => oneUser(database.sql.selectDistinct({ id: vmTable.id, name: vmTable.name }).from(vmNicTable).innerJoin(vmTable, eq(vmTable.id, vmNicTable.vmId)).where(eq(vmNicTable.network, name)).all()),
+    /** One at most. */
+    usersOfDisk: (diskId: string): User[] => joined().innerJoin(vmDiskTable, eq(vmDiskTable.vmId, vmTable.id)).where(eq(vmDiskTable.diskId, diskId)).all().map(userOf),
+    usersOfIso: (name: string): User[] => joined().where(eq(vmTable.cdrom, name)).all().map(userOf),
+    usersOfNetwork: (name: string): User[] => joined().where(inArray(vmTable.id, database.sql.select({ id: vmNicTable.vmId }).from(vmNicTable).where(eq(vmNicTable.network, name)))).all().map(userOf),
     hasMac: (mac: string): boolean => database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, mac)).get() !== undefined,
     ...createChanges({ journal, now: () => clock.now() }),
   };
 }
 
-const oneUser = (rows: { id: string; name: string }[]) => rows.map((row) => ({ kind: 'vm', ...row }));
+/** A VM that uses something; `isActive` while it may have it open. */
+export interface User {
+  kind: 'vm';
+  id: string;
+  name: string;
+  isActive: boolean;
+}
+
+const userOf = ({ vm, fact }: { vm: VmRow; fact: FactRow }): User => ({ kind: 'vm', id: vm.id, name: vm.name, isActive: fact.state !== 'down' });
 
 function readPage(reader: Sql, { limit, after, search, state }: PageQuery) {
   const filters = [

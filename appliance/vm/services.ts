@@ -1,9 +1,12 @@
 /** What the verbs, tasks and reconcilers of VMs work with. */
+import type { Activity } from '../activity/activity.ts';
 import type { Core } from '../core/services.ts';
+import type { Host } from '../host/host.ts';
+import type { Network } from '../network/network.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { Hypervisor, Machine } from '../world.ts';
 import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
-import type { ActivityPort, HostPort, NetworkPort, StoragePort } from './ports.ts';
 import type { VmRows } from './rows.ts';
 import type { StatsHistory } from './stats.ts';
 import type { Tickets } from './tickets.ts';
@@ -18,8 +21,8 @@ export interface VmServices extends Core {
   consoles: Consoles;
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
-  activity: ActivityPort;
-  host: HostPort;
-  network: NetworkPort;
-  storage: StoragePort;
+  activity: Pick<Activity, 'event' | 'settle'>;
+  host: Pick<Host, 'accelerator'>;
+  network: Network;
+  storage: Storage;
 }

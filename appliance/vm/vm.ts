@@ -9,9 +9,10 @@ import type { World } from '../world.ts';
 import { type Consoles, createConsoles } from './console.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device-tasks.ts';
+import { diskTarget } from './device-xml.ts';
+import { lookAt } from './domain.ts';
 import { createFacts } from './facts.ts';
 import { vmOperations } from './operations.ts';
-import type { ActivityPort, HostPort, NetworkPort, StoragePort } from './ports.ts';
 import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
 import { createVmRows } from './rows.ts';
@@ -22,10 +23,10 @@ import { createTickets } from './tickets.ts';
 
 export interface VmDeps extends Core {
   world: Pick<World, 'hypervisor' | 'machine'>;
-  activity: ActivityPort;
-  host: HostPort;
-  network: NetworkPort;
-  storage: StoragePort;
+  activity: VmServices['activity'];
+  host: VmServices['host'];
+  network: VmServices['network'];
+  storage: VmServices['storage'];
 }
 
 export interface Vms extends Slice {
@@ -43,6 +44,20 @@ export function createVm(deps: VmDeps): Vms {
   const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
-  deps.storage.registerUsage((kind, name) => (kind === 'disk' ? rows.userOfDisk(name) : rows.usersOfIso(name)));
+  tellLeftNeighbours(services);
   return { operations: bind(services, vmOperations), openConsole: consoles.open };
+}
+
+/** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */
+function tellLeftNeighbours({ rows, hypervisor, storage, network }: VmServices): void {
+  storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
+  network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });
+  storage.registerGrowth(async (diskId, sizeBytes) => {
+    const [user] = rows.usersOfDisk(diskId);
+    const link = user && rows.disks(user.id).find((disk) => disk.diskId === diskId);
+    const running = user && (await lookAt({ hypervisor }, user.id));
+    if (!link || !running?.disks.includes(diskId)) return false;
+    await hypervisor.resizeBlock(user.id, diskTarget(link.slot), sizeBytes);
+    return true;
+  });
 }
