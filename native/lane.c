@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <libvirt/virterror.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +25,12 @@ static const struct {
 };
 
 struct lane {
-    pthread_cond_t has_work;
-    struct call *head;
+    _Atomic(struct call *) incoming; /* newest first; only Node's thread adds, whoever holds the lock takes all */
+    atomic_int length;
+    sem_t has_work; /* at least as many as there is to do; a thread that finds nothing waits again */
+    pthread_mutex_t lock; /* for the workers among themselves */
+    struct call *head; /* oldest first */
     struct call **tail;
-    int length;
     const char *busy_with[MOST_THREADS]; /* UUID that each thread works on */
 };
 
@@ -38,10 +42,9 @@ struct worker {
 };
 
 struct lanes {
-    pthread_mutex_t lock;
     struct session *session;
-    bool is_ending;
-    int references; /* one for each thread and one for who started them */
+    atomic_bool is_ending;
+    atomic_int references; /* one for each thread and one for who started them */
     struct lane lanes[LANE_COUNT];
 };
 
@@ -61,6 +64,21 @@ static bool is_busy(const struct lane *lane, const char *uuid)
     return false;
 }
 
+/** Moves what has come in to the end of the queue, oldest first. */
+static void collect(struct lane *lane)
+{
+    struct call *newest = atomic_exchange(&lane->incoming, NULL), *oldest = NULL;
+
+    while (newest) {
+        struct call *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    *lane->tail = oldest;
+    while (*lane->tail) lane->tail = &(*lane->tail)->next;
+}
+
 /** Unlinks the first call whose domain no thread works on. */
 static struct call *unlink_next(struct lane *lane)
 {
@@ -69,7 +87,6 @@ static struct call *unlink_next(struct lane *lane)
         if (is_busy(lane, exclusive_domain(call))) continue;
         *at = call->next;
         if (!call->next) lane->tail = at;
-        lane->length -= 1;
         return call;
     }
     return NULL;
@@ -78,14 +95,19 @@ static struct call *unlink_next(struct lane *lane)
 /** The next call for this thread, or NULL when the lanes end. */
 static struct call *take(struct worker *worker)
 {
-    struct lanes *lanes = worker->lanes;
-    struct lane *lane = &lanes->lanes[worker->lane];
+    struct lane *lane = &worker->lanes->lanes[worker->lane];
     struct call *call = NULL;
 
-    pthread_mutex_lock(&lanes->lock);
-    while (!lanes->is_ending && !(call = unlink_next(lane))) pthread_cond_wait(&lane->has_work, &lanes->lock);
-    if (call) lane->busy_with[worker->number] = exclusive_domain(call);
-    pthread_mutex_unlock(&lanes->lock);
+    while (!call) {
+        while (sem_wait(&lane->has_work) < 0) continue; /* EINTR */
+        if (worker->lanes->is_ending) return NULL;
+        pthread_mutex_lock(&lane->lock);
+        collect(lane);
+        call = unlink_next(lane);
+        if (call) lane->busy_with[worker->number] = exclusive_domain(call);
+        pthread_mutex_unlock(&lane->lock);
+    }
+    lane->length -= 1;
     return call;
 }
 
@@ -94,10 +116,11 @@ static void give_back(struct worker *worker)
 {
     struct lane *lane = &worker->lanes->lanes[worker->lane];
 
-    pthread_mutex_lock(&worker->lanes->lock);
-    if (lane->busy_with[worker->number]) pthread_cond_signal(&lane->has_work);
+    pthread_mutex_lock(&lane->lock);
     lane->busy_with[worker->number] = NULL;
-    pthread_mutex_unlock(&worker->lanes->lock);
+    bool has_more = lane->head != NULL;
+    pthread_mutex_unlock(&lane->lock);
+    if (has_more) sem_post(&lane->has_work);
 }
 
 /** Sees to it that the worker has a connection that stands. Returns NULL or why not; the caller frees it. */
@@ -129,10 +152,19 @@ static void run_connected(struct worker *worker, struct call *call)
 
 static void release(struct lanes *lanes)
 {
-    pthread_mutex_lock(&lanes->lock);
-    int left = --lanes->references;
-    pthread_mutex_unlock(&lanes->lock);
-    if (left == 0) free(lanes);
+    if (atomic_fetch_sub(&lanes->references, 1) > 1) return;
+    for (int id = 0; id < LANE_COUNT; id++) {
+        struct lane *lane = &lanes->lanes[id];
+        collect(lane);
+        while (lane->head) {
+            struct call *call = lane->head;
+            lane->head = call->next;
+            call_free(call);
+        }
+        sem_destroy(&lane->has_work);
+        pthread_mutex_destroy(&lane->lock);
+    }
+    free(lanes);
 }
 
 static void *work(void *argument)
@@ -165,9 +197,7 @@ static int start_worker(struct lanes *lanes, enum lane_id lane, int number)
     if (!worker) return ENOMEM;
     *worker = (struct worker){ .lanes = lanes, .lane = lane, .number = number };
     session_hold(lanes->session);
-    pthread_mutex_lock(&lanes->lock);
     lanes->references += 1;
-    pthread_mutex_unlock(&lanes->lock);
     int failure = start_thread(plan[lane].thread_name, work, worker);
     if (failure) {
         release(lanes);
@@ -185,9 +215,9 @@ struct lanes *lanes_start(struct session *session)
     if (!lanes) return NULL;
     lanes->session = session;
     lanes->references = 1;
-    pthread_mutex_init(&lanes->lock, NULL);
     for (int id = 0; id < LANE_COUNT; id++) {
-        pthread_cond_init(&lanes->lanes[id].has_work, NULL);
+        pthread_mutex_init(&lanes->lanes[id].lock, NULL);
+        sem_init(&lanes->lanes[id].has_work, 0, 0);
         lanes->lanes[id].tail = &lanes->lanes[id].head;
     }
     for (int id = 0; id < LANE_COUNT; id++) {
@@ -203,31 +233,19 @@ int lanes_submit(struct lanes *lanes, struct call *call)
 {
     struct lane *lane = &lanes->lanes[call->operation->lane];
 
-    pthread_mutex_lock(&lanes->lock);
-    bool is_full = lane->length >= LANE_QUEUE_LIMIT;
-    if (!is_full) {
-        *lane->tail = call;
-        lane->tail = &call->next;
-        lane->length += 1;
-        pthread_cond_signal(&lane->has_work);
-    }
-    pthread_mutex_unlock(&lanes->lock);
-    return is_full ? -EAGAIN : 0;
+    if (lane->length >= LANE_QUEUE_LIMIT) return -EAGAIN;
+    lane->length += 1;
+    call->next = lane->incoming;
+    while (!atomic_compare_exchange_weak(&lane->incoming, &call->next, call)) continue;
+    sem_post(&lane->has_work);
+    return 0;
 }
 
 void lanes_end(struct lanes *lanes)
 {
-    pthread_mutex_lock(&lanes->lock);
     lanes->is_ending = true;
     for (int id = 0; id < LANE_COUNT; id++) {
-        struct lane *lane = &lanes->lanes[id];
-        while (lane->head) {
-            struct call *call = lane->head;
-            lane->head = call->next;
-            call_free(call);
-        }
-        pthread_cond_broadcast(&lane->has_work);
+        for (int i = 0; i < plan[id].threads; i++) sem_post(&lanes->lanes[id].has_work);
     }
-    pthread_mutex_unlock(&lanes->lock);
     release(lanes);
 }

@@ -11,6 +11,9 @@
  *
  * In the guest and agent lanes at most one call per domain runs at a time, in order of arrival: a hung QEMU holds one
  * thread, not all. Each thread has a connection of its own (session.h says why). Another library gets a lane of its own.
+ *
+ * Node's thread only pushes to a list without locks and posts a semaphore: a lock could be held by a worker that has lost
+ * its core, and Node would wait for it.
  */
 #pragma once
 #include "operation.h"
@@ -26,5 +29,5 @@ struct lanes *lanes_start(struct session *session);
 /** Queues a call and takes it over. Returns 0 or -EAGAIN, then the call stays the caller's. */
 int lanes_submit(struct lanes *lanes, struct call *call);
 
-/** Drops what is queued and lets the threads end; the last one frees the lanes. */
+/** Lets the threads end; the last one drops what is queued and frees the lanes. */
 void lanes_end(struct lanes *lanes);

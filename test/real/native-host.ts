@@ -38,9 +38,12 @@ export async function openNativeHost(options: RackHostOptions = {}): Promise<Nat
   };
 }
 
+export const shimPath = join(checkout, 'native/build/libbothy.so');
+
+export const uriOf = (host: RackHost): string => `qemu+unix:///system?socket=/proc/${host.pid}/root/run/libvirt/libvirt-sock`;
+
 export function connect(host: RackHost): Hypervisor {
-  const uri = `qemu+unix:///system?socket=/proc/${host.pid}/root/run/libvirt/libvirt-sock`;
-  return connectLibvirt({ uri, library: join(checkout, 'native/build/libbothy.so'), clock: systemClock });
+  return connectLibvirt({ uri: uriOf(host), library: shimPath, clock: systemClock });
 }
 
 /** A UUID that ends with `number`. */

@@ -5,9 +5,12 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { systemClock } from '../../appliance/core/clock.ts';
+import { openChannel } from '../../native/channel.ts';
+import { loadShim } from '../../native/ffi.ts';
 import type { HypervisorError } from '../../native/hypervisor-error.ts';
 import { real } from './count.ts';
-import { guestXml, type NativeHost, openNativeHost, refusal, signalQemu, timed, uuidOf } from './native-host.ts';
+import { guestXml, type NativeHost, openNativeHost, refusal, shimPath, signalQemu, timed, uriOf, uuidOf, waitForEvent } from './native-host.ts';
 
 const test = suite<NativeHost>('a hung QEMU');
 const hung = uuidOf(1);
@@ -29,6 +32,27 @@ test('is left out of the statistics; only the first read-out waits for it', asyn
   const second = await timed(libvirt.stats());
   assert.equal(second.result.map((stats) => stats.uuid), [healthy]);
   assert.ok(second.ms < 2000, `the second read-out took ${second.ms} ms`);
+  real('libvirt', 'qemu');
+});
+
+test('a call that could not begin before its deadline is never made', async ({ host, libvirt, events }) => {
+  const channel = openChannel({ shim: loadShim(shimPath), uri: uriOf(host), clock: systemClock, onEvent: () => {} });
+  try {
+    await libvirt.create(guestXml(4), { paused: true });
+    await signalQemu(host, 'guest-4', 'STOP');
+    const waiting = refusal(channel.call('resume', [uuidOf(4)], 1000));
+    const { result: late, ms } = await timed(refusal(channel.call('reset', [uuidOf(4)], 300)));
+    assert.equal([late.kind, late.message], ['timeout', 'libvirt did not answer "reset" within 0.3 s.']);
+    assert.ok(ms < 1500, `it took ${ms} ms`);
+    assert.is((await waiting).kind, 'timeout');
+    await signalQemu(host, 'guest-4', 'CONT');
+    await waitForEvent(events, 'lifecycle', (event) => event.uuid === uuidOf(4) && event.event === 'resumed'); // it had begun
+    await channel.call('suspend', [uuidOf(4)], 30_000); // comes after where the reset would have been
+    assert.not.ok(events.some((event) => event.type === 'reboot' && event.uuid === uuidOf(4)));
+  } finally {
+    await channel.close();
+  }
+  await libvirt.destroy(uuidOf(4));
   real('libvirt', 'qemu');
 });
 
