@@ -39,6 +39,7 @@ export type Inside<Options> = Options & { cwd?: string };
 export const checkout = resolve(import.meta.dirname, '../../..');
 
 const BOOT_MS = 60_000;
+const GONE_MS = 5_000;
 const CLEAN_ENV = {
   PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   HOME: '/root',
@@ -182,7 +183,10 @@ export class RackHost {
     const gone = keeper.exitCode === null && keeper.signalCode === null ? once(keeper, 'exit') : undefined;
     if (this.#pid) process.kill(this.#pid, 'SIGKILL');
     else killGroup(keeper.pid ?? -1);
-    await gone; // the kernel lets the keeper see the end of PID 1 only when all others have ended
+    // The kernel lets the keeper see the end of PID 1 when all others have ended and been reaped, which never comes
+    // where orphans have no one to reap them, as in a container without an init.
+    await Promise.race([gone, sleep(GONE_MS, undefined, { ref: false })]);
+    killGroup(keeper.pid ?? -1);
     this.#keeper = undefined;
     this.#pid = 0;
     removeControlGroups(this.#place);
