@@ -76,7 +76,13 @@ function Control({ field, id, current, choices, instead, hasHelp }: ControlProps
 
 /** The hidden control says `off` where the switch stays silent, so that an edit can turn something off. */
 function SwitchControl({ shared, isOn }: { shared: { name: string }; isOn: boolean }) {
-  return <><input type="hidden" name={shared.name} value="off" /><input type="checkbox" {...shared} required={false} checked={isOn} role="switch" /></>;
+  return (
+    <>
+      <input type="hidden" name={shared.name} value="off" />
+      {/* biome-ignore lint/a11y/useAriaPropsForRole: a checkbox tells its state itself */}
+      <input type="checkbox" {...shared} required={false} checked={isOn} role="switch" />
+    </>
+  );
 }
 
 function NumberControl({ field, shared, current }: { field: FieldInfo; shared: object; current: unknown }) {

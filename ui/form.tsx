@@ -121,13 +121,13 @@ function Rows({ field, form, values }: { field: FieldInfo; form: FormProps; valu
   const rows = values ?? (Array.isArray(field.initial) ? field.initial : []);
   const label = phrase(field.label ?? field.name);
   return (
-    <div class="rows" data-rows={field.name} role="group" aria-label={label}>
+    <fieldset class="rows" data-rows={field.name} aria-label={label}>
       <div data-rows-body="">{rows.map((row, index) => <Row field={field} form={form} index={String(index)} values={row as Record<string, unknown>} />)}</div>
       <template><Row field={field} form={form} index="#" values={form.rows?.[field.name]?.initial ?? {}} /></template>
       {field.help && <p class="field-help">{phrase(field.help)}</p>}
       <p class="field-error" data-error-for={field.name} />
       <button type="button" class="button" data-tone="quiet" data-row-add=""><Icon name="plus" />{form.rows?.[field.name]?.add ?? t('form.add', { what: label })}</button>
-    </div>
+    </fieldset>
   );
 }
 

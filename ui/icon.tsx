@@ -78,6 +78,7 @@ export interface IconProps {
 export function Icon({ name, label, class: extra }: IconProps) {
   const speech = label ? { role: 'img', 'aria-label': label } : { 'aria-hidden': 'true' };
   return (
+    // biome-ignore lint/a11y/noSvgWithoutTitle: hidden from speech, or named by its label
     <svg class={extra ? `icon ${extra}` : 'icon'} viewBox="0 0 20 20" data-fill={filled.has(name) ? '' : undefined} {...speech}>
       <path d={paths[name]} />
     </svg>

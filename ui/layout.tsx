@@ -171,7 +171,7 @@ function AccountItems({ group }: { group: string }) {
       </label>
       <hr />
       <a href="/account"><Icon name="key" />{t('nav.account')}</a>
-      <a href="/api/v1/openapi.json" target="_blank"><Icon name="external" />{t('nav.api')}</a>
+      <a href="/api/v1/openapi.json" target="_blank" rel="noreferrer"><Icon name="external" />{t('nav.api')}</a>
       <button type="button" hx-delete="/api/v1/sessions/current" hx-swap="none" hx-headers='{"bothy-next":"/sign-in"}'>
         <Icon name="leave" />{t('auth.signOut')}
       </button>
@@ -205,15 +205,15 @@ function Overlays() {
       <div id="task-count" hidden hx-get="/tasks/count" hx-trigger="load, bothy:task from:body" hx-target="this" hx-sync="this:queue last" />
       <dialog id="confirm" class="dialog" aria-labelledby="confirm-title">
         <form method="dialog">
-          <h2 id="confirm-title" />
+          <h2 id="confirm-title">{t('confirm.title')}</h2>
           <p data-body="" />
           <label class="field" data-type-name="" hidden>
             <span class="field-label">{t('confirm.typeName')} <strong data-name="" /></span>
             <input autocomplete="off" spellcheck={false} />
           </label>
           <footer>
-            <button class="button" value="cancel">{t('confirm.cancel')}</button>
-            <button class="button" value="ok" data-tone="danger" data-ok="" />
+            <button type="submit" class="button" value="cancel">{t('confirm.cancel')}</button>
+            <button type="submit" class="button" value="ok" data-tone="danger" data-ok="">{t('confirm.ok')}</button>
           </footer>
         </form>
       </dialog>

@@ -65,13 +65,15 @@ export interface FilterProps {
 /** Search and filters of a list: a GET form that submits as one types. */
 export function Filter({ action, search, name = 'search', label, children }: FilterProps) {
   return (
-    <form class="filter" role="search" action={action} method="get" hx-get={action} hx-trigger="input delay:250ms, change, submit"
-      hx-target="#page" hx-select="#page" hx-swap="outerMorph" hx-replace-url="true">
-      <label class="search"><Icon name="search" /><span class="sr">{label}</span>
-        <input id="search" type="search" name={name} value={search ?? ''} placeholder={label} autocomplete="off" />
-      </label>
-      {children}
-    </form>
+    <search class="filter-box">
+      <form class="filter" action={action} method="get" hx-get={action} hx-trigger="input delay:250ms, change, submit"
+        hx-target="#page" hx-select="#page" hx-swap="outerMorph" hx-replace-url="true">
+        <label class="search"><Icon name="search" /><span class="sr">{label}</span>
+          <input id="search" type="search" name={name} value={search ?? ''} placeholder={label} autocomplete="off" />
+        </label>
+        {children}
+      </form>
+    </search>
   );
 }
 

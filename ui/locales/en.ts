@@ -29,6 +29,8 @@ export const en = {
   'toast.offline': 'The appliance did not answer',
   'toast.offlineNext': 'Nothing was lost. Check the connection and try again.',
 
+  'confirm.title': 'Are you sure?',
+  'confirm.ok': 'Yes',
   'confirm.cancel': 'Cancel',
   'confirm.typeName': 'To confirm, type the name:',
   'dialog.close': 'Close',

@@ -31,6 +31,8 @@ export const zhCN = {
   'toast.offline': '设备没有响应',
   'toast.offlineNext': '数据没有丢失。请检查网络连接后重试。',
 
+  'confirm.title': '确定吗？',
+  'confirm.ok': '确定',
   'confirm.cancel': '取消',
   'confirm.typeName': '请输入名称以确认：',
   'dialog.close': '关闭',

@@ -22,5 +22,5 @@ export function AboutLinks({ about }: { about: About[] }) {
 function AboutLink({ about }: { about: About }) {
   const href = pagesOfKinds[about.kind]?.(about);
   const text = about.name || about.id;
-  return href ? <a href={href}>{text}</a> : <>{text}</>;
+  return href ? <a href={href}>{text}</a> : <span>{text}</span>;
 }

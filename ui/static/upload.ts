@@ -137,7 +137,10 @@ class Upload {
     const { size } = this.#file;
     const bar = this.#toast.querySelector('progress');
     if (bar) bar.value = bytes / size;
-    if (bytes >= size) return this.#show('checking');
+    if (bytes >= size) {
+      this.#show('checking');
+      return;
+    }
     const rest = rate > 0 ? ` · ${mebibytes(rate)}/s · ${duration((size - bytes) / rate)}` : '';
     this.#show('sending', `${Math.floor((bytes / size) * 100)} % · ${mebibytes(bytes)} / ${mebibytes(size)}${rest}`);
   }
