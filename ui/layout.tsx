@@ -91,10 +91,10 @@ export function Shell({ title, live = [], fill, children }: ShellProps) {
 }
 
 function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill'] | undefined; children: Child }) {
-  const { path } = useUi();
+  // An empty address is the one in the address bar, with the filters that were set meanwhile.
   const refresh = live.length > 0
     ? {
-        'hx-get': path, 'hx-trigger': live.map((kind) => `bothy:${kind} from:body`).join(', '), 'hx-sync': 'this:queue last',
+        'hx-get': '', 'hx-trigger': live.map((kind) => `bothy:${kind} from:body`).join(', '), 'hx-sync': 'this:queue last',
         'hx-target': 'this', 'hx-select': '#page', 'hx-swap': 'outerMorph',
       }
     : {};

@@ -124,7 +124,12 @@ document.addEventListener('htmx:after:swap', (event) => {
 /** What proves that a change comes from our own page. Set here, because a form's own `hx-headers` would hide an inherited one. */
 document.addEventListener('htmx:config:request', (event) => {
   const csrf = document.querySelector<HTMLMetaElement>('meta[name="csrf"]')?.content;
-  if (csrf) event.detail.ctx.request.headers['x-csrf-token'] = csrf;
+  const { request } = event.detail.ctx;
+  if (csrf) request.headers['x-csrf-token'] = csrf;
+  // An empty choice of a filter says nothing and has no place in the address.
+  if (request.method === 'GET' && request.body instanceof FormData) {
+    for (const [name, value] of [...request.body]) if (value === '') request.body.delete(name);
+  }
 });
 
 /** Where an answer leads. Taken from htmx so that the toasts of the same answer are shown too, and the way out of sign-in is a full load. */

@@ -190,13 +190,17 @@ function begin(drop: HTMLElement, files: FileList | null | undefined): void {
   for (const file of files ?? []) void new Upload(file, template).run(kind === 'disk' ? prepareDisk(address) : prepareIso(address));
 }
 
-document.addEventListener('change', ({ target }) => {
-  if (!(target instanceof HTMLInputElement) || target.type !== 'file') return;
-  const drop = target.closest<HTMLElement>('[data-upload]');
+function take(input: EventTarget | null): void {
+  if (!(input instanceof HTMLInputElement) || input.type !== 'file') return;
+  const drop = input.closest<HTMLElement>('[data-upload]');
   if (!drop) return;
-  begin(drop, target.files);
-  target.value = '';
-});
+  begin(drop, input.files);
+  input.value = '';
+}
+
+document.addEventListener('change', ({ target }) => take(target));
+// On a slow line somebody may choose before this script has come.
+for (const input of document.querySelectorAll('[data-upload] input')) take(input);
 
 for (const type of ['dragover', 'dragleave', 'drop'] as const) {
   document.addEventListener(type, (event) => {
