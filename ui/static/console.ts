@@ -83,7 +83,7 @@ async function screenSession(frame: HTMLElement, box: HTMLElement, texts: Texts)
       current = rfb;
       Object.assign(rfb, { scaleViewport: true, background: 'transparent' });
       rfb.addEventListener('connect', () => { say(frame, texts.connected); rfb.focus(); });
-      rfb.addEventListener('disconnect', () => { box.replaceChildren(); resolve(); });
+      rfb.addEventListener('disconnect', () => { current = undefined; box.replaceChildren(); resolve(); });
     }),
   };
 }
