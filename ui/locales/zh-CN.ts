@@ -360,6 +360,7 @@ export const zhCN = {
   'vm.deleting': '删除中',
   'vm.efiHelp': '适合当前系统',
   'vm.firmware': '固件',
+  'vm.foreign': '本主机的 libvirt 还运行着 {count} 个不是在这里创建的域，它们不受影响。',
   'vm.fromNextStart': '此处的更改在下次启动后生效。',
   'vm.lastMinutes': '最近半小时',
   'vm.load': '负载',

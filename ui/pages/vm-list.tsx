@@ -16,7 +16,7 @@ export const vmListPage = definePage({
     return { ...(await read(vmList, filter as never)), filter }; // checked by the record's schema
   },
   title: (_data, { t }) => t('nav.vms'),
-  view: ({ items, next, filter }, { t }) => {
+  view: ({ items, next, filter, foreignDomains }, { t }) => {
     const isFiltered = Object.keys(filter).length > 0;
     if (items.length === 0 && !isFiltered) return <><PageHead title={t('nav.vms')} /><NoVm /></>;
     return (
@@ -28,6 +28,7 @@ export const vmListPage = definePage({
           </Filter>
         </div>
         {items.length > 0 ? <VmTable vms={items} next={nextPage('/vms', filter, next)} /> : <Panel><Empty icon="search" title={t('vm.noMatch')} text={t('vm.noMatchText')} /></Panel>}
+        {foreignDomains > 0 && <p class="footnote">{t('vm.foreign', { count: foreignDomains })}</p>}
       </>
     );
   },
