@@ -15,7 +15,7 @@ export const adminPassword = 'correct horse battery';
 export const shippedProgram = 'build/appliance/main.js';
 
 export interface ServiceOptions {
-  /** What to run with Node, seen from the checkout; the service itself unless told. */
+  /** What its first life runs with Node, seen from the checkout; the service itself unless told. */
   program?: string;
   env?: Record<string, string>;
   /** Folder of the state inside the host; `state` in the shared scratch folder unless told. */
@@ -66,7 +66,7 @@ export type Body = Uint8Array | ReadableStream<Uint8Array> | object;
 
 export async function openService(host: RackHost, options: ServiceOptions = {}): Promise<Service> {
   const service = new Service(host, options);
-  await service.start();
+  await service.start(options.program);
   await service.setUp();
   return service;
 }
@@ -118,15 +118,11 @@ export class Service {
     return { BOTHY_STATE: this.statePath, BOTHY_LOG: 'info', ...this.#options.env };
   }
 
-  /** Starts a program without waiting for it to be ready. */
-  launch({ program = shippedProgram, env = {} }: Pick<ServiceOptions, 'program' | 'env'> = {}): RackProcess {
-    const process = this.host.spawn(['node', '--enable-source-maps', program, 'serve'], { env: { ...this.env, ...env } });
+  /** Starts it, or another program in its place, and waits until it is ready. */
+  async start(program = shippedProgram): Promise<void> {
+    const process = this.host.spawn(['node', '--enable-source-maps', program, 'serve'], { env: this.env });
     this.#lives.push(process);
-    return process;
-  }
-
-  async start(options: Pick<ServiceOptions, 'program' | 'env'> = this.#options): Promise<void> {
-    await this.launch(options).line(/ is ready: /, 60_000);
+    await process.line(/ is ready: /, 60_000);
   }
 
   async setUp(): Promise<void> {
