@@ -6,9 +6,11 @@
  * the end.
  */
 import * as z from 'zod';
+import type { Tx } from '../core/db.ts';
 import { exclusive, shared } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
+import { HypervisorError } from '../world.ts';
 import { deleteDisk } from './delete-task.ts';
 import { cdromXml, diskXml, nicXml } from './device-xml.ts';
 import { lookAt, persist } from './domain.ts';
@@ -55,16 +57,25 @@ function plugTask(services: VmServices): AnyTask {
       {
         name: 'Plug it in', timeoutMs: 120_000,
         do: ({ input, signal }) => persist(services, 'The device could not be plugged in', signal, () => plug(services, input)),
-        undo: ({ input, signal }) => persist(services, 'The device could not be taken out', signal, () => askToUnplug(services, input)),
+        undo: ({ input, signal }) => persist(services, 'The device could not be taken out', signal, () => unplug(services, input, signal)),
       },
       look<Device>(services),
     ],
     finished(tx, { state, input: { vm, kind, id, withDisk }, memory }) {
       if (state === 'done') return facts.note(tx, vm, { running: memory.running ?? null });
+      lookAgain(services, tx, vm);
       if (kind === 'nic') return rows.removeNic(tx, vm, id);
       rows.unlinkDisk(tx, vm, id);
       if (withDisk) deleteDisk(services, tx, id);
     },
+  });
+}
+
+/** After a failure only the guest itself can tell what it has. */
+function lookAgain({ seenDevices, reconcilers }: VmServices, tx: Tx, vm: string): void {
+  tx.afterCommit(() => {
+    seenDevices.delete(vm);
+    reconcilers.wake('vm.observe');
   });
 }
 
@@ -93,13 +104,13 @@ function unplugTask(services: VmServices): AnyTask {
     steps: [
       {
         name: 'Ask the guest to let go', timeoutMs: 120_000,
-        do: ({ input, signal }) => persist(services, 'The device could not be taken out', signal, () => askToUnplug(services, input)),
+        do: ({ input, signal }) => persist(services, 'The device could not be taken out', signal, () => unplug(services, input, signal)),
+        undo: ({ input, signal }) => persist(services, 'The device could not be put back', signal, () => putBack(services, input, signal)),
       },
-      { name: 'Wait until it has let go', timeoutMs: 90_000, do: ({ input, signal }) => persist(services, 'The device could not be taken out', signal, () => waitUntilGone(services, input, signal)) },
       look<Device>(services),
     ],
     finished(tx, { state, input: { vm, kind, id, withDisk }, memory }) {
-      if (state !== 'done') return;
+      if (state !== 'done') return lookAgain(services, tx, vm);
       facts.note(tx, vm, { running: memory.running ?? null });
       if (kind === 'nic') return rows.removeNic(tx, vm, id);
       rows.unlinkDisk(tx, vm, id);
@@ -108,25 +119,37 @@ function unplugTask(services: VmServices): AnyTask {
   });
 }
 
-async function askToUnplug(services: VmServices, input: Device): Promise<void> {
-  const running = await lookAt(services, input.vm);
-  if (!running || !has(running, input)) return;
-  await services.hypervisor.detachDevice(input.vm, await xmlOf(services, input));
-}
-
 const lettingGoMs = 60_000;
+/** A guest that is going to let go does so within a moment. */
+const momentMs = 5_000;
 const pollMs = 500;
 
 /** A guest without a running system never lets go; then the device stays, and the person is told how to go on. */
-async function waitUntilGone(services: VmServices, input: Device, signal: AbortSignal): Promise<void> {
-  for (const startedAt = services.clock.now(); ; await services.clock.sleep(pollMs, signal)) {
-    const running = await lookAt(services, input.vm);
-    if (!running || !has(running, input)) return;
-    if (services.clock.now() - startedAt > lettingGoMs) {
-      throw new Problem('unavailable', 'The guest has not let the device go. Its system must be up and support hot-plug: try again then, or shut the VM down first.');
-    }
-  }
+async function unplug(services: VmServices, input: Device, signal: AbortSignal): Promise<void> {
+  const running = await lookAt(services, input.vm);
+  if (!running || !has(running, input)) return;
+  await services.hypervisor.detachDevice(input.vm, await xmlOf(services, input)).catch((error: unknown) => {
+    if (!isPendingUnplug(error)) throw error;
+  });
+  if (await isGone(services, input, { withinMs: lettingGoMs, signal })) return;
+  throw new Problem('unavailable', 'The guest has not let the device go. Its system must be up and support hot-plug: try again then, or shut the VM down first.');
 }
+
+/** A request to let go cannot be withdrawn, so what is still there may go in a moment; what has gone is plugged in again. */
+async function putBack(services: VmServices, input: Device, signal: AbortSignal): Promise<void> {
+  if (await isGone(services, input, { withinMs: momentMs, signal })) await plug(services, input);
+}
+
+async function isGone(services: VmServices, input: Device, { withinMs, signal }: { withinMs: number; signal: AbortSignal }): Promise<boolean> {
+  for (const startedAt = services.clock.now(); services.clock.now() - startedAt <= withinMs; await services.clock.sleep(pollMs, signal)) {
+    const running = await lookAt(services, input.vm);
+    if (!running || !has(running, input)) return true;
+  }
+  return false;
+}
+
+/** QEMU's word for a second request while the guest has not answered the first. */
+const isPendingUnplug = (error: unknown) => error instanceof HypervisorError && /already in the process of unplug/.test(error.message);
 
 interface Medium {
   vm: string;
@@ -157,7 +180,7 @@ function cdromTask(services: VmServices): AnyTask {
       look<Medium>(services),
     ],
     finished(tx, { state, input: { vm, iso }, memory }) {
-      if (state !== 'done') return;
+      if (state !== 'done') return lookAgain(services, tx, vm);
       facts.note(tx, vm, { running: memory.running ?? null });
       rows.update(tx, vm, { cdrom: iso });
     },

@@ -46,13 +46,14 @@ function verbTask(services: VmServices, { kind, step, refusal, act }: Verb): Any
       timeoutMs: 60_000,
       do: ({ input, signal }) => persist(services, refusal, signal, async () => {
         const domain = await findDomain(services, input.vm);
+        if (!domain && kind === 'vm.shutdown') return; // it has shut down already
         if (!domain) throw new Problem('wrong-state', 'The VM is no longer running.');
         await act(services.hypervisor, domain, input);
       }),
     }],
     finished: (tx, { state, input: { vm } }) => {
       // What was promised with the request did not come: the next look decides what is true.
-      if (kind === 'vm.shutdown' && state !== 'done') services.facts.enter(tx, vm, 'unknown', 'unseen');
+      if (kind === 'vm.shutdown' && state !== 'done') services.facts.enter(tx, vm, 'unknown', 'shutdown');
       tx.afterCommit(() => services.reconcilers.wake('vm.observe'));
     },
   });
@@ -69,7 +70,7 @@ function powerOffTask(services: VmServices): AnyTask {
     }],
     finished(tx, { state, input: { vm } }) {
       if (state === 'done') services.facts.enter(tx, vm, 'down', 'power-off');
-      else services.facts.enter(tx, vm, 'unknown', 'unseen');
+      else services.facts.enter(tx, vm, 'unknown', 'power-off');
       tx.afterCommit(() => services.reconcilers.wake('vm.observe'));
     },
   });

@@ -29,8 +29,8 @@ export interface Observer {
 
 export function watchVms(services: VmServices): Observer {
   const { hypervisor, reconcilers } = services;
-  const round: Round = { known: new Set(), foreign: 0, isAutostartDone: false };
-  hypervisor.onEvent((event) => onEvent(services, round, event));
+  const round: Round = { foreign: 0, isAutostartDone: false };
+  hypervisor.onEvent((event) => onEvent(services, event));
   reconcilers.add({ name: 'vm.observe', periodMs: observePeriodMs, run: () => observe(services, round) });
   reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
   reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
@@ -38,21 +38,19 @@ export function watchVms(services: VmServices): Observer {
 }
 
 interface Round {
-  /** Domains whose devices were read since the connection was made. */
-  known: Set<string>;
   foreign: number;
   isAutostartDone: boolean;
 }
 
 // ------------------------------------------------------------------------------------------------ events
 
-function onEvent(services: VmServices, round: Round, event: HypervisorEvent): void {
-  const { facts, reconcilers, rows, database } = services;
+function onEvent(services: VmServices, event: HypervisorEvent): void {
+  const { facts, reconcilers, rows, database, seenDevices } = services;
   switch (event.type) {
     case 'lifecycle': {
       const seen = seenIn(event);
       if (!seen) return;
-      if (!seen.domain) round.known.delete(event.uuid);
+      if (!seen.domain) seenDevices.delete(event.uuid);
       const after = facts.observe(event.uuid, seen);
       if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
       return;
@@ -61,14 +59,14 @@ function onEvent(services: VmServices, round: Round, event: HypervisorEvent): vo
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
       return;
     case 'device-removed':
-      round.known.delete(event.uuid);
+      seenDevices.delete(event.uuid);
       return reconcilers.wake('vm.observe');
     case 'connection':
       if (event.state === 'disconnected') return loseSight(services);
-      round.known.clear();
+      seenDevices.clear();
       return reconcilers.wake('vm.observe');
     case 'resync':
-      round.known.clear();
+      seenDevices.clear();
       return reconcilers.wake('vm.observe');
   }
 }
@@ -118,7 +116,7 @@ async function observe(services: VmServices, round: Round): Promise<void> {
   round.foreign = domains.size - ours.length;
   for (const { uuid, state, reason } of ours) {
     facts.observe(uuid, { domain: { state, reason } });
-    if (!round.known.has(uuid)) await readDevices(services, round, uuid);
+    if (!services.seenDevices.has(uuid)) await readDevices(services, uuid);
   }
   if (!round.isAutostartDone) {
     round.isAutostartDone = true;
@@ -138,12 +136,12 @@ function seenAs({ rows }: VmServices, domain: DomainFact | undefined, id: string
 }
 
 /** A domain that was started or changed while nobody watched is taken over with the devices that it has. */
-async function readDevices({ hypervisor, rows, facts, database }: VmServices, round: Round, id: string): Promise<void> {
+async function readDevices({ hypervisor, rows, facts, database, seenDevices }: VmServices, id: string): Promise<void> {
   const changedAt = facts.changedAt(id);
   const running = await lookAt({ hypervisor }, id);
   const vm = rows.find(id);
   if (!running || !vm || facts.changedAt(id) !== changedAt) return; // the next round reads it again
-  round.known.add(id);
+  seenDevices.add(id);
   if (JSON.stringify(vm.fact.running) !== JSON.stringify(running)) database.write(observerOrigin, (tx) => facts.note(tx, id, { running }));
 }
 

@@ -47,8 +47,11 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
     disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
     nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),
-    /** One at most. */
-    usersOfDisk: (diskId: string): User[] => joined().innerJoin(vmDiskTable, eq(vmDiskTable.vmId, vmTable.id)).where(eq(vmDiskTable.diskId, diskId)).all().map(userOf),
+    /** The VM that it belongs to, and a guest that has not let it go yet. */
+    usersOfDisk: (diskId: string): User[] => joined().where(or(
+      inArray(vmTable.id, database.sql.select({ id: vmDiskTable.vmId }).from(vmDiskTable).where(eq(vmDiskTable.diskId, diskId))),
+      sql`exists (select 1 from json_each(${vmFactTable.running}, '$.disks') where value = ${diskId})`,
+    )).all().map(userOf),
     usersOfIso: (name: string): User[] => joined().where(eq(vmTable.cdrom, name)).all().map(userOf),
     usersOfNetwork: (name: string): User[] => joined().where(inArray(vmTable.id, database.sql.select({ id: vmNicTable.vmId }).from(vmNicTable).where(eq(vmNicTable.network, name)))).all().map(userOf),
     hasMac: (mac: string): boolean => database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, mac)).get() !== undefined,

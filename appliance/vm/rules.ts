@@ -146,8 +146,8 @@ const endings: Record<string, string> = { shutdown: 'shutdown', destroyed: 'dest
 function ofNone(before: Fact, ending: string): Judgement {
   // A start that is under way decides itself whether it has failed.
   if (before.state === 'down' || before.state === 'powering-up') return [before.state, before.reason];
-  if (before.state === 'powering-down' && before.reason === 'power-off') return ['down', 'power-off'];
-  if (before.state === 'powering-down' && ending === 'lost') return ['down', 'shutdown'];
+  if (before.reason === 'power-off') return ['down', 'power-off'];
+  if (ending === 'lost' && (before.state === 'powering-down' || before.reason === 'shutdown')) return ['down', 'shutdown'];
   return ['down', endings[ending] ?? 'lost'];
 }
 

@@ -19,6 +19,8 @@ export interface VmServices extends Core {
   stats: StatsHistory;
   tickets: Tickets;
   consoles: Consoles;
+  /** VMs whose running domain was asked for its devices since libvirt was connected. */
+  seenDevices: Set<string>;
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
   activity: Pick<Activity, 'event' | 'settle'>;

@@ -41,7 +41,7 @@ export function createVm(deps: VmDeps): Vms {
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock });
   const consoles = createConsoles({ ...deps, hypervisor, rows, tickets });
-  const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, foreignDomains: () => observer.foreignDomains() };
+  const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
   tellLeftNeighbours(services);
