@@ -5,7 +5,7 @@
  * A disk that a running guest writes is refused: what it holds at one moment is not what it holds at the next.
  */
 import { stat } from 'node:fs/promises';
-import { and, eq, lt } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import * as z from 'zod';
 import { shared } from '../core/locks.ts';
 import { newId } from '../core/id.ts';
@@ -20,7 +20,6 @@ import type { StorageServices } from './services.ts';
 import { exportTable } from './table.ts';
 import { attempt, locate } from './tasks.ts';
 
-type ExportRow = typeof exportTable.$inferSelect;
 type ToolFormat = 'raw' | 'qcow2';
 
 const hour = 3_600_000;
@@ -117,18 +116,4 @@ export function exportTask(services: StorageServices): AnyTask {
       else tx.sql.delete(exportTable).where(eq(exportTable.volumeId, input.volume)).run();
     },
   });
-}
-
-/** Deletes the copies that nobody has used for an hour. */
-export function dropOldExports({ database, tasks, disks, readers, clock }: StorageServices): void {
-  const isOld = and(eq(exportTable.state, 'ok'), lt(exportTable.usedAt, clock.now() - hour));
-  const rows: ExportRow[] = database.sql.select().from(exportTable).where(isOld).all();
-  for (const { volumeId, diskId } of rows) {
-    const disk = disks.find(diskId);
-    if (!disk || readers.isReading(diskKey(diskId))) continue;
-    database.write({ actor: 'system', operation: 'disk.purge' }, (tx) => {
-      tx.sql.delete(exportTable).where(eq(exportTable.volumeId, volumeId)).run();
-      tasks.start(tx, 'disk.purge', { disk: diskId, domain: disk.domainId, volumes: [volumeId] }, [{ kind: 'disk', id: diskId, name: disk.name }]);
-    });
-  }
 }

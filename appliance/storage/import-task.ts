@@ -2,7 +2,7 @@
  * From a received image to the content of its disk, and from an upload that is given up to nothing.
  *
  *   disk.import     check -> convert (unless it can stay as it is) -> fit the size -> commit; then, in one commit with
- *                   the end of the task, the disk takes the new volume and `disk.purge` is started for the old one
+ *                   the end of the task, the disk takes the new volume, and the old one is deleted
  *   upload.discard  delete what was received, unlock the disk
  *
  * Until that commit the disk has its old content, whole.
@@ -14,6 +14,7 @@ import { type AnyTask, defineTask, type Outcome } from '../core/task.ts';
 import type { Tx } from '../core/db.ts';
 import { type DiskRow, toolFormat, volumeOf } from './disks.ts';
 import { tooLargeText } from './disk-upload.ts';
+import { deleteVolumes } from './leftovers.ts';
 import { needsConversion } from './rules.ts';
 import type { StorageServices } from './services.ts';
 import { attempt, imageLock, locate } from './tasks.ts';
@@ -139,8 +140,8 @@ function endImport(services: StorageServices, tx: Tx, { state, input }: Outcome<
     return;
   }
   services.disks.update(tx, disk, { state: 'ok', volumeId: input.target });
-  const volumes = [disk.volumeId, upload?.volumeId].filter((id) => id !== undefined && id !== null && id !== input.target);
-  services.tasks.start(tx, 'disk.purge', { disk: disk.id, domain: disk.domainId, volumes }, [{ kind: 'disk', id: disk.id, name: disk.name }]);
+  const old = [disk.volumeId, upload?.volumeId].filter((id): id is string => typeof id === 'string' && id !== input.target);
+  tx.afterCommit(() => void deleteVolumes(services, disk, old));
 }
 
 function discardTask(services: StorageServices): AnyTask {

@@ -9,7 +9,7 @@ import { isoUpload } from './iso-upload.ts';
 import type { IsoRow } from './isos.ts';
 import { pageOf } from './page.ts';
 import { isoKey } from './readers.ts';
-import { DomainEditInput, DomainOutput, DomainPage, FileInput, FileOutput, FilePage, ListInput, UploadOutput } from './schema.ts';
+import { DomainEditInput, DomainOutput, DomainPage, FileInput, type FileOutput, FilePage, ListInput, UploadOutput } from './schema.ts';
 import type { StorageServices } from './services.ts';
 import { attempt } from './tasks.ts';
 import { acceptUpload } from './upload.ts';

@@ -12,9 +12,9 @@ import { newId } from '../core/id.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import { formatBytes, GiB, MiB } from '../core/units.ts';
 import { createFileDomain, findFileDomains } from './file-domain.ts';
-import { dropOldExports } from './disk-download.ts';
 import { type DiskRow, volumeOf } from './disks.ts';
 import type { DomainFact, DomainRow } from './domains.ts';
+import { deleteLeftovers, deleteOldExports } from './leftovers.ts';
 import { type SpaceState, spaceState } from './rules.ts';
 import type { StorageServices } from './services.ts';
 
@@ -25,10 +25,11 @@ const staleUploadMs = 24 * 3_600_000;
 const localFolder = 'storage';
 
 export function storageReconcilers(services: StorageServices): Reconciler[] {
+  /** Ids of domains and images that were cleared up since the service started. */
   const swept = new Set<string>();
   return [
     { name: 'storage-domains', periodMs: 10_000, run: () => watchDomains(services, swept) },
-    { name: 'storage-content', periodMs: 60_000, run: (signal) => watchContent(services, signal) },
+    { name: 'storage-content', periodMs: 60_000, run: (signal) => watchContent(services, swept, signal) },
   ];
 }
 
@@ -115,7 +116,7 @@ function tellSpace({ activity }: StorageServices, tx: Tx, domain: DomainRow, { s
   });
 }
 
-async function watchContent(services: StorageServices, signal: AbortSignal): Promise<void> {
+async function watchContent(services: StorageServices, swept: Set<string>, signal: AbortSignal): Promise<void> {
   for (const domain of services.domains.list()) {
     if (services.domains.fact(domain.id)?.status !== 'active') continue;
     if (domain.kind === 'iso') await watchFiles(services, domain);
@@ -123,9 +124,12 @@ async function watchContent(services: StorageServices, signal: AbortSignal): Pro
   for (const disk of services.disks.list('', Number.MAX_SAFE_INTEGER)) {
     if (signal.aborted) return;
     if (disk.state !== 'creating') await watchDisk(services, disk);
+    if (disk.state !== 'ok' || swept.has(disk.id)) continue;
+    swept.add(disk.id);
+    await deleteLeftovers(services, disk.id);
   }
   discardStaleUploads(services);
-  dropOldExports(services);
+  await deleteOldExports(services);
 }
 
 /** Files may be put into the folder, or taken out, behind our back. */

@@ -5,7 +5,6 @@
  *   disk.create   stage -> allocate -> commit                     failed: the image and its row go
  *   disk.resize   grow the image (in the guest, if one runs) -> metadata
  *   disk.delete   delete the image, then its row
- *   disk.purge    delete volumes that an image no longer needs
  *   iso.delete    delete the file, then its row
  */
 import * as z from 'zod';
@@ -35,7 +34,7 @@ export async function attempt<T>(what: string, work: () => Promise<T>): Promise<
 }
 
 export function diskTasks(services: StorageServices): AnyTask[] {
-  return [createTask(services), resizeTask(services), deleteTask(services), purgeTask(services), deleteIsoTask(services)];
+  return [createTask(services), resizeTask(services), deleteTask(services), deleteIsoTask(services)];
 }
 
 /** The disk of a task and the domain that holds it. */
@@ -90,7 +89,10 @@ function endCreate(services: StorageServices, tx: Tx, { state, input, problem }:
     if (disk.state === 'creating') services.disks.update(tx, disk, { state: 'ok' });
     return;
   }
-  if (services.users.find('disk', disk.id).length === 0) return services.disks.remove(tx, disk);
+  if (services.users.find('disk', disk.id).length === 0) {
+    services.disks.remove(tx, disk);
+    return;
+  }
   services.disks.update(tx, disk, { state: 'illegal' });
   services.activity.event(tx, {
     severity: 'error', code: 'disk.not-created', message: `The disk "${disk.name}" was not created: ${problem?.detail ?? state}.`,
@@ -153,23 +155,6 @@ function deleteTask(services: StorageServices): AnyTask {
       if (state === 'done') services.disks.remove(tx, disk);
       else services.disks.update(tx, disk, { state: 'illegal' });
     },
-  });
-}
-
-function purgeTask(services: StorageServices): AnyTask {
-  return defineTask<{ disk: string; domain: string; volumes: string[] }>({
-    kind: 'disk.purge', input: diskInput.extend({ domain: z.uuid(), volumes: z.array(z.uuid()) }), canCancel: false,
-    locks: ({ disk }) => [imageLock(disk)],
-    steps: [{
-      name: 'Delete what is no longer needed', timeoutMs: hour,
-      async do({ input }) {
-        const backend = services.domains.images(services.domains.require(input.domain));
-        const current = services.disks.find(input.disk)?.volumeId;
-        for (const volumeId of input.volumes) {
-          if (volumeId !== current) await attempt('The old content could not be deleted', () => backend.deleteVolume({ imageId: input.disk, volumeId }));
-        }
-      },
-    }],
   });
 }
 

@@ -369,8 +369,21 @@ disks('old volumes and received files go; only the new content stays', async ({ 
   for (const image of [qcow2Image(MiB), upTo(MiB)]) {
     await site.ended(await site.put('/disks/root/content', image, image.length > MiB ? isQcow2 : isRaw));
     await site.settled();
+    for (let tries = 0; tries < 100 && (await imageFolder(site, disk.id)).length > 1; tries++) await systemClock.sleep(20);
     assert.is((await imageFolder(site, disk.id)).length, 1);
   }
+});
+
+disks('volumes that nothing refers to are deleted at the next start', async ({ site }) => {
+  const disk = await makeDisk(site);
+  const folder = join(site.core.statePath, 'storage', await domainId(site, 'local'), 'images', disk.id);
+  const [current = ''] = await imageFolder(site, disk.id);
+  const left = '99999999-9999-4999-8999-999999999999';
+  for (const suffix of ['', '.meta', '.lease']) writeFileSync(join(folder, left + suffix), readFileSync(join(folder, current + suffix)));
+  const again = await site.restart();
+  for (let tries = 0; tries < 100 && (await imageFolder(again, disk.id)).length > 1; tries++) await systemClock.sleep(20);
+  assert.equal(await imageFolder(again, disk.id), [current]);
+  await again.close();
 });
 
 disks('the format must be declared, and the file be what was declared', async ({ site }) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { newId } from '../../appliance/core/id.ts';
-import { run, ToolError } from '../../appliance/core/run.ts';
+import { run, type ToolError } from '../../appliance/core/run.ts';
 import { MiB } from '../../appliance/core/units.ts';
 import { DomainFault } from '../../appliance/storage/backend.ts';
 import { createDiskSpace } from '../../appliance/storage/disk-space.ts';

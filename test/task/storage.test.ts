@@ -90,12 +90,12 @@ function beginImport(site: Site, isConverted: boolean): string {
 
 /** As `before`, the upload given up and the disk free again. */
 // biome-ignore lint/suspicious/noExplicitAny: plain data made by observe
-const withoutUpload = (before: any) => ({
+const withoutUpload = ({ before }: { before: any }) => ({
   ...before, isUploading: [null], reserved: [0, 0],
   disks: before.disks.map((disk: DiskRow) => ({ ...disk, state: 'ok' })),
 });
 // biome-ignore lint/suspicious/noExplicitAny: plain data made by observe
-const withState = (state: string) => (before: any) => ({ ...before, disks: before.disks.map((disk: DiskRow) => ({ ...disk, state })) });
+const withState = (state: string) => ({ before }: { before: any }) => ({ ...before, disks: before.disks.map((disk: DiskRow) => ({ ...disk, state })) });
 
 const cases: TaskCase<Site>[] = [
   {

@@ -1,6 +1,6 @@
 /** The storage slice alone on a simulated host, with its HTTP face; `restart` is `kill -9` and a new start on the same state. */
 import type { NewEvent } from '../../appliance/activity/events.ts';
-import { type Clock, systemClock } from '../../appliance/core/clock.ts';
+import type { Clock } from '../../appliance/core/clock.ts';
 import type { TaskProbe } from '../../appliance/core/task.ts';
 import type { TaskRow } from '../../appliance/core/task-rows.ts';
 import { createStorage, type Storage } from '../../appliance/storage/storage.ts';
@@ -70,11 +70,7 @@ async function live(core: TestCore, kept: Kept): Promise<StorageSite> {
   const stopping = new AbortController();
   const watching = core.reconcilers.start(stopping.signal);
   const door = openDoor(core, storage);
-  const isSeen = async () => {
-    const { items } = (await door.ask('GET', '/storage-domains')).body;
-    return items.length === 2 && items.every(({ status }: { status: string }) => status !== 'unknown');
-  };
-  while (!(await isSeen())) await systemClock.sleep(5);
+  await core.reconcilers.haveLooked();
   const ended = (answer: Answer) => core.tasks.ended(answer.body.id);
   return {
     core, storage, door, events, ended, disk: kept.disk, tool: kept.tool, uses: kept.uses, ask: door.ask,
