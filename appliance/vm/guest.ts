@@ -37,12 +37,11 @@ export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow)
 
 /** The XML to start `vm` with. Throws a Problem that names what is missing. */
 export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
-  const { rows, storage, hypervisor, host, statePath } = services;
+  const { rows, storage, host, statePath } = services;
   const paths = foldersOf(statePath, vm.id);
   if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
-  const { firmware } = await hypervisor.facts();
   // QEMU always brings a BIOS; UEFI is a package of its own.
-  if (vm.firmware === 'efi' && !firmware.includes('efi')) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  if (vm.firmware === 'efi' && !(await hasEfi(services))) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
   const spec: DomainSpec = {
     id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, bootOrder: vm.bootOrder, paths,
     accelerator: await host.accelerator(),
@@ -51,4 +50,10 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
     nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic)),
   };
   return domainXml(spec);
+}
+
+/** As told at the connection; asked anew only where it was missing then, for it may have been installed since. */
+async function hasEfi({ host, hypervisor }: VmServices): Promise<boolean> {
+  const known = host.hypervisorFacts()?.firmware.includes('efi') ?? false;
+  return known || (await hypervisor.facts()).firmware.includes('efi');
 }

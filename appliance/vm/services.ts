@@ -24,7 +24,7 @@ export interface VmServices extends Core {
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
   activity: Pick<Activity, 'event' | 'settle'>;
-  host: Pick<Host, 'accelerator'>;
+  host: Pick<Host, 'accelerator' | 'hypervisorFacts'>;
   network: Network;
   storage: Storage;
 }

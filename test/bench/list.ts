@@ -20,7 +20,7 @@ function listen(listener: Parameters<typeof createServer>[1]): Promise<{ port: n
 
 function fetchBytes(port: number, path: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    get({ host: '127.0.0.1', port, path, headers: { authorization: `Bearer ${token}` } }, (incoming) => {
+    get({ host: '127.0.0.1', port, path, agent: false, headers: { authorization: `Bearer ${token}` } }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => resolve(Buffer.concat(chunks)));
