@@ -28,7 +28,7 @@ export async function lookAt({ hypervisor }: Pick<VmServices, 'hypervisor'>, vmI
 }
 
 export const isNoDomain = (error: unknown) => error instanceof HypervisorError && error.kind === 'no-domain';
-const isDisconnected = (error: unknown) => error instanceof HypervisorError && error.kind === 'disconnected';
+export const isDisconnected = (error: unknown) => error instanceof HypervisorError && error.kind === 'disconnected';
 
 /**
  * Runs `work`, again from its start whenever libvirt goes away and has come back, until `signal` ends it. So a restart of

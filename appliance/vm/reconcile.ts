@@ -8,7 +8,7 @@
  * A domain that is not in our tables is somebody else's: it is counted and left alone.
  */
 import type { DomainFact, HypervisorEvent } from '../world.ts';
-import { lookAt } from './domain.ts';
+import { isDisconnected, lookAt } from './domain.ts';
 import { observerOrigin } from './facts.ts';
 import { startVm } from './power-operations.ts';
 import type { Vm } from './rows.ts';
@@ -105,10 +105,11 @@ function loseSight({ rows, facts, database }: VmServices): void {
 // ------------------------------------------------------------------------------------------------ looking
 
 async function observe(services: VmServices, round: Round): Promise<void> {
-  const { hypervisor, rows, facts } = services;
-  if (hypervisor.connection().state === 'disconnected') return loseSight(services);
+  const { rows, facts } = services;
   const candidates = rows.withState(seenAlive).map(({ id }) => ({ id, changedAt: facts.changedAt(id) }));
-  const domains = new Map((await hypervisor.domains()).map((domain) => [domain.uuid, domain]));
+  const found = await lookAround(services);
+  if (!found) return loseSight(services);
+  const domains = new Map(found.map((domain) => [domain.uuid, domain]));
   const hostStartedAt = await readHostStart(services);
   // What an event has told since is newer than what was just read.
   for (const { id, changedAt } of candidates) if (facts.changedAt(id) === changedAt) facts.observe(id, seenAs(services, domains.get(id), id, hostStartedAt));
@@ -124,6 +125,14 @@ async function observe(services: VmServices, round: Round): Promise<void> {
   }
 }
 
+/** All domains; waits for the first connection, and gives `undefined` when libvirt is away. */
+function lookAround({ hypervisor }: VmServices): Promise<DomainFact[] | undefined> {
+  return hypervisor.domains().catch((error: unknown) => {
+    if (isDisconnected(error)) return undefined;
+    throw error;
+  });
+}
+
 async function readHostStart({ machine, clock }: VmServices): Promise<number> {
   const { uptimeSeconds } = await machine.load();
   return clock.now() - uptimeSeconds * 1000;
@@ -131,8 +140,10 @@ async function readHostStart({ machine, clock }: VmServices): Promise<number> {
 
 function seenAs({ rows }: VmServices, domain: DomainFact | undefined, id: string, hostStartedAt: number): Seen {
   if (domain) return { domain };
-  const since = rows.find(id)?.fact.since ?? 0;
-  return { domain: null, ending: since < hostStartedAt ? 'host-restarted' : 'lost' };
+  const fact = rows.find(id)?.fact;
+  // When it was started, not since when it is in its state: that begins anew while libvirt is away.
+  const startedAt = fact?.startedAt ?? fact?.since ?? 0;
+  return { domain: null, ending: startedAt < hostStartedAt ? 'host-restarted' : 'lost' };
 }
 
 /** A domain that was started or changed while nobody watched is taken over with the devices that it has. */
