@@ -9,6 +9,7 @@
  * `open`, and by the verbs of `console-operations.ts`.
  */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { deadline } from '../core/clock.ts';
 import { Problem } from '../core/problem.ts';
 import { asRefusal, lookAt } from './domain.ts';
 import { foldersOf } from './guest.ts';
@@ -41,7 +42,7 @@ export interface Consoles {
   openRelay(vm: Vm): Promise<{ host: string; port: number }>;
 }
 
-type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'rows' | 'statePath' | 'clock' | 'log'>;
+type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log'>;
 
 export function createConsoles(services: ConsoleServices): Consoles {
   const hubs = new Map<string, SerialHub>();
@@ -77,7 +78,7 @@ export function createConsoles(services: ConsoleServices): Consoles {
       const running = await lookAt(services, vm.id).catch((error: unknown) => {
         throw asRefusal(error, 'The console cannot be reached');
       });
-      return relay(services, requireSocket(vm, running));
+      return relay(requireSocket(vm, running));
     },
   };
 }
@@ -126,7 +127,7 @@ function joinStreams(viewer: Viewer, socket: Socket, early: Early): void {
   });
 }
 
-async function relay({ clock }: ConsoleServices, socketPath: string): Promise<{ host: string; port: number }> {
+async function relay(socketPath: string): Promise<{ host: string; port: number }> {
   const host = '127.0.0.1';
   const server = createServer((outside) => {
     server.close();
@@ -140,7 +141,8 @@ async function relay({ clock }: ConsoleServices, socketPath: string): Promise<{ 
   server.maxConnections = 1;
   await listen(server, host);
   const { port } = server.address() as AddressInfo; // it listens on TCP
-  clock.sleep(ticketLifeMs).then(() => server.close(), () => {});
+  server.unref(); // a relay that nobody uses does not hold up the end of the service
+  deadline(ticketLifeMs).addEventListener('abort', () => server.close(), { once: true });
   return { host, port };
 }
 
