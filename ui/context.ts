@@ -16,6 +16,8 @@ export interface Ui extends Translator {
   asset(name: string): string;
   /** The path of the page being shown, such as `/vms/web-1`. */
   path: string;
+  /** Number in the change feed before anything was read for this page: later changes may not be in it. */
+  seq: number;
 }
 
 export const UiContext = createContext<Ui>({
@@ -25,6 +27,7 @@ export const UiContext = createContext<Ui>({
   can: () => true,
   asset: (name) => `/static/${name}`,
   path: '/',
+  seq: 0,
 });
 
 export const useUi = (): Ui => useContext(UiContext);

@@ -91,6 +91,7 @@ export function Shell({ title, live = [], fill, children }: ShellProps) {
 }
 
 function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill'] | undefined; children: Child }) {
+  const { seq } = useUi();
   // An empty address is the one in the address bar, with the filters that were set meanwhile.
   const refresh = live.length > 0
     ? {
@@ -99,7 +100,7 @@ function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill
       }
     : {};
   return (
-    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} {...refresh}>
+    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} data-seq={String(seq)} {...refresh}>
       {children}
     </main>
   );

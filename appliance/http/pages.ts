@@ -38,8 +38,9 @@ async function servePage(context: Context, page: AnyPage, options: PagesOptions)
     const needsSetup = options.needsSetup();
     if (page.frame !== 'bare' && who.actor.credential === '') return leadTo(context, needsSetup ? '/setup' : '/sign-in');
     if (page.offers) requirePermission({ record: page.offers }, call);
+    const ui = requests.uiOf(context);
     const data = await page.load(pageCall(call, needsSetup, options), { params: context.req.param() as Record<string, string>, query: context.req.query() });
-    return html(await renderPage(page, data, requests.uiOf(context)));
+    return html(await renderPage(page, data, ui));
   } catch (error) {
     const problem = asProblem(error);
     requests.report(context, problem, error);

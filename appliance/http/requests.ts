@@ -72,6 +72,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
         can: (permission) => actor.permissions.has(permission),
         asset: assets.address,
         path: context.req.path,
+        seq: core.journal.latest(),
       };
     },
     report(context, problem, thrown) {

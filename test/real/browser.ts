@@ -5,7 +5,7 @@
  * Called by the browser tests and benches. The browser ends with the process that opened it.
  */
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { silentLog } from '../../appliance/core/log.ts';
 import { serve } from '../../appliance/server.ts';
@@ -37,18 +37,19 @@ export async function openVisitor(browser: Browser, url: string, options: Browse
   context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(`script: ${error.stack ?? error.message}`));
+  const note = (fault: string) => void faults.push(`${new URL(page.url()).pathname}: ${fault}`);
+  page.on('pageerror', (error) => note(`script: ${error.stack ?? error.message}`));
   page.on('console', (message) => {
     // What the server refused is told by the answer itself, below.
-    if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) faults.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !/^Failed to load resource/.test(message.text())) note(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
     const { protocol, origin } = new URL(request.url());
-    if (protocol !== 'blob:' && protocol !== 'data:' && origin !== url) faults.push(`foreign: ${request.url()}`);
+    if (protocol !== 'blob:' && protocol !== 'data:' && origin !== url) note(`foreign: ${request.url()}`);
   });
   page.on('response', (response) => {
     const isOurs = response.request().method() === 'GET' ? response.status() >= 400 : response.status() >= 500;
-    if (isOurs) faults.push(`${response.status()}: ${response.request().method()} ${response.url()}`);
+    if (isOurs) note(`${response.status()}: ${response.request().method()} ${response.url()}`);
   });
   return {
     context, page, faults,
@@ -123,4 +124,44 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+// ------------------------------------------------------------------------------------------------ a line that can break
+
+export interface Line {
+  url: string;
+  /** Breaks every connection; new ones are refused until `mend`. */
+  cut(): void;
+  mend(): void;
+  close(): void;
+}
+
+/** Another address of a site, over a line that a test can cut. */
+export async function openLine(site: string): Promise<Line> {
+  const sockets = new Set<Socket>();
+  let isCut = false;
+  const server = createServer((outer) => {
+    if (isCut) return outer.destroy();
+    const inner = connect(Number(new URL(site).port), '127.0.0.1');
+    for (const [from, to] of [[outer, inner], [inner, outer]] as const) {
+      sockets.add(from);
+      from.pipe(to);
+      from.on('error', () => to.destroy());
+      from.on('close', () => { to.destroy(); sockets.delete(from); });
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const cut = () => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, // a TCP server has one
+    cut,
+    mend: () => { isCut = false; },
+    close: () => {
+      cut();
+      server.close();
+    },
+  };
 }

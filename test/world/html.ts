@@ -14,7 +14,7 @@ const entities: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"'
 const token = /<!doctype html>|<\/([\w-]+)>|<([\w-]+)((?:\s+[^\s"'<>/=]+(?:="[^"]*")?)*)\s*(\/?)>|([^<]+)/gy;
 const attribute = /([^\s"'<>/=]+)(?:="([^"]*)")?/g;
 
-function unescape(text: string): string {
+function decode(text: string): string {
   return text.replace(/&(#?\w+);/g, (all, name: string) => entities[name] ?? all);
 }
 
@@ -24,7 +24,7 @@ export function parseHtml(text: string): HtmlElement {
   let position = 0;
   for (const [all, closing, name, attributes = '', slash, words] of text.matchAll(token)) {
     position += all.length;
-    if (words !== undefined) open.children.push(unescape(words));
+    if (words !== undefined) open.children.push(decode(words));
     else if (closing !== undefined) {
       if (closing !== open.name || !open.parent) throw new Error(`</${closing}> closes <${open.name}>: ${text.slice(Math.max(0, position - 300), position)}`);
       open = open.parent;
@@ -40,7 +40,7 @@ export function parseHtml(text: string): HtmlElement {
 }
 
 function readAttributes(text: string): Record<string, string> {
-  return Object.fromEntries([...text.matchAll(attribute)].map(([, name = '', value = '']) => [name, unescape(value)]));
+  return Object.fromEntries([...text.matchAll(attribute)].map(([, name = '', value = '']) => [name, decode(value)]));
 }
 
 /** Every element below in the order of the text, templates included. */

@@ -5,8 +5,12 @@
  * Of all open tabs one holds the connection (a web lock decides) and passes changes on, because a browser allows only six
  * connections to one host. The first change after a quiet time is told at once, further ones at most every 400 ms,
  * and a hidden tab waits until it is seen. `html[data-live]` is `live` or `lost`.
+ *
+ * Nothing is missed between a page and the feed: `#page` carries the number in the feed that it was read at (`data-seq`). The
+ * connection begins there, and a page that proves older than a change that was heard meanwhile fetches itself again.
  */
-type Message = { kinds: string[] } | { state: 'live' | 'lost' } | { ask: true };
+type Change = [kind: string, seq: number];
+type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true };
 
 const allKinds = ['vm', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'token'];
 const quietMs = 15;
@@ -15,6 +19,8 @@ const graceMs = 2_500;
 const retryMs = 2_000;
 
 const channel = new BroadcastChannel('bothy-live');
+/** The newest change of each kind that was heard, by its number in the feed. */
+const heard = new Map<string, number>();
 const waiting = new Set<string>();
 let timer: number | undefined;
 let toldAt = 0;
@@ -23,14 +29,31 @@ let isLeader = false;
 let state: 'live' | 'lost' = 'lost';
 
 function receive(message: Message): void {
-  if ('kinds' in message) {
-    for (const kind of message.kinds) waiting.add(kind);
+  if ('changes' in message) {
+    for (const [kind, seq] of message.changes) {
+      heard.set(kind, Math.max(seq, heard.get(kind) ?? 0));
+      waiting.add(kind);
+    }
     schedule();
   } else if ('state' in message) {
     show(message.state);
   } else if (isLeader) {
     channel.postMessage({ state } satisfies Message);
+    channel.postMessage({ changes: [...heard] } satisfies Message);
   }
+}
+
+const pageSeq = (): number => Number(document.querySelector<HTMLElement>('#page')?.dataset['seq'] ?? 0);
+
+let compared: { page: Element | null; seq: number } | undefined;
+
+/** Tells, once for each page that came, the kinds that have changed since it was read. */
+function compare(): void {
+  const [page, seq] = [document.querySelector('#page'), pageSeq()];
+  if (compared?.page === page && compared.seq === seq) return;
+  compared = { page, seq };
+  for (const [kind, last] of heard) if (last > seq) waiting.add(kind);
+  schedule();
 }
 
 function share(message: Message): void {
@@ -59,28 +82,28 @@ function show(next: 'live' | 'lost'): void {
   else lostTimer = window.setTimeout(() => { document.documentElement.dataset['live'] = 'lost'; }, graceMs);
 }
 
-function connect(isAgain: boolean): void {
-  const source = new EventSource('/api/v1/changes');
-  let isLate = isAgain;
-  source.addEventListener('open', () => {
-    share({ state: 'live' });
-    if (isLate) share({ kinds: allKinds });
-    isLate = false;
-  });
+function connect(since: number): void {
+  const source = new EventSource(`/api/v1/changes?since=${since}`);
+  let last = since;
+  source.addEventListener('open', () => share({ state: 'live' }));
   source.addEventListener('change', (event) => {
-    const { kind } = JSON.parse(event.data) as { kind: string }; // written by the appliance
-    share({ kinds: [kind] });
+    const { kind, seq } = JSON.parse(event.data) as { kind: string; seq: number }; // written by the appliance
+    last = seq;
+    share({ changes: [[kind, seq]] });
   });
-  source.addEventListener('resync', () => share({ kinds: allKinds }));
+  source.addEventListener('resync', ({ lastEventId }) => {
+    last = Number(lastEventId);
+    share({ changes: allKinds.map((kind) => [kind, last]) });
+  });
   source.addEventListener('error', () => {
     if (state === 'live') share({ state: 'lost' });
-    if (source.readyState === EventSource.CLOSED) window.setTimeout(() => connect(true), retryMs);
+    if (source.readyState === EventSource.CLOSED) window.setTimeout(() => connect(last), retryMs);
   });
 }
 
 function lead(): Promise<never> {
   isLeader = true;
-  connect(false);
+  connect(Math.max(pageSeq(), ...heard.values()));
   // Held until this tab goes away; then the next one leads.
   return new Promise<never>(() => {});
 }
@@ -88,6 +111,7 @@ function lead(): Promise<never> {
 channel.addEventListener('message', (event) => receive(event.data as Message)); // only this script posts here
 channel.postMessage({ ask: true } satisfies Message);
 document.addEventListener('visibilitychange', schedule);
+document.addEventListener('htmx:after:swap', compare);
 if ('locks' in navigator) void navigator.locks.request('bothy-live', lead);
 else void lead();
 
