@@ -34,8 +34,8 @@ export const vmCreate = write<VmServices>()({
     if (config.cdrom !== null) services.storage.isoPath(config.cdrom);
     const id = services.rows.insert(tx, config, (vmId) => {
       const vm = { id: vmId, name: config.name };
-      disks.forEach((disk, index) => addDisk(services, tx, vm, disk, `disks.${index}`));
-      nics.forEach((nic, index) => addNic(services, tx, vm, nic, `nics.${index}`));
+      for (const [index, disk] of disks.entries()) addDisk(services, tx, vm, disk, `disks.${index}`);
+      for (const [index, nic] of nics.entries()) addNic(services, tx, vm, nic, `nics.${index}`);
     });
     return answerOf(services, services.rows.require(id));
   },

@@ -45,30 +45,32 @@ interface Round {
 // ------------------------------------------------------------------------------------------------ events
 
 function onEvent(services: VmServices, event: HypervisorEvent): void {
-  const { facts, reconcilers, rows, database, seenDevices } = services;
+  const { facts, rows, database, reconcilers, seenDevices } = services;
   switch (event.type) {
-    case 'lifecycle': {
-      const seen = seenIn(event);
-      if (!seen) return;
-      if (!seen.domain) seenDevices.delete(event.uuid);
-      const after = facts.observe(event.uuid, seen);
-      if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
-      return;
-    }
+    case 'lifecycle':
+      onLifecycle(services, event);
+      break;
     case 'agent':
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
-      return;
+      break;
     case 'device-removed':
       seenDevices.delete(event.uuid);
-      return reconcilers.wake('vm.observe');
+      reconcilers.wake('vm.observe');
+      break;
     case 'connection':
-      if (event.state === 'disconnected') return loseSight(services);
-      seenDevices.clear();
-      return reconcilers.wake('vm.observe');
     case 'resync':
+      if (event.type === 'connection' && event.state === 'disconnected') loseSight(services);
       seenDevices.clear();
-      return reconcilers.wake('vm.observe');
+      reconcilers.wake('vm.observe');
   }
+}
+
+function onLifecycle({ facts, reconcilers, seenDevices }: VmServices, event: Lifecycle): void {
+  const seen = seenIn(event);
+  if (!seen) return;
+  if (!seen.domain) seenDevices.delete(event.uuid);
+  const after = facts.observe(event.uuid, seen);
+  if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
 }
 
 type Lifecycle = Extract<HypervisorEvent, { type: 'lifecycle' }>;

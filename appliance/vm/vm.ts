@@ -40,7 +40,7 @@ export function createVm(deps: VmDeps): Vms {
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock });
-  const consoles = createConsoles({ ...deps, hypervisor, rows, tickets });
+  const consoles = createConsoles({ ...deps, hypervisor, tickets });
   const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);

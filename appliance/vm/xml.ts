@@ -22,11 +22,11 @@ export function element(name: string, attributes: Record<string, Value> = {}, ..
 
 /** Text with one element a line, as people read it; text is never mixed with added blanks. */
 export function printXml(tree: Element, indent = ''): string {
-  const attributes = Object.entries(tree.attributes).map(([key, value]) => ` ${key}="${escape(value)}"`).join('');
+  const attributes = Object.entries(tree.attributes).map(([key, value]) => ` ${key}="${encode(value)}"`).join('');
   const open = `${indent}<${tree.name}${attributes}`;
   if (tree.children.length === 0) return `${open}/>`;
   if (tree.children.some((child) => typeof child === 'string')) {
-    const inside = tree.children.map((child) => (typeof child === 'string' ? escape(child) : printXml(child))).join('');
+    const inside = tree.children.map((child) => (typeof child === 'string' ? encode(child) : printXml(child))).join('');
     return `${open}>${inside}</${tree.name}>`;
   }
   const inside = tree.children.map((child) => (typeof child === 'string' ? '' : printXml(child, `${indent}  `))).join('\n');
@@ -37,14 +37,14 @@ export function printXml(tree: Element, indent = ''): string {
 const forbidden = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u;
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;', '\t': '&#9;', '\n': '&#10;', '\r': '&#13;' };
 
-function escape(text: string): string {
+function encode(text: string): string {
   if (forbidden.test(text)) throw new Error('a text holds a character that XML cannot hold');
   return text.replace(/[&<>"'\t\n\r]/g, (character) => entities[character] ?? '');
 }
 
 const names: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
-function unescape(text: string): string {
+function decode(text: string): string {
   return text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (all, hex?: string, decimal?: string, name?: string) => {
     if (hex) return String.fromCodePoint(Number.parseInt(hex, 16));
     if (decimal) return String.fromCodePoint(Number(decimal));
@@ -73,7 +73,7 @@ export function parseXml(text: string): Element {
       parent.children.push(child);
       if (!isEmpty) open.push(child);
     } else if (words !== undefined && words.trim() !== '') {
-      parent.children.push(unescape(words));
+      parent.children.push(decode(words));
     }
   }
   const [first] = root.children;
@@ -87,7 +87,7 @@ function* tokens(text: string): Generator<RegExpExecArray> {
 }
 
 function readAttributes(text: string): Record<string, string> {
-  return Object.fromEntries([...text.matchAll(attribute)].map(([, key = '', double, single]) => [key, unescape(double ?? single ?? '')]));
+  return Object.fromEntries([...text.matchAll(attribute)].map(([, key = '', double, single]) => [key, decode(double ?? single ?? '')]));
 }
 
 /** The elements at a path of names below `tree`, such as `findAll(domain, 'devices', 'disk')`. */

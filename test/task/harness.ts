@@ -51,9 +51,7 @@ type Meet = (point: Point, index: number) => 'pass' | 'cut' | 'fail';
 
 const nameOf = ({ step, when }: Point) => `${when} "${step}"`;
 
-interface Uvu {
-  (name: string, run: () => Promise<void>): void;
-}
+type Uvu = (name: string, run: () => Promise<void>) => void;
 
 /** Registers the cases of one task with uvu. */
 export function checkTask<S>(test: Uvu, task: TaskCase<S>): void {
