@@ -12,8 +12,6 @@ import { Problem } from '../core/problem.ts';
 import { KiB, MiB } from '../core/units.ts';
 import { headerBytes } from './image-header.ts';
 
-/** How often what was received is brought to the disk. */
-const syncEveryBytes = 64 * MiB;
 const silentAfterMs = 5_000;
 
 export interface Intake {
@@ -29,8 +27,10 @@ export interface Intake {
   isSparse: boolean;
   /** Looks at the first bytes as soon as they are there; throws to refuse them. */
   checkHead(head: Uint8Array): void;
-  /** So much of the file is safe now; throws to stop. */
-  onSafe(receivedBytes: number): Promise<void> | void;
+  /** So much of the file is safe now. */
+  onSafe(receivedBytes: number): void;
+  /** How much more may come until this is asked again; rejects to stop. */
+  allowance(): Promise<number>;
 }
 
 export interface Receiver {
@@ -134,8 +134,9 @@ async function pump(body: ReadableStream<Uint8Array> | null, file: FileHandle, {
   const reader = body?.getReader();
   const onAbort = () => void reader?.cancel(signal.reason).catch(() => {});
   signal.addEventListener('abort', onAbort, { once: true });
-  let [isChecked, syncedBytes] = [intake.startBytes >= headerBytes, intake.startBytes];
+  let isChecked = intake.startBytes >= headerBytes;
   try {
+    let syncAtBytes = intake.startBytes + (await intake.allowance());
     for (;;) {
       const { value: chunk, done } = (await reader?.read()) ?? { done: true, value: undefined };
       signal.throwIfAborted();
@@ -150,10 +151,10 @@ async function pump(body: ReadableStream<Uint8Array> | null, file: FileHandle, {
         intake.checkHead(await readHead(file, live.receivedBytes));
         isChecked = true;
       }
-      if (live.receivedBytes - syncedBytes >= syncEveryBytes) {
+      if (live.receivedBytes >= syncAtBytes) {
         await file.datasync();
-        await intake.onSafe(live.receivedBytes);
-        syncedBytes = live.receivedBytes;
+        intake.onSafe(live.receivedBytes);
+        syncAtBytes = live.receivedBytes + (await intake.allowance());
       }
     }
   } finally {
@@ -180,7 +181,7 @@ async function settle(file: FileHandle, { onSafe }: Intake, receivedBytes: numbe
   try {
     if ((await file.stat()).size < receivedBytes) await file.truncate(receivedBytes);
     await file.datasync();
-    await onSafe(receivedBytes);
+    onSafe(receivedBytes);
   } finally {
     await file.close();
   }

@@ -10,12 +10,12 @@
 import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import type { Reconciler } from '../core/reconciler.ts';
-import { formatBytes, GiB, MiB } from '../core/units.ts';
+import { formatBytes, MiB } from '../core/units.ts';
 import { createFileDomain, findFileDomains } from './file-domain.ts';
 import { type DiskRow, volumeOf } from './disks.ts';
 import type { DomainFact, DomainRow } from './domains.ts';
 import { deleteLeftovers, deleteOldExports } from './leftovers.ts';
-import { type SpaceState, spaceState } from './rules.ts';
+import { defaultCriticalBytes, type SpaceState, spaceState } from './rules.ts';
 import type { StorageServices } from './services.ts';
 
 const origin = { actor: 'system', operation: 'storage.watch' };
@@ -52,7 +52,9 @@ async function makeFirstDomains({ database, domains, clock }: StorageServices): 
   for (const [name, kind] of [['local', 'data'], ['isos', 'iso']] as const) {
     const id = found.find(({ domain }) => domain?.class === kind)?.id ?? newId<'storage-domain'>();
     await createFileDomain(folder, { id, class: kind, description: name, remotePath: folder });
-    rows.push({ id, name, description: '', kind, type: 'local', folder: localFolder, lowSpacePercent: 10, criticalSpaceBytes: GiB, generation: 1, createdAt: clock.now() });
+    const row = { id, name, description: '', kind, type: 'local', folder: localFolder, lowSpacePercent: 10, criticalSpaceBytes: 0, generation: 1, createdAt: clock.now() } as const;
+    const { totalBytes } = await domains.requireActive(row).capacity();
+    rows.push({ ...row, criticalSpaceBytes: defaultCriticalBytes(totalBytes) });
   }
   database.write(origin, (tx) => {
     for (const row of rows) domains.insert(tx, row);

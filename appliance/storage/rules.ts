@@ -4,7 +4,7 @@
  *   disk:  creating -> ok <-> locked (a resize, an upload, an import, a deletion is under way) -> gone
  *             \-> illegal (it could not be made and something still refers to it; delete it)
  */
-import { MiB } from '../core/units.ts';
+import { GiB, MiB } from '../core/units.ts';
 
 export type DiskState = 'creating' | 'ok' | 'locked' | 'illegal';
 
@@ -50,6 +50,11 @@ export function spaceState(space: { totalBytes: number; freeBytes: number }, lim
   const isBelow = (limitBytes: number, isThere: boolean) => space.freeBytes < limitBytes + (isThere ? slackBytes : 0);
   if (isBelow(limits.criticalSpaceBytes, before === 'critical')) return 'critical';
   return isBelow((space.totalBytes * limits.lowSpacePercent) / 100, before !== 'ok') ? 'low' : 'ok';
+}
+
+/** 1 GiB, or a twentieth of a file system that is smaller than 20 GiB. */
+export function defaultCriticalBytes(totalBytes: number): number {
+  return Math.min(GiB, Math.floor(totalBytes / 20 / MiB) * MiB);
 }
 
 /** Room that a new volume takes at once. Tables of a preallocated cow volume take 1/8192 of its size and some clusters more. */

@@ -13,7 +13,7 @@ import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import type { Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
-import { formatBytes } from '../core/units.ts';
+import { formatBytes, MiB } from '../core/units.ts';
 import type { DomainRow } from './domains.ts';
 import type { HeaderCheck } from './image-header.ts';
 import { type Connection, readHead } from './receiver.ts';
@@ -150,20 +150,22 @@ async function take(services: StorageServices, connection: Connection, { kind, r
     target: kind.target, uploadId: upload.id, path: kind.path(upload), startBytes: upload.receivedBytes,
     totalBytes: range?.endBytes ?? upload.totalBytes ?? undefined, limitBytes: kind.limitBytes, isSparse: kind.isSparse,
     checkHead: (head) => requireOk(kind.check(head, upload.totalBytes ?? undefined)),
-    onSafe: async (safeBytes) => {
-      save(safeBytes, upload.totalBytes);
-      await requireSpaceLeft(services, kind.domain);
-    },
+    onSafe: (safeBytes) => save(safeBytes, upload.totalBytes),
+    allowance: () => allowance(services, kind.domain),
   });
   const isAll = range === undefined ? upload.totalBytes === null || receivedBytes === upload.totalBytes : receivedBytes === upload.totalBytes;
   if (isAll && upload.totalBytes === null) save(receivedBytes, receivedBytes);
   return isAll;
 }
 
-/** Stops an upload of unknown size, or beside other writers, before the domain is full. */
-async function requireSpaceLeft(services: StorageServices, domain: DomainRow): Promise<void> {
+/** How often what was received is brought to the disk and written down. */
+const syncEveryBytes = 64 * MiB;
+
+/** How much may come until the next look; stops an upload of unknown size, or beside other writers, before the domain is full. */
+async function allowance(services: StorageServices, domain: DomainRow): Promise<number> {
   const { freeBytes } = await services.domains.requireActive(domain).capacity();
-  if (freeBytes > 0 && freeBytes >= domain.criticalSpaceBytes) return;
+  const roomBytes = freeBytes - domain.criticalSpaceBytes;
+  if (roomBytes > 0) return Math.min(syncEveryBytes, Math.max(MiB, roomBytes / 2));
   throw new Problem('insufficient-storage', `The storage domain "${domain.name}" is nearly full. What has arrived is kept: make room, then go on with the upload.`);
 }
 

@@ -31,9 +31,12 @@ interface Context extends Service {
 
 const test = suite<Context>('storage over HTTP');
 
-async function start(state: string): Promise<Service> {
-  const program = fileURLToPath(new URL('./storage-service.js', import.meta.url));
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, program, state], { stdio: ['ignore', 'pipe', 'inherit'] });
+/** With `sizeBytes` the state lies on a file system of its own, that small, which only the service sees. */
+async function start(state: string, sizeBytes?: number): Promise<Service> {
+  const program = [process.execPath, fileURLToPath(new URL('./storage-service.js', import.meta.url)), state];
+  const mount = 'mkdir -p "$1" && mount -t tmpfs -o "size=$2" tmpfs "$1" && shift 2 && exec "$@"';
+  const argv = sizeBytes === undefined ? program : ['unshare', '--mount', 'sh', '-c', mount, 'sh', state, String(sizeBytes), ...program];
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [url] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
   const service = { process: child, url };
   while ((await get(service, '/storage-domains')).items.length < 2) await systemClock.sleep(20);
@@ -192,6 +195,38 @@ test('a vmdk that QEMU cannot read to its end fails the import with advice', asy
   assert.is(task.state, 'failed');
   assert.match(task.problem?.detail ?? '', 'qemu-img cannot read it. It is probably damaged or cut off');
   assert.is((await get(context, '/disks/root')).state, 'ok');
+});
+
+test('a full file system stops an upload with figures, keeps what arrived, and is free again when it is cancelled', async (context) => {
+  await kill(context);
+  Object.assign(context, await start(context.state, 300 * MiB));
+  const { url, folder } = context;
+  await makeDisk(context, { sizeBytes: 1024 * MiB, format: 'raw' });
+  const tooLarge = join(folder, 'large');
+  await randomFile(tooLarge, 400 * MiB);
+  const isRaw = ['-H', 'x-image-format: raw'];
+  assert.match(JSON.parse(await curl('-T', tooLarge, ...isRaw, `${url}/disks/root/content`)).detail, 'This needs 400 MiB, but the storage domain "local" has room for');
+  // Its size not told: it has to find out on the way.
+  const problem = JSON.parse(await curl('-H', 'transfer-encoding: chunked', '-T', tooLarge, ...isRaw, `${url}/disks/root/content`));
+  assert.equal([problem.type, problem.status], ['insufficient-storage', 507]);
+  assert.ok((await get(context, '/disks/root/upload')).receivedBytes >= 128 * MiB);
+  assert.is((await get(context, '/storage-domains/local')).status, 'active');
+  await done(context, await curl('-X', 'DELETE', `${url}/disks/root/upload`));
+  assert.is((await get(context, '/disks/root')).state, 'ok');
+});
+
+test('an image that would not fit when it is unpacked is refused before it is', async (context) => {
+  await kill(context);
+  Object.assign(context, await start(context.state, 300 * MiB));
+  const { url, folder } = context;
+  const [raw, image] = [join(folder, 'raw'), join(folder, 'image')];
+  await writeFile(raw, Buffer.alloc(400 * MiB, 'compresses well '));
+  await run(['qemu-img', 'convert', '-c', '-f', 'raw', '-O', 'qcow2', raw, image], { timeoutMs: 60_000 });
+  await makeDisk(context, { sizeBytes: 400 * MiB, format: 'raw' });
+  const task = await ended(context, await curl('-T', image, '-H', 'x-image-format: qcow2', `${url}/disks/root/content`));
+  assert.is(task.state, 'failed');
+  assert.match(task.problem?.detail ?? '', /This needs 400(\.\d)? MiB, but the storage domain "local" has room for/);
+  assert.is((await get(context, '/storage-domains/local')).reservedBytes, 0);
 });
 
 test('an ISO file goes up as the README says', async (context) => {
