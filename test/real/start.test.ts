@@ -29,7 +29,7 @@ test('starts libvirt and the service, opens the way to the disks, and prints add
   const service = host.spawn(['npm', 'start'], { cwd: folder, env });
   await service.line(/^Bothy .* is ready: http:\/\/127\.0\.0\.1:8080/, 120_000);
   await service.line(/^Set-up code: \S+/);
-  assert.match(service.output(), /starting virtlogd[^]*starting libvirtd/);
+  assert.match(service.output(), /starting virtlogd[\s\S]*starting libvirtd/);
   assert.match(service.output(), /letting libvirt-qemu pass through \/srv\/private,/);
   await host.must(['setpriv', '--reuid=libvirt-qemu', '--clear-groups', 'test', '-x', '/srv/private/state/..']);
   assert.is((await host.fetch('/healthz')).status, 200);

@@ -6,9 +6,10 @@
  * came back has another start time. Called by rack-host.ts.
  */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** A disk, where /tmp may be memory. */
+const FOLDER = '/var/tmp';
 const PREFIX = 'bothy-rack-';
 let count = 0;
 
@@ -19,17 +20,17 @@ export interface Place {
 
 export function makePlace(): Place {
   const name = `${PREFIX}${process.pid}-${startOf(process.pid)}-${++count}`;
-  const scratch = join(tmpdir(), name);
+  const scratch = join(FOLDER, name);
   mkdirSync(scratch, { mode: 0o755 });
   return { name, scratch };
 }
 
 /** Removes what hosts of processes that no longer exist left behind. */
 export function sweepStalePlaces(): void {
-  for (const name of readdirSync(tmpdir())) {
+  for (const name of readdirSync(FOLDER)) {
     const [, pid, start] = /^bothy-rack-(\d+)-(\d+)-\d+$/.exec(name) ?? [];
     if (pid === undefined || startOf(Number(pid)) === start) continue;
-    removePlace({ name, scratch: join(tmpdir(), name) });
+    removePlace({ name, scratch: join(FOLDER, name) });
   }
 }
 
