@@ -44,7 +44,7 @@ export function isLoopback(host: string): boolean {
 export async function serve(options: ServerOptions, signal: AbortSignal, onListening: (url: string) => void): Promise<void> {
   const { config } = options;
   const isPlain = isLoopback(config.listen.host);
-  const web = await listenWeb(options, isPlain);
+  const web = await listenWeb(options, isPlain, signal);
   const local = await listenLocal(options);
   onListening(urlOf(config, isPlain));
   await new Promise<void>((resolve) => {
@@ -59,11 +59,11 @@ function urlOf({ listen: { host, port } }: Config, isPlain: boolean): string {
   return `${isPlain ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function listenWeb({ config, network, openConsole, log }: ServerOptions, isPlain: boolean): Promise<Server> {
+async function listenWeb({ config, network, openConsole, log }: ServerOptions, isPlain: boolean, signal: AbortSignal): Promise<Server> {
   const listener = getRequestListener(network.fetch);
   const server = isPlain ? createPlain(listener) : createSecure(await loadCertificate(config.statePath, config.listen.host), listener);
   server.requestTimeout = 0; // an upload may take hours; the headers still have their own deadline
-  server.on('upgrade', consoleUpgrade(openConsole, log));
+  server.on('upgrade', consoleUpgrade({ openConsole, log, signal }));
   await listen(server, () => server.listen(config.listen.port, config.listen.host));
   return server;
 }
@@ -73,8 +73,11 @@ async function listenLocal({ config, local }: ServerOptions): Promise<Server> {
   mkdirSync(dirname(path), { recursive: true });
   if (existsSync(path)) rmSync(path);
   const server = createPlain(getRequestListener(local.fetch));
-  const before = process.umask(0o177);
-  await listen(server, () => server.listen(path)).finally(() => process.umask(before));
+  await listen(server, () => {
+    const before = process.umask(0o177); // for all threads, so only while `listen` makes the socket, which it does at once
+    server.listen(path);
+    process.umask(before);
+  });
   chmodSync(path, 0o600);
   return server;
 }
@@ -94,25 +97,30 @@ function close(server: Server): Promise<void> {
   });
 }
 
-/** A page can only open consoles of the appliance that served it, and only with a ticket. */
-function consoleUpgrade(openConsole: OpenConsole, log: Log) {
+/**
+ * A page can only open consoles of the appliance that served it, and only with a ticket. The server lets go of a socket that
+ * asks for an upgrade: its errors and its end are our business, also of one that is refused.
+ */
+function consoleUpgrade({ openConsole, log, signal }: Pick<ServerOptions, 'openConsole' | 'log'> & { signal: AbortSignal }) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4 * 1024 * 1024, handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false) });
+  const endAll = () => { for (const client of sockets.clients) client.terminate(); };
+  signal.addEventListener('abort', endAll, { once: true });
   return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const url = new URL(request.url ?? '/', 'http://localhost');
-    const isOwn = request.headers.origin === undefined || safeHost(request.headers.origin) === request.headers.host;
-    const attach = isOwn && url.pathname.startsWith('/console/') ? openConsole(url.searchParams.get('ticket') ?? '') : undefined;
+    socket.on('error', (error) => log.debug('a console connection broke', { error }));
+    const url = parseUrl(request.url ?? '/', 'http://localhost');
+    const isOwn = request.headers.origin === undefined || parseUrl(request.headers.origin)?.host === request.headers.host;
+    const attach = isOwn && url?.pathname.startsWith('/console/') ? openConsole(url.searchParams.get('ticket') ?? '') : undefined;
     if (!attach) {
-      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+      socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy());
       return;
     }
-    socket.on('error', (error) => log.debug('a console connection broke', { error }));
     sockets.handleUpgrade(request, socket, head, (webSocket) => attach(viewerOf(webSocket)));
   };
 }
 
-function safeHost(origin: string): string | undefined {
+function parseUrl(text: string, base?: string): URL | undefined {
   try {
-    return new URL(origin).host;
+    return new URL(text, base);
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
+import { connect as connectSocket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Hono } from 'hono';
@@ -99,6 +100,37 @@ test('a console opens with a ticket, once, and only from our own pages', async (
   await connect('/console/vm?ticket=good').then(() => assert.unreachable(), (error) => assert.match(error.message, /403/));
   socket.terminate();
   await server.stop();
+});
+
+test('a stranger who asks for an upgrade with nonsense, or hangs up, does no harm', async () => {
+  const server = await listen('127.0.0.1', 18_474);
+  const headers = 'host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+  for (const target of ['//', 'http://[', '/console/vm']) {
+    const socket = connectSocket(18_474, '127.0.0.1');
+    const isClosed = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (data) => { text += data; });
+      socket.on('close', () => resolve(text));
+    });
+    socket.write(`GET ${target} HTTP/1.1\r\n${headers}`);
+    assert.match(await isClosed, /^HTTP\/1.1 403 /, target);
+  }
+  for (let tries = 0; tries < 20; tries++) {
+    const socket = connectSocket(18_474, '127.0.0.1');
+    await new Promise((resolve) => socket.write(`GET /console/vm HTTP/1.1\r\n${headers}`, resolve));
+    await new Promise((resolve) => socket.once('close', resolve).resetAndDestroy());
+  }
+  assert.is(await get(plainRequest, { host: '127.0.0.1', port: 18_474 }), 'network');
+  await server.stop();
+});
+
+test('it stops although a console is open', async () => {
+  const server = await listen('127.0.0.1', 18_473);
+  const socket = await connect('/console/vm?ticket=good');
+  const isClosed = new Promise((resolve) => socket.once('close', resolve));
+  const viewerLeft = new Promise<void>((resolve) => server.viewers[0]?.onClose(resolve));
+  await server.stop();
+  await Promise.all([isClosed, viewerLeft]);
 });
 
 test('wrong settings are told by name', () => {
