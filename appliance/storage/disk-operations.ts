@@ -16,15 +16,20 @@ import { shownUse } from './users.ts';
 
 type Shown = z.input<typeof DiskOutput>;
 
-function showDisk({ users, domains }: StorageServices, disk: DiskRow, occupied: Map<string, number>): Shown {
-  const { id, name, description, domainId, format, allocation, sizeBytes, state, generation, createdAt } = disk;
-  return {
-    id, name, description, domain: domains.require(domainId).name, format, allocation, sizeBytes,
+function showDisks({ users, domains, disks }: StorageServices, rows: DiskRow[]): Shown[] {
+  const occupied = disks.occupied(rows.map(({ id }) => id));
+  const names = new Map(domains.list().map(({ id, name }) => [id, name]));
+  return rows.map(({ id, name, description, domainId, format, allocation, sizeBytes, state, generation, createdAt }) => ({
+    id, name, description, domain: names.get(domainId) ?? '', format, allocation, sizeBytes,
     occupiedBytes: occupied.get(id) ?? null, state, usedBy: users.find('disk', id).map(shownUse), generation, createdAt,
-  };
+  }));
 }
 
-const showOne = (services: StorageServices, disk: DiskRow) => showDisk(services, disk, services.disks.occupied([disk.id]));
+function showOne(services: StorageServices, disk: DiskRow): Shown {
+  const [shown] = showDisks(services, [disk]);
+  if (!shown) throw new Error('one row gives one answer');
+  return shown;
+}
 const generation = ({ disks }: StorageServices, { disk }: { disk: string }) => disks.require(disk).generation;
 
 export const diskList = read<StorageServices>()({
@@ -33,8 +38,7 @@ export const diskList = read<StorageServices>()({
   input: ListInput, output: DiskPage,
   run(services, _call, { limit, after }) {
     const { rows, next } = pageOf(services.disks.list(after, limit + 1), limit);
-    const occupied = services.disks.occupied(rows.map(({ id }) => id));
-    return { items: rows.map((row) => showDisk(services, row, occupied)), next };
+    return { items: showDisks(services, rows), next };
   },
 });
 

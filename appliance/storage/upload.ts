@@ -56,7 +56,7 @@ export async function acceptUpload(services: StorageServices, call: Call, reques
     if (isNew) await kind.makeFile(upload);
     else await cut(kind, upload);
     const isWhole = await take(services, connection, { kind, range, upload, request });
-    return isWhole ? await finish(connection, { kind, upload: require(services, upload) }) : incomplete(require(services, upload));
+    return isWhole ? await finish(connection, { kind, upload: requireUpload(services, upload) }) : incomplete(requireUpload(services, upload));
   } catch (error) {
     throw await refuse(services, error, kind);
   } finally {
@@ -187,7 +187,7 @@ function requireOk(check: HeaderCheck): void {
   if (!check.isOk) throw new Unfit('invalid-input', check.reason);
 }
 
-function require(services: StorageServices, { id }: UploadRow): UploadRow {
+function requireUpload(services: StorageServices, { id }: UploadRow): UploadRow {
   const row = services.uploads.get(id);
   if (!row) throw new Problem('wrong-state', 'The upload was cancelled.');
   return row;
@@ -195,7 +195,8 @@ function require(services: StorageServices, { id }: UploadRow): UploadRow {
 
 async function refuse(services: StorageServices, error: unknown, kind: UploadKind): Promise<unknown> {
   const upload = services.uploads.find(kind.target);
-  if (error instanceof Unfit && upload?.state === 'receiving') {
+  const isWorthless = error instanceof Unfit || upload?.receivedBytes === 0;
+  if (upload?.state === 'receiving' && isWorthless) {
     const task = services.database.write({ actor: upload.actor, operation: 'upload.discard' }, (tx) => services.tasks.start(tx, 'upload.discard', { upload: upload.id }, []));
     await services.tasks.ended(task);
   }

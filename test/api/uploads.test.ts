@@ -443,6 +443,16 @@ disks('a disk is locked while content comes, and usable as before when the uploa
   assert.is((await imageFolder(site, disk.id)).length, 1);
 });
 
+disks('an upload that could not begin leaves the disk free', async ({ site }) => {
+  const disk = await makeDisk(site, { format: 'raw', allocation: 'preallocated' });
+  site.tool.failNext('create', new Error('write error: No space left on device'));
+  const refused = await site.put('/disks/root/content', upTo(MiB), isRaw);
+  assert.equal([refused.status, refused.body.type], [507, 'insufficient-storage']);
+  assert.is((await site.ask('GET', '/disks/root')).body.state, 'ok');
+  assert.is((await imageFolder(site, disk.id)).length, 1);
+  assert.is(await reserved(site, 'local'), 0);
+});
+
 disks('an upload in parts with a break and a restart between them', async ({ site }) => {
   await makeDisk(site);
   const image = qcow2Image(MiB);
