@@ -9,7 +9,7 @@
  * Opening it migrates: a copy of the database is kept beside it first, and a database that a newer version has
  * written is refused untouched.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
@@ -46,6 +46,7 @@ class Undo extends Error {}
 
 export function openDatabase(options: { file: string; migrations: string }): Database {
   mkdirSync(dirname(options.file), { recursive: true });
+  keepPrivate(options.file);
   const sqlite = new Sqlite(options.file);
   try {
     sqlite.pragma('journal_mode = WAL');
@@ -118,6 +119,18 @@ function lastApplied(sqlite: Sqlite.Database): number {
   return Number(row.at ?? 0);
 }
 
+/** A copy has its name only when it is whole: the next start must not take what a kill has left for one. */
 function keepCopy(sqlite: Sqlite.Database, copy: string): void {
-  if (!existsSync(copy)) sqlite.prepare('vacuum into ?').run(copy);
+  if (existsSync(copy)) return;
+  const unfinished = `${copy}.new`;
+  rmSync(unfinished, { force: true });
+  keepPrivate(unfinished);
+  sqlite.prepare('vacuum into ?').run(unfinished);
+  renameSync(unfinished, copy);
+}
+
+/** Set-up code and password hashes are for us alone. SQLite gives its other files the mode of the database. */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
 }

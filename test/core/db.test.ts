@@ -1,5 +1,5 @@
 /** The database: rehearsal, hooks, migrations with a copy, a database from the future. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -62,6 +62,27 @@ test('it is in WAL with full synchronisation and foreign keys', () => {
   assert.is(database.sql.values<[number]>(sql`pragma synchronous`)[0]?.[0], 2);
   assert.is(database.sql.values<[number]>(sql`pragma foreign_keys`)[0]?.[0], 1);
   database.close();
+});
+
+test('nobody else can read the database or its copy', () => {
+  const file = fresh();
+  writeFileSync(file, '', { mode: 0o644 });
+  openDatabase({ file, migrations: migrations(1) }).close();
+  const database = openDatabase({ file, migrations: migrations(2) });
+  const names = readdirSync(join(file, '..'));
+  assert.equal(names.sort(), ['bothy.db', 'bothy.db-shm', 'bothy.db-wal', 'bothy.db.before-1001']);
+  for (const name of names) assert.is(statSync(join(file, '..', name)).mode & 0o777, 0o600, name);
+  database.close();
+});
+
+test('a copy that a kill left half-done is made anew', () => {
+  const file = fresh();
+  openDatabase({ file, migrations: migrations(1) }).close();
+  writeFileSync(`${file}.before-1001.new`, 'half');
+  openDatabase({ file, migrations: migrations(2) }).close();
+  const copy = new Sqlite(`${file}.before-1001`, { readonly: true });
+  assert.equal(copy.prepare('select x from t0').all(), []);
+  copy.close();
 });
 
 test('an upgrade keeps a copy of the database as it was', () => {
