@@ -36,17 +36,16 @@ export const setupOperation = write<AuthServices>()({
     const expected = people.setupCode();
     if (expected === undefined) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
     const keys = ['setup', `setup:${call.from}`];
-    limit.check(keys);
+    limit.begin(keys);
     if (!isSameSecret(code.toUpperCase(), expected)) {
-      limit.failed(keys);
       throw new Problem('invalid-input', 'This is not the set-up code that the appliance shows.', { errors: [{ path: 'code', message: 'Look at the screen of the appliance, or run `bothy setup-code` on it.' }] });
     }
-    requireGoodPassword(password);
-    return { passwordHash: await hashPassword(password), keys };
-  },
-  run({ people, limit }, tx, _input, { passwordHash, keys }) {
-    if (people.hasUsers()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
     limit.succeeded(keys);
+    requireGoodPassword(password);
+    return { passwordHash: await hashPassword(password) };
+  },
+  run({ people }, tx, _input, { passwordHash }) {
+    if (people.hasUsers()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
     const user = people.addUser(tx, { name: 'admin@internal', passwordHash, roles: ['administrator'] });
     people.dropSetupCode(tx);
     return signIn(people, tx, user);
@@ -63,15 +62,13 @@ export const sessionCreate = write<AuthServices>()({
   id: 'session.create', method: 'POST', path: '/sessions', permission: 'public', status: 201,
   summary: 'Sign in',
   input: LoginInput, output: SessionOutput,
-  async prepare({ people, limit }, call, { user: name, password }) {
+  async prepare({ people, limit }, call, { user: given, password }) {
+    const name = given.includes('@') ? given : `${given}@internal`;
     const keys = [`address:${call.from}`, `user:${name}`];
-    limit.check(keys);
-    const user = people.userByName(name.includes('@') ? name : `${name}@internal`);
+    limit.begin(keys);
+    const user = people.userByName(name);
     const isRight = await checkPassword(password, user?.passwordHash ?? unmatchableHash);
-    if (!user || !isRight) {
-      limit.failed(keys);
-      throw new Problem('unauthenticated', 'User or password is wrong.');
-    }
+    if (!user || !isRight) throw new Problem('unauthenticated', 'User or password is wrong.');
     limit.succeeded(keys);
     return user;
   },
@@ -125,13 +122,13 @@ export const passwordChange = write<AuthServices>()({
   input: ChangePasswordInput, output: z.null(),
   async prepare({ people, limit }, { actor }, { currentPassword, password }) {
     const keys = [`password:${actor.id}`];
-    limit.check(keys);
+    limit.begin(keys);
     const user = people.userById(actor.id);
     if (!user) throw new Problem('wrong-state', 'This credential does not belong to a user with a password. Sign in as the user.');
     if (!(await checkPassword(currentPassword, user.passwordHash))) {
-      limit.failed(keys);
       throw new Problem('invalid-input', 'The current password is wrong.', { errors: [{ path: 'currentPassword', message: 'This is not your current password.' }] });
     }
+    limit.succeeded(keys);
     requireGoodPassword(password);
     return { user, passwordHash: await hashPassword(password) };
   },

@@ -83,6 +83,15 @@ test('changing the password needs the old one, keeps this session and ends the o
   await site.close();
 });
 
+test('guesses that are sent all at once are slowed as much as one by one', async () => {
+  const site = await openSite();
+  const guess = (user: string) => site.send('POST', '/api/v1/sessions', { user, password: 'a wrong password' });
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, at) => guess(at % 2 ? 'admin' : 'admin@internal')));
+  assert.is(answers.filter(({ status }) => status === 401).length, 5);
+  assert.is(answers.filter(({ status }) => status === 429).length, 15);
+  await site.close();
+});
+
 test('a token works until it is deleted or expires; its secret is told once', async () => {
   const site = await openSite();
   const admin = await signIn(site);
