@@ -8,12 +8,16 @@
  *
  * Opening it migrates: a copy of the database is kept beside it first, and a database that a newer version has
  * written is refused untouched.
+ *
+ * Its file and its log hold room that is taken at every start, so that on a full disk it can still be noted that the disk is
+ * full, and what makes room again can be done. When that is used up, too, a write throws `insufficient-storage`.
  */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
+import { Problem } from './problem.ts';
 
 export type Sql = BetterSQLite3Database;
 
@@ -54,6 +58,7 @@ export function openDatabase(options: { file: string; migrations: string }): Dat
     sqlite.pragma('foreign_keys = ON');
     const sql = drizzle(sqlite);
     bringUpToDate(sqlite, sql, options);
+    keepRoom(sqlite);
     return createDatabase(sqlite, sql);
   } catch (error) {
     sqlite.close();
@@ -83,7 +88,7 @@ function createDatabase(sqlite: Sqlite.Database, sql: Sql): Database {
         { behavior: 'immediate' },
       );
     } catch (error) {
-      if (!(error instanceof Undo)) throw error;
+      if (!(error instanceof Undo)) throw isFull(error) ? fullProblem(error) : error;
     }
     if (!isRehearsal) for (const hook of after) hook();
     return outcome.value as T; // work has returned, or we would have thrown
@@ -133,4 +138,32 @@ function keepCopy(sqlite: Sqlite.Database, copy: string): void {
 function keepPrivate(file: string): void {
   closeSync(openSync(file, 'a', 0o600));
   chmodSync(file, 0o600);
+}
+
+// ------------------------------------------------------------------------------------------------ room
+
+/** Pages of 4 KiB. The log is begun anew before it is longer than what was once written to it. */
+const roomPages = 512;
+const checkpointPages = 256;
+
+/** Fills pages and frees them: file and log have then been as large on the disk, and do not shrink while it is open. */
+function keepRoom(sqlite: Sqlite.Database): void {
+  sqlite.pragma(`wal_autocheckpoint = ${checkpointPages}`);
+  try {
+    sqlite.exec('drop table if exists room; create table room (filler blob)');
+    sqlite.prepare('insert into room values (randomblob(?))').run(roomPages * 4096);
+    sqlite.exec('drop table room');
+  } catch (error) {
+    if (!isFull(error)) throw error; // what earlier starts took must do
+  }
+}
+
+/** drizzle hands on what SQLite says as a cause. */
+function isFull(error: unknown): boolean {
+  if (error instanceof Sqlite.SqliteError) return error.code === 'SQLITE_FULL';
+  return error instanceof Error && isFull(error.cause);
+}
+
+function fullProblem(cause: unknown): Problem {
+  return new Problem('insufficient-storage', 'The file system that holds the records of the appliance is full, so nothing can be changed. Enlarge it or delete other files there, then try again.', { cause });
 }

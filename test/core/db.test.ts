@@ -7,6 +7,7 @@ import { sql } from 'drizzle-orm';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openDatabase } from '../../appliance/core/db.ts';
+import { Problem } from '../../appliance/core/problem.ts';
 
 const origin = { actor: 'test', operation: 'test' };
 
@@ -43,6 +44,28 @@ test('what is thrown in a write undoes it', () => {
   const database = openDatabase({ file: fresh(), migrations: migrations(1) });
   assert.throws(() => database.write(origin, (tx) => { tx.sql.run(sql`insert into t0 values (1)`); throw new Error('no'); }), 'no');
   assert.is(count(database), 0);
+  database.close();
+});
+
+test('it holds room: many writes later neither its file nor its log has grown', () => {
+  const file = fresh();
+  const database = openDatabase({ file, migrations: migrations(1) });
+  const occupied = () => [file, `${file}-wal`].map((path) => statSync(path).blocks);
+  database.write(origin, (tx) => tx.sql.run(sql`insert into t0 values (1)`));
+  const before = occupied();
+  for (let index = 0; index < 400; index++) database.write(origin, (tx) => tx.sql.run(sql`insert into t0 values (randomblob(2000))`));
+  assert.equal(occupied(), before);
+  database.close();
+});
+
+test('a full disk is told as what it is, and passes', () => {
+  const database = openDatabase({ file: fresh(), migrations: migrations(1) });
+  const write = () => database.write(origin, (tx) => tx.sql.run(sql`insert into t0 values (randomblob(4000000))`));
+  database.sql.get(sql`pragma max_page_count = 600`);
+  assert.throws(write, (error: unknown) => error instanceof Problem && error.type === 'insufficient-storage' && /Enlarge/.test(error.message));
+  database.sql.get(sql`pragma max_page_count = 6000`);
+  write();
+  assert.is(count(database), 1);
   database.close();
 });
 
