@@ -1,6 +1,7 @@
 /** `bothyd`: settings -> App -> serve. One AbortController ends everything; a second signal ends the process at once. */
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
+import { claimState } from './core/claim.ts';
 import { createLog } from './core/log.ts';
 import { realWorld } from './real-world.ts';
 import { serve } from './server.ts';
@@ -13,6 +14,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) {
 try {
   const config = readConfig(process.env);
   const log = createLog((line) => process.stderr.write(`${line}\n`), config.logLevel);
+  const release = claimState(config.statePath);
   const world = realWorld(config);
   const app = createApp({ config, log, world });
   const running = app.start(stopping.signal);
@@ -24,6 +26,8 @@ try {
   });
   await running;
   await app.close();
+  release();
+  process.exit(0); // a viewer at a relay must not keep the process
 } catch (error) {
   process.stderr.write(`Bothy cannot start. ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
