@@ -62,7 +62,10 @@ function streamFile(file: FileHandle, { startBytes, endBytes, end }: { startByte
   let at = startBytes;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { buffer, bytesRead } = await file.read(new Uint8Array(Math.min(chunkBytes, endBytes - at)), 0, undefined, at);
+      const { buffer, bytesRead } = await file.read(new Uint8Array(Math.min(chunkBytes, endBytes - at)), 0, undefined, at).catch(async (error) => {
+        await end();
+        throw error;
+      });
       at += bytesRead;
       if (bytesRead > 0) controller.enqueue(buffer.subarray(0, bytesRead));
       if (at < endBytes && bytesRead > 0) return;
