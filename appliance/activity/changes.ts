@@ -34,9 +34,9 @@ interface Feed {
 export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const alarm = createAlarm(feed.clock);
-  const unsubscribe = feed.journal.subscribe((change) => { if (isSeen(change, reader)) alarm.ring(); });
+  let unsubscribe: (() => void) | undefined;
   const stop = () => {
-    unsubscribe();
+    unsubscribe?.();
     alarm.close();
     reader.signal.removeEventListener('abort', stop);
   };
@@ -45,6 +45,8 @@ export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8A
   const parts = writeFeed(feed, reader, alarm);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
+      // Only now: the body of an answer to HEAD is dropped without a word.
+      if (!alarm.isClosed()) unsubscribe ??= feed.journal.subscribe((change) => { if (isSeen(change, reader)) alarm.ring(); });
       const { value, done } = await parts.next();
       if (!done) return controller.enqueue(encoder.encode(value));
       stop();

@@ -216,6 +216,20 @@ test('a reader that leaves is forgotten, and sees only what it may see', async (
   assert.is(clock.sleepers(), 0);
 });
 
+test('a feed that nobody reads listens to nothing', async ({ core }) => {
+  const { streamChanges } = await import('../../appliance/activity/changes.ts');
+  const listeners = new Set<unknown>();
+  const journal = { ...core.journal, subscribe: (listener: unknown) => { listeners.add(listener); return () => listeners.delete(listener); } };
+  const stream = streamChanges({ journal, clock: core.clock }, { since: 0, permissions: new Set(['task.read']), signal: new AbortController().signal });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.is(listeners.size, 0);
+  const reader = stream.getReader();
+  await reader.read();
+  assert.is(listeners.size, 1);
+  await reader.cancel();
+  assert.is(listeners.size, 0);
+});
+
 test('history is bounded: old and surplus entries go, active tasks and lasting troubles stay', async (context) => {
   const { core, activity, clock, door } = context;
   warn(context);
