@@ -118,13 +118,23 @@ async function serve(context: Context, bound: BoundOperation, parts: Parts): Pro
   requireAllowed(parts, bound, { call, subject });
   const input = await readInput(record, context.req.raw, params);
   if (record.kind === 'stream') {
-    const response = await record.run(bound.services, call, input as never, context.req.raw); // checked by the record's schema
-    if (record.method !== 'GET' && record.method !== 'HEAD') parts.audit(null, entryOf({ bound, call, subject }, response.ok ? 'ok' : String(response.status)));
-    return response;
+    const audit = (outcome: string) => { if (record.method !== 'GET' && record.method !== 'HEAD') parts.audit(null, entryOf({ bound, call, subject }, outcome)); };
+    return audited(async () => record.run(bound.services, call, input as never, context.req.raw), audit); // checked by the record's schema
   }
   const answer = await parts.execute({ bound, call, input, subject, terms: termsOf(context) });
   for (const [name, value] of call.answerHeaders) answer.headers[name] = value;
   return isHtmx(context.req.raw) ? fragmentAnswer(context, bound, parts, answer) : jsonAnswer(answer);
+}
+
+async function audited(work: () => Promise<Response>, audit: (outcome: string) => void): Promise<Response> {
+  try {
+    const response = await work();
+    audit(response.ok ? 'ok' : String(response.status));
+    return response;
+  } catch (error) {
+    audit(asProblem(error).type);
+    throw error;
+  }
 }
 
 /** Refuses before the body is read: a stranger must not be able to upload. */

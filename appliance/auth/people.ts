@@ -29,17 +29,21 @@ export type People = ReturnType<typeof createPeople>;
 /** Root on this machine, through the local socket: everything is allowed. */
 export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: new Set(allPermissions), credential: 'local' };
 
-export function createPeople({ database, clock, journal }: Core) {
+export function createPeople({ database, clock, journal, log }: Core) {
   const { sql } = database;
   const userById = (id: string) => sql.select().from(userTable).where(eq(userTable.id, id)).get();
   const touch = (row: typeof sessionTable.$inferSelect) => {
     const now = clock.now();
     if (now - row.lastSeenAt < seenEveryMs) return;
     const expiresAt = Math.min(now + idleMs, row.createdAt + longestSessionMs);
-    database.write({ actor: 'system', operation: 'session.seen' }, (tx) => {
-      tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
-      tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
-    });
+    try {
+      database.write({ actor: 'system', operation: 'session.seen' }, (tx) => {
+        tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
+        tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
+      });
+    } catch (error) {
+      log.warn('a session could not be extended', { error }); // on a full disk people must still see what is wrong
+    }
   };
 
   return {

@@ -125,9 +125,11 @@ function fingerprintOf({ bound, input }: Execution): string {
   return createHash('sha256').update(JSON.stringify([bound.record.id, input])).digest('hex');
 }
 
-/** Answers that hold a secret are never kept: repeating those is refused by name or state anyway. */
+/** What goes in or comes out with a secret is never kept, nor its plain hash: repeating it is refused by name or state anyway. */
+const secretive = new Set(['token.create', 'password.change']);
+
 function canKeep({ bound, terms }: Execution): boolean {
-  return terms.idempotencyKey !== undefined && !terms.isDryRun && bound.record.permission !== 'public' && bound.record.id !== 'token.create';
+  return terms.idempotencyKey !== undefined && !terms.isDryRun && bound.record.permission !== 'public' && !secretive.has(bound.record.id);
 }
 
 function keptAnswer(core: Core, execution: Execution, fingerprint: string): Answer | undefined {

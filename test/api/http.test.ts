@@ -7,7 +7,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as z from 'zod';
 import { createAuth } from '../../appliance/auth/auth.ts';
-import { bind, read, startTask, write } from '../../appliance/core/operation.ts';
+import { bind, read, startTask, stream, write } from '../../appliance/core/operation.ts';
 import { Problem } from '../../appliance/core/problem.ts';
 import type { Core } from '../../appliance/core/services.ts';
 import { defineTask } from '../../appliance/core/task.ts';
@@ -50,6 +50,7 @@ const noteOperations = [
     },
   }),
   startTask<Core>()({ id: 'note.print', method: 'POST', path: '/notes/{note}/print', permission: 'vm.operate', summary: 'Print a note', input: z.object({ note: z.string() }), run: (core, tx, { note }) => core.tasks.start(tx, 'note.print', { note }, [{ kind: 'note', id: note, name: note }]) }),
+  stream<Core>()({ id: 'note.scan', method: 'PUT', path: '/notes/{note}/scan', permission: 'vm.edit', summary: 'Scan a note', input: z.object({ note: z.string() }), responseType: 'text/plain', run: (core, _call, { note }) => new Response(need(core, note).name) }),
   read<Core>()({ id: 'note.bug', method: 'GET', path: '/bug', permission: 'vm.read', summary: 'Fail', input: z.object({}), output: z.null(), run: () => { throw new Error('secret path /etc/shadow'); } }),
 ];
 
@@ -191,6 +192,34 @@ test('every change and every refusal is audited: who, what, from where, outcome'
     'token test note.create ok', 'token test note.create name-taken', 'nobody note.create unauthenticated', 'admin@internal note.edit not-found',
   ]);
   assert.equal(audit[3]?.subject, { note: 'zzz' });
+  await core.close();
+});
+
+test('an upload that is refused is audited too', async () => {
+  const { core, as, audit } = await openSite();
+  await as('POST', '/api/v1/notes', { name: 'a' });
+  audit.length = 0;
+  assert.is((await as('PUT', '/api/v1/notes/a/scan')).status, 200);
+  assert.is((await as('PUT', '/api/v1/notes/zzz/scan')).status, 404);
+  assert.equal(audit.map(({ operation, outcome }) => `${operation} ${outcome}`), ['note.scan ok', 'note.scan not-found']);
+  await core.close();
+});
+
+test('who is signed in stays so while nothing can be written', async () => {
+  const { core, send, cookie } = await openSite();
+  core.database.sql.run(sql`update session set lastSeenAt = 0`);
+  core.database.sql.run(sql`pragma query_only = on`);
+  assert.is((await send('GET', '/api/v1/sessions/current', undefined, { cookie })).status, 200);
+  core.database.sql.run(sql`pragma query_only = off`);
+  await core.close();
+});
+
+test('a password leaves no trace by an idempotency key', async () => {
+  const { core, send, cookie, csrfToken } = await openSite();
+  const headers = { cookie, 'x-csrf-token': csrfToken, 'idempotency-key': 'k' };
+  const change = { currentPassword: 'correct horse battery', password: 'another good password' };
+  assert.is((await send('PUT', '/api/v1/password', change, headers)).status, 204);
+  assert.equal(core.database.sql.values(sql`select * from idempotency where key = 'k'`), []);
   await core.close();
 });
 
