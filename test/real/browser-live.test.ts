@@ -27,14 +27,19 @@ test.before.each(async (context) => {
   context.page = context.visitor.page;
   await enter(context.visitor);
 });
-test.after.each(async ({ visitor }) => {
-  assert.equal(visitor.faults, []);
-  await visitor.close();
-});
+test.after.each(({ visitor }) => visitor.close());
 test.after(async ({ browser, site }) => {
   await browser.close();
   await site.close();
 });
+
+function check(name: string, work: (context: Context) => Promise<void>): void {
+  test(name, async (context) => {
+    await work(context);
+    assert.equal(context.visitor.faults, []);
+    real('browser');
+  });
+}
 
 async function powerOffAll({ app }: Site): Promise<void> {
   const { items } = (await app.send<{ items: { name: string; state: string }[] }>('GET', '/api/v1/vms')).body;
@@ -54,7 +59,7 @@ async function whilePageIsUnderWay(page: Page, path: string, happen: () => Promi
   }, { times: 1 });
 }
 
-test('what another person does is seen at once, in lists and on the page of the VM', async ({ site, visitor, page }) => {
+check('what another person does is seen at once, in lists and on the page of the VM', async ({ site, visitor, page }) => {
   await visitor.open('/vms');
   await untilLive(page);
   const row = page.getByRole('row', { name: /till/ });
@@ -65,27 +70,24 @@ test('what another person does is seen at once, in lists and on the page of the 
   await page.getByRole('row', { name: /new-one/ }).waitFor();
   await site.app.carryOut('DELETE', '/api/v1/vms/new-one');
   await page.getByRole('row', { name: /new-one/ }).waitFor({ state: 'detached' });
-  real('browser');
 });
 
-test('a change while the first page is under way is not missed', async ({ site, visitor, page }) => {
+check('a change while the first page is under way is not missed', async ({ site, visitor, page }) => {
   await whilePageIsUnderWay(page, '/vms/till', () => site.app.carryOut('POST', '/api/v1/vms/till/start'));
   await visitor.open('/vms/till');
   await stateIs(page, 'Up');
-  real('browser');
 });
 
-test('a change while one goes from page to page is not missed', async ({ site, visitor, page }) => {
+check('a change while one goes from page to page is not missed', async ({ site, visitor, page }) => {
   await visitor.open('/vms/till');
   await untilLive(page);
   await whilePageIsUnderWay(page, '/vms/till/nics', () => site.app.carryOut('POST', '/api/v1/vms/till/start'));
   await page.getByRole('main').getByRole('link', { name: /^Network/ }).click();
   await page.waitForURL('**/nics');
   await stateIs(page, 'Up');
-  real('browser');
 });
 
-test('a lost line is said, and what changed meanwhile is there when it is back', async ({ site, browser }) => {
+check('a lost line is said, and what changed meanwhile is there when it is back', async ({ site, browser }) => {
   const line = await openLine(site.url);
   const visitor = await openVisitor(browser, line.url);
   await enter(visitor);
@@ -102,10 +104,9 @@ test('a lost line is said, and what changed meanwhile is there when it is back',
   assert.equal(visitor.faults.filter((fault) => !fault.includes('Failed to fetch')), [], 'nothing but the cut line');
   await visitor.close();
   line.close();
-  real('browser');
 });
 
-test('two tabs share one connection, and the second goes on when the first is closed', async ({ site, visitor, page }) => {
+check('two tabs share one connection, and the second goes on when the first is closed', async ({ site, visitor, page }) => {
   await visitor.open('/vms/till');
   await untilLive(page);
   const second = await visitor.context.newPage();
@@ -120,10 +121,9 @@ test('two tabs share one connection, and the second goes on when the first is cl
   await site.app.carryOut('POST', '/api/v1/vms/till/pause');
   await stateIs(second, 'Paused');
   assert.is(feeds, 1);
-  real('browser');
 });
 
-test('a page that refreshes itself keeps focus, typed text, open menus and the place in the page', async ({ site, visitor, page }) => {
+check('a page that refreshes itself keeps focus, typed text, open menus and the place in the page', async ({ site, visitor, page }) => {
   await visitor.open('/vms');
   await untilLive(page);
   const search = page.getByRole('searchbox');
@@ -140,10 +140,22 @@ test('a page that refreshes itself keeps focus, typed text, open menus and the p
   await site.app.carryOut('POST', '/api/v1/vms/till/pause');
   await stateIs(page, 'Paused');
   assert.ok(await page.locator('#vm-more').evaluate((menu) => menu.matches(':popover-open')), 'the menu is still open');
-  real('browser');
 });
 
-test('a task is followed in its toast and in the count beside Tasks until it ends', async ({ site, visitor, page }) => {
+check('of two people who edit one VM the second is told, and keeps what was typed', async ({ site, visitor, page }) => {
+  await visitor.open('/vms/camera/settings');
+  await untilLive(page);
+  const description = page.locator('#edit-vm').getByLabel('Description');
+  await description.fill('mine');
+  await site.app.send('PATCH', '/api/v1/vms/camera', { description: 'theirs' });
+  await page.locator('.page-head .lead').getByText('theirs').waitFor();
+  assert.is(await description.inputValue(), 'mine');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('#edit-vm [role="alert"]').waitFor();
+  assert.is((await site.app.send('GET', '/api/v1/vms/camera')).body['description'], 'theirs');
+});
+
+check('a task is followed in its toast and in the count beside Tasks until it ends', async ({ site, visitor, page }) => {
   site.app.host.libvirt.behave({ shutdownMs: 1_500 });
   await site.app.carryOut('POST', '/api/v1/vms/till/start');
   await visitor.open('/vms/till');
@@ -155,7 +167,6 @@ test('a task is followed in its toast and in the count beside Tasks until it end
   await stateIs(page, 'Down');
   await toast.and(page.locator('[data-tone="ok"]')).waitFor();
   await page.getByRole('navigation').locator('[data-task-count]').first().waitFor({ state: 'hidden' });
-  real('browser');
 });
 
 test.run();

@@ -119,11 +119,22 @@ export const vmEventsPage = definePage({
 });
 
 export const vmSettingsPage = definePage({
-  path: '/vms/{vm}/settings', offers: vmEdit,
+  path: '/vms/{vm}/settings', offers: vmEdit, live: ['vm'],
   load: readVm,
   title: (vm: VmDetails) => vm.name,
-  view: (vm, { t }) => (
+  view: (vm) => (
     <VmFrame vm={vm}>
+      <EditVm vm={vm} />
+      <DeleteVm vm={vm} />
+    </VmFrame>
+  ),
+});
+
+/** What somebody is filling in stays as it was when it was opened; saving over another's change is refused. */
+function EditVm({ vm }: { vm: VmDetails }) {
+  const { t } = useUi();
+  return (
+    <div id="edit-vm-form" hx-morph-skip="">
       <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"
         choices={{ firmware: [{ value: 'efi', label: 'UEFI' }, { value: 'bios', label: 'BIOS' }] }}
         sections={[
@@ -131,10 +142,9 @@ export const vmSettingsPage = definePage({
           { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes'] },
           { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'firmware', 'autostart'] },
         ]} />
-      <DeleteVm vm={vm} />
-    </VmFrame>
-  ),
-});
+    </div>
+  );
+}
 
 function DeleteVm({ vm }: { vm: VmDetails }) {
   const { t, can } = useUi();
