@@ -2,11 +2,12 @@
  * What goes wrong on a host and what the service makes of it: daemons and guests that die, people who act at once, a power
  * cut. On real libvirt and QEMU; guests have 64 MiB and, unless told, no system.
  */
+import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { real } from './count.ts';
-import { makeRunning, makeVm, MiB } from './kill-subjects.ts';
+import { makeRunning, makeVm, MiB, octets } from './kill-subjects.ts';
 import { type Problem, type Service, type Vm, withService } from './service.ts';
 import { checkNothingIsLeft } from './service-files.ts';
 
@@ -101,6 +102,47 @@ test('two start one VM, two edit one VM, one asks twice', () => withService({}, 
   assert.is((await service.must<{ id: string }>('POST', '/vms/one/power-off', undefined, once)).id, first.id);
   await checkNothingIsLeft(service);
   real('libvirt');
+}));
+
+/** The bytes of `content` from `start` up to `end`; then the connection breaks, or nothing more comes. */
+function brokenOff(content: Buffer, { start, end, breaks }: { start: number; end: number; breaks: boolean }): ReadableStream<Uint8Array> {
+  let at = start;
+  return new ReadableStream({
+    async pull(controller) {
+      if (at < end) return controller.enqueue(content.subarray(at, (at = Math.min(at + 64 * 1024, end))));
+      if (breaks) controller.error(new Error('the connection is cut'));
+      await new Promise(() => {});
+    },
+  });
+}
+
+test('an upload is cut off by its line and by the death of the service: it goes on each time, and is whole', () => withService({ daemons: [] }, async (service) => {
+  const content = randomBytes(24 * MiB);
+  const upload = (start: number, body: ReadableStream<Uint8Array>) => service.api<{ id: string; sha256: string }>('PUT', '/disks/root/content', body, {
+    ...octets, 'x-image-format': 'raw', 'content-range': `bytes ${start}-${content.length - 1}/${content.length}`,
+  });
+  const broken = (start: number, end: number, breaks: boolean) => upload(start, brokenOff(content, { start, end, breaks })).catch(() => undefined);
+  const arrived = async () => (await service.must<{ receivedBytes: number }>('GET', '/disks/root/upload')).receivedBytes;
+  await service.carryOut('POST', '/disks', { name: 'root', sizeBytes: content.length, format: 'raw' });
+
+  await broken(0, 8 * MiB, true);
+  const first = await service.until('the service has noticed, and goes on from there', async () => {
+    const start = await arrived();
+    void broken(start, 16 * MiB, false);
+    await sleep(1_000); // a wrong place or a connection that seems alive is refused at once
+    return (await arrived()) > start && start;
+  });
+  assert.ok(first > 0 && first <= 8 * MiB, `${first}`);
+  await service.restart();
+  const safe = await arrived();
+  assert.ok(safe >= first, 'what was told is not lost');
+  const last = await upload(safe, new Blob([content.subarray(safe)]).stream());
+  assert.is(last.status, 202, JSON.stringify(last.body));
+  assert.is(last.body.sha256, createHash('sha256').update(content).digest('hex'));
+  await service.task(last.body.id);
+  await service.settle();
+  assert.ok(content.equals(await service.must<Uint8Array>('GET', '/disks/root/content')));
+  real('qemu-img');
 }));
 
 test('power is cut: what was acknowledged is there, and VMs that start with the host run again', () => withService({ network: true }, async (service) => {
