@@ -49,7 +49,7 @@ export function createSerialHub({ socketPath, logPath, onEnd }: HubOptions): Ser
     for (const viewer of viewers) viewer.close(closeCodes.ended, 'The console has ended.');
   });
   socket.once('connect', async () => {
-    const logged = await readTail(logPath, scrollBackBytes);
+    const logged = await readTail(logPath, scrollBackBytes).catch(() => new Uint8Array()); // the console matters more than its past
     const live = kept;
     kept = Buffer.concat([logged, live.subarray(overlapBytes(logged, live))]).subarray(-scrollBackBytes);
     isReady = true;
