@@ -32,18 +32,27 @@ export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: n
 export function createPeople({ database, clock, journal, log }: Core) {
   const { sql } = database;
   const userById = (id: string) => sql.select().from(userTable).where(eq(userTable.id, id)).get();
+  /** What is only good to know must not stop anyone: on a full disk people must still see what is wrong. */
+  const tryToNote = (operation: string, work: (tx: Tx) => void) => {
+    try {
+      database.write({ actor: 'system', operation }, work);
+    } catch (error) {
+      log.warn('the use of a credential could not be noted', { operation, error });
+    }
+  };
   const touch = (row: typeof sessionTable.$inferSelect) => {
     const now = clock.now();
     if (now - row.lastSeenAt < seenEveryMs) return;
     const expiresAt = Math.min(now + idleMs, row.createdAt + longestSessionMs);
-    try {
-      database.write({ actor: 'system', operation: 'session.seen' }, (tx) => {
-        tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
-        tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
-      });
-    } catch (error) {
-      log.warn('a session could not be extended', { error }); // on a full disk people must still see what is wrong
-    }
+    tryToNote('session.seen', (tx) => {
+      tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
+      tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
+    });
+  };
+  const noteUse = (row: typeof tokenTable.$inferSelect) => {
+    const now = clock.now();
+    if (row.lastUsedAt !== null && now - row.lastUsedAt < seenEveryMs) return;
+    tryToNote('token.used', (tx) => tx.sql.update(tokenTable).set({ lastUsedAt: now }).where(eq(tokenTable.id, row.id)).run());
   };
 
   return {
@@ -101,6 +110,7 @@ export function createPeople({ database, clock, journal, log }: Core) {
       if (!row || (row.expiresAt !== null && row.expiresAt <= clock.now())) return undefined;
       const user = row.userId === null ? undefined : userById(row.userId);
       if (row.userId !== null && !user) return undefined;
+      noteUse(row);
       // A token made by root at the machine belongs to nobody and may do what an administrator may.
       const owner = permissionsOf(user?.roles ?? ['administrator']);
       return { actor: { id: user?.id ?? `token:${row.id}`, name: user ? `${user.name} (${row.name})` : `token ${row.name}`, permissions: restrict(owner, row.permissions), credential: row.id } };

@@ -17,12 +17,21 @@ const order: LogLevel[] = ['debug', 'info', 'warn', 'error'];
 export function createLog(write: (line: string) => void, least: LogLevel = 'info'): Log {
   const at = (level: LogLevel) => (message: string, fields: Record<string, unknown> = {}) => {
     if (order.indexOf(level) < order.indexOf(least)) return;
-    write(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields }, (_key, value) => plain(value)));
+    write(lineOf({ at: new Date().toISOString(), level, message }, fields));
   };
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 export const silentLog: Log = createLog(() => {});
+
+/** A log that throws would turn the telling of a fault into another: what has no JSON is left out. */
+function lineOf(head: Record<string, string>, fields: Record<string, unknown>): string {
+  try {
+    return JSON.stringify({ ...head, ...fields }, (_key, value) => plain(value));
+  } catch (error) {
+    return JSON.stringify({ ...head, unwritable: String(error) });
+  }
+}
 
 /** Errors have no enumerable fields, so JSON would print `{}`: spell out message, stack and cause. */
 function plain(value: unknown): unknown {

@@ -3,12 +3,15 @@
  * All faults are told at once, each with its path. Unknown keys are refused: a misspelt setting must not be ignored.
  */
 import type * as z from 'zod';
+import { deadline } from '../core/clock.ts';
 import { type AnyOperation, pathParameters } from '../core/operation.ts';
 import { type FieldError, Problem } from '../core/problem.ts';
 import { formToInput } from './form.ts';
 
 /** Largest JSON or form body, bytes. Streams have no limit but the space on disk. */
 const largestBodyBytes = 1024 * 1024;
+/** A body that takes longer keeps a connection busy for nothing, milliseconds. */
+const longestBodyMs = 60_000;
 /** Query keys that steer the request and are no input. */
 const steering = ['dryRun'];
 
@@ -50,13 +53,17 @@ function hasBody(record: AnyOperation): boolean {
 
 async function readBody(request: Request): Promise<string> {
   if (!request.body) return '';
+  const reader = request.body.getReader();
+  const late = deadline(longestBodyMs);
+  late.addEventListener('abort', () => void reader.cancel().catch(() => {}), { once: true });
   const chunks: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const chunk of request.body) {
-    sizeBytes += chunk.length;
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    sizeBytes += part.value.length;
     if (sizeBytes > largestBodyBytes) throw new Problem('too-large', `The request is larger than ${largestBodyBytes} bytes.`);
-    chunks.push(chunk);
+    chunks.push(part.value);
   }
+  if (late.aborted) throw new Problem('invalid-input', `The request did not arrive within ${longestBodyMs / 1000} seconds. Send it again.`);
   return Buffer.concat(chunks).toString('utf8');
 }
 

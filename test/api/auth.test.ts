@@ -100,6 +100,8 @@ test('a token works until it is deleted or expires; its secret is told once', as
   const use = async (token: string) => (await site.door.request('http://bothy/api/v1/vms', { headers: { authorization: `Bearer ${token}` } })).status;
   assert.is(await use(made.token), 200);
   const list = await (await admin.send('GET', '/api/v1/tokens')).text();
+  const { items } = JSON.parse(list) as { items: { name: string; lastUsedAt: number | null }[] };
+  assert.ok((items.find(({ name }) => name === 'ci')?.lastUsedAt ?? 0) > Date.now() - 60_000, 'its use is noted');
   assert.match(list, /"name":"ci"/);
   assert.not.match(list, new RegExp(made.token));
   assert.is((await admin.send('DELETE', `/api/v1/tokens/${made.id}`)).status, 204);
