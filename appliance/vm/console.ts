@@ -91,7 +91,12 @@ function requireSocket(vm: Vm, running: Running | null): string {
 /** Keeps what a viewer sends before its console is found; the returned function hands it over and stops keeping. */
 function collectEarly(viewer: Viewer): () => Early {
   const messages: Uint8Array[] = [];
-  let take: (data: Uint8Array) => void = (data) => { messages.push(data); };
+  let keptBytes = 0;
+  let take: (data: Uint8Array) => void = (data) => {
+    keptBytes += data.length;
+    if (keptBytes > longestInputQueueBytes) return viewer.close(closeCodes.tooSlow, 'Too much was sent before the console was there.');
+    messages.push(data);
+  };
   let isClosed = false;
   viewer.onMessage((data) => take(data));
   viewer.onClose(() => { isClosed = true; });
