@@ -142,6 +142,7 @@ function endImport(services: StorageServices, tx: Tx, { state, input }: Outcome<
   services.disks.update(tx, disk, { state: 'ok', volumeId: input.target });
   const old = [disk.volumeId, upload?.volumeId].filter((id): id is string => typeof id === 'string' && id !== input.target);
   tx.afterCommit(() => void deleteVolumes(services, disk, old));
+  tx.afterCommit(() => services.reconcilers.wake('storage-content'));
 }
 
 function discardTask(services: StorageServices): AnyTask {

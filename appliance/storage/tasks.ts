@@ -87,6 +87,7 @@ function endCreate(services: StorageServices, tx: Tx, { state, input, problem }:
   if (!disk) return;
   if (state === 'done') {
     if (disk.state === 'creating') services.disks.update(tx, disk, { state: 'ok' });
+    tx.afterCommit(() => services.reconcilers.wake('storage-content'));
     return;
   }
   if (services.users.find('disk', disk.id).length === 0) {

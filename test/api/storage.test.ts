@@ -250,12 +250,16 @@ test('slices to the right create a disk in their own transaction', async ({ site
   assert.is(site.storage.findDisk(disk.id), undefined);
 });
 
-test('every change is in the feed', async ({ site }) => {
+test('every change is in the feed, and every change of a wish in the journal with who made it', async ({ site }) => {
   const from = site.core.journal.latest();
   await site.carryOut('POST', '/disks', newDisk);
   await site.carryOut('DELETE', '/disks/root');
-  const changes = site.core.journal.since(from)?.filter(({ kind }) => kind === 'disk').map(({ what }) => what);
-  assert.equal(changes, ['created', 'updated', 'updated', 'deleted']);
+  const changes = site.core.journal.since(from)?.filter(({ kind }) => kind === 'disk').map(({ what }) => what) ?? [];
+  assert.equal([changes[0], changes.at(-1)], ['created', 'deleted']);
+  const rows = site.core.journal.history({ limit: 10 }).filter(({ changes: [change] }) => change?.kind === 'disk').reverse();
+  assert.equal(rows.map(({ actor, operation, changes: [change] }) => `${actor} ${operation} ${change?.what}`), [
+    'root@local disk.create created', 'root@local disk.create updated', 'root@local disk.delete updated', 'root@local disk.delete deleted',
+  ]);
 });
 
 test.run();
