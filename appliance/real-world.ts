@@ -6,11 +6,13 @@ import { connectLibvirt } from '../native/libvirt.ts';
 import { nativeLibraryPath } from './paths.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
 import { createQemuImg } from './storage/qemu-img.ts';
+import { createGuestLog } from './vm/guest-log.ts';
 import type { World } from './world.ts';
 
 export function realWorld(config: Config): World {
   return {
     hypervisor: connectLibvirt({ uri: config.libvirtUri, library: nativeLibraryPath, clock: systemClock }),
+    guestLog: createGuestLog(),
     imageTool: createQemuImg(),
     disk: createDiskSpace(),
     machine: createMachine(),

@@ -12,6 +12,7 @@ import type { Clock } from './core/clock.ts';
 
 export interface World {
   hypervisor: Hypervisor;
+  guestLog: GuestLog;
   imageTool: ImageTool;
   disk: DiskSpace;
   machine: Machine;
@@ -127,6 +128,12 @@ export interface Hypervisor {
   /** Calls `listener` for each event until the returned function is called. */
   onEvent(listener: (event: HypervisorEvent) => void): () => void;
   close(): Promise<void>;
+}
+
+/** What libvirt writes down about a guest and never tells. */
+export interface GuestLog {
+  /** How the last domain of that name ended, in the words of the `stopped` event; `undefined` if that is not known. */
+  lastEnding(name: string): Promise<{ detail: 'shutdown' | 'destroyed' | 'crashed' | 'failed'; at: number } | undefined>;
 }
 
 // ---------------------------------------------------------------------------------------------- storage

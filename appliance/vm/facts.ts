@@ -26,7 +26,8 @@ export interface Facts {
   enter(tx: Tx, vmId: string, state: Fact['state'], reason: string, values?: FactValues): void;
   /** Other columns: what runs, the agent, the deletion mark. */
   note(tx: Tx, vmId: string, values: FactValues): void;
-  /** A count that grows with each change of that VM's fact in this process. */
+  /** Counts the changes of all facts in this process; `changedAt` is the count at that VM's last one. */
+  mark(): number;
   changedAt(vmId: string): number;
 }
 
@@ -40,11 +41,13 @@ const isTrouble = ({ state, reason }: Fact) => state === 'paused' && reason !== 
 
 export function createFacts({ database, journal, clock, rows, activity }: FactServices): Facts {
   const changes = new Map<string, number>();
+  let count = 0;
 
   const note = (tx: Tx, vmId: string, values: FactValues) => {
     tx.sql.update(vmFactTable).set(values).where(eq(vmFactTable.vmId, vmId)).run();
     journal.observed(tx, { kind: 'vm', id: vmId, what: 'updated' });
-    changes.set(vmId, (changes.get(vmId) ?? 0) + 1);
+    count += 1;
+    changes.set(vmId, count);
   };
   const tell = (tx: Tx, { id, name, fact }: Vm, after: Fact) => {
     const about = [{ kind: 'vm', id, name }];
@@ -61,6 +64,7 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
 
   return {
     note,
+    mark: () => count,
     changedAt: (vmId) => changes.get(vmId) ?? 0,
     observe(vmId, seen) {
       const vm = rows.find(vmId);

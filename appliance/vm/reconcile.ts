@@ -107,24 +107,26 @@ function loseSight({ rows, facts, database }: VmServices): void {
 // ------------------------------------------------------------------------------------------------ looking
 
 async function observe(services: VmServices, round: Round): Promise<void> {
-  const { rows, facts } = services;
-  const candidates = rows.withState(seenAlive).map(({ id }) => ({ id, changedAt: facts.changedAt(id) }));
+  const { rows, facts, seenDevices } = services;
+  const mark = facts.mark();
+  const alive = rows.withState(seenAlive);
   const found = await lookAround(services);
   if (!found) return loseSight(services);
-  const domains = new Map(found.map((domain) => [domain.uuid, domain]));
   const hostStartedAt = await readHostStart(services);
-  // What an event has told since is newer than what was just read.
-  for (const { id, changedAt } of candidates) if (facts.changedAt(id) === changedAt) facts.observe(id, seenAs(services, domains.get(id), id, hostStartedAt));
-  const ours = [...domains.values()].filter(({ uuid }) => rows.find(uuid));
-  round.foreign = domains.size - ours.length;
-  for (const { uuid, state, reason } of ours) {
-    facts.observe(uuid, { domain: { state, reason } });
-    if (!services.seenDevices.has(uuid)) await readDevices(services, uuid);
-  }
-  if (!round.isAutostartDone) {
-    round.isAutostartDone = true;
-    autostart(services, hostStartedAt);
-  }
+  const domains = new Map(found.map((domain) => [domain.uuid, domain]));
+  const gone = alive.filter(({ id }) => !domains.has(id));
+  const ours = found.filter(({ uuid }) => rows.find(uuid));
+  round.foreign = found.length - ours.length;
+
+  const seen = new Map<string, Seen>(ours.map((domain) => [domain.uuid, { domain }]));
+  for (const vm of gone) seen.set(vm.id, { domain: null, ending: await endingOf(services, vm, hostStartedAt) });
+  // What an event has told meanwhile is newer than what was read.
+  for (const [id, what] of seen) if (facts.changedAt(id) <= mark) facts.observe(id, what);
+  for (const { uuid } of ours) if (!seenDevices.has(uuid)) await readDevices(services, uuid);
+
+  if (round.isAutostartDone) return;
+  round.isAutostartDone = true;
+  autostart(services, hostStartedAt);
 }
 
 /** All domains; waits for the first connection, and gives `undefined` when libvirt is away. */
@@ -140,20 +142,24 @@ async function readHostStart({ machine, clock }: VmServices): Promise<number> {
   return clock.now() - uptimeSeconds * 1000;
 }
 
-function seenAs({ rows }: VmServices, domain: DomainFact | undefined, id: string, hostStartedAt: number): Seen {
-  if (domain) return { domain };
-  const fact = rows.find(id)?.fact;
+/** A whole second of the log's clock and ours may lie between the same instant. */
+const clockSlackMs = 1_000;
+
+/** Why a VM ended that nobody saw end. */
+async function endingOf({ guestLog }: VmServices, { name, fact }: Vm, hostStartedAt: number): Promise<string> {
   // When it was started, not since when it is in its state: that begins anew while libvirt is away.
-  const startedAt = fact?.startedAt ?? fact?.since ?? 0;
-  return { domain: null, ending: startedAt < hostStartedAt ? 'host-restarted' : 'lost' };
+  const startedAt = fact.startedAt ?? fact.since;
+  if (startedAt < hostStartedAt) return 'host-restarted';
+  const logged = await guestLog.lastEnding(name);
+  return logged && logged.at >= startedAt - clockSlackMs ? logged.detail : 'lost';
 }
 
 /** A domain that was started or changed while nobody watched is taken over with the devices that it has. */
 async function readDevices({ hypervisor, rows, facts, database, seenDevices }: VmServices, id: string): Promise<void> {
-  const changedAt = facts.changedAt(id);
+  const mark = facts.mark();
   const running = await lookAt({ hypervisor }, id);
   const vm = rows.find(id);
-  if (!running || !vm || facts.changedAt(id) !== changedAt) return; // the next round reads it again
+  if (!running || !vm || facts.changedAt(id) > mark) return; // the next round reads it again
   seenDevices.add(id);
   if (JSON.stringify(vm.fact.running) !== JSON.stringify(running)) database.write(observerOrigin, (tx) => facts.note(tx, id, { running }));
 }

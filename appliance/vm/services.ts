@@ -4,7 +4,7 @@ import type { Core } from '../core/services.ts';
 import type { Host } from '../host/host.ts';
 import type { Network } from '../network/network.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Hypervisor, Machine } from '../world.ts';
+import type { GuestLog, Hypervisor, Machine } from '../world.ts';
 import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
 import type { VmRows } from './rows.ts';
@@ -13,6 +13,7 @@ import type { Tickets } from './tickets.ts';
 
 export interface VmServices extends Core {
   hypervisor: Hypervisor;
+  guestLog: GuestLog;
   machine: Machine;
   rows: VmRows;
   facts: Facts;

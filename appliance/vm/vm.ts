@@ -22,7 +22,7 @@ import { createStatsHistory } from './stats.ts';
 import { createTickets } from './tickets.ts';
 
 export interface VmDeps extends Core {
-  world: Pick<World, 'hypervisor' | 'machine'>;
+  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine'>;
   activity: VmServices['activity'];
   host: VmServices['host'];
   network: VmServices['network'];
@@ -35,13 +35,13 @@ export interface Vms extends Slice {
 }
 
 export function createVm(deps: VmDeps): Vms {
-  const { hypervisor, machine } = deps.world;
+  const { hypervisor, guestLog, machine } = deps.world;
   const rows = createVmRows(deps);
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, hypervisor, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
+  const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
   tellLeftNeighbours(services);

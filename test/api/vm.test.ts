@@ -370,6 +370,19 @@ test('a guest that died while the service was away is told as lost', async (cont
   assert.ok((await eventCodes(context)).includes('vm.down-lost'));
 });
 
+test('why a guest ended while the service was away is found in libvirt\'s log', async (context) => {
+  for (const name of ['first', 'killed', 'left']) await createRunning(context, { name });
+  await context.stopTime();
+  context.site.app.core.database.close();
+  await context.site.world.hypervisor.close();
+  const { libvirt } = context.site.host;
+  libvirt.shutDownInside('left');
+  libvirt.killQemu('killed');
+  await openInTime(context, () => context.site.killAndRestart());
+  await until(context, 'both are seen to be down', async () => (await get(context, '/vms?state=down')).items.length === 2);
+  assert.equal((await get(context, '/vms')).items.map(({ name, reason }: Json) => [name, reason]), [['first', 'running'], ['killed', 'failed'], ['left', 'shutdown']]);
+});
+
 test('a device that went while the service was away is seen to be gone', async (context) => {
   await createRunning(context);
   const site = context.site;

@@ -9,7 +9,7 @@
  *   const second = createSimulatedWorld(host);     // the guests still run
  */
 import type { Clock } from '../../appliance/core/clock.ts';
-import type { HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
+import type { GuestLog, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
@@ -34,6 +34,7 @@ export interface SimulatedHost {
   readonly machine: SimulatedMachine;
   readonly disk: SimulatedDisk;
   readonly imageTool: SimulatedImageTool;
+  readonly guestLog: GuestLog;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
   freeDisk(freeBytes: number): void;
@@ -46,7 +47,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const disk = createSimulatedDisk();
   const machine = createSimulatedMachine(clock, parts.machine);
   return {
-    clock, libvirt, disk, machine,
+    clock, libvirt, disk, machine, guestLog: keepGuestLog(libvirt),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -63,6 +64,17 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   };
 }
 
+/** Writes down how guests end, as libvirt does; a power cut leaves no line. */
+function keepGuestLog(libvirt: SimulatedLibvirt): GuestLog {
+  const endings = new Map<string, NonNullable<Awaited<ReturnType<GuestLog['lastEnding']>>>>();
+  libvirt.events.on((event) => {
+    if (event.type !== 'lifecycle') return;
+    if (event.event === 'started') endings.delete(event.name);
+    if (event.event === 'stopped') endings.set(event.name, { detail: event.detail as 'shutdown', at: libvirt.clock.now() }); // of the four that `end` knows
+  });
+  return { lastEnding: async (name) => endings.get(name) };
+}
+
 export interface SimulatedWorld extends World {
   host: SimulatedHost;
   /** Faults of this life's connection to libvirt. */
@@ -72,6 +84,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, clock } = host;
-  return { hypervisor, imageTool, disk, machine, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, clock, guestLog } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, clock, host, control: hypervisor.control };
 }
