@@ -5,7 +5,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { countBytes, openBrowser, openVisitor, serveTestApp, signIn, type Site } from './browser.ts';
+import { countBytes, openBrowser, openVisitor, orEnd, serveTestApp, signIn, type Site } from './browser.ts';
 import { real } from './count.ts';
 
 const firstLoadBytes = 100_000;
@@ -13,12 +13,12 @@ const firstLoadBytes = 100_000;
 const hangMs = 120_000;
 
 const test = suite<{ site: Site; browser: Browser }>('first load');
-test.before(async (context) => {
+test.before((context) => orEnd(async () => {
   context.browser = await openBrowser();
   context.site = await serveTestApp();
   const { send } = context.site.app;
   for (const name of ['till-server', 'file-server', 'print-server']) assert.is((await send('POST', '/api/v1/vms', { name, nics: [{ network: 'default' }] })).status, 201);
-});
+}));
 test.after(async ({ browser, site }) => {
   await browser.close();
   await site.close();

@@ -5,7 +5,7 @@
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { enter, openBrowser, openLine, openVisitor, serveTestApp, type Site, type Visitor } from './browser.ts';
+import { enter, openBrowser, openLine, openVisitor, orEnd, serveTestApp, type Site, type Visitor } from './browser.ts';
 import { real } from './count.ts';
 
 interface Context {
@@ -16,11 +16,11 @@ interface Context {
 }
 
 const test = suite<Context>('live pages');
-test.before(async (context) => {
+test.before((context) => orEnd(async () => {
   context.browser = await openBrowser();
   context.site = await serveTestApp();
   for (const name of ['till', 'camera']) assert.is((await context.site.app.send('POST', '/api/v1/vms', { name })).status, 201);
-});
+}));
 test.before.each(async (context) => {
   await powerOffAll(context.site);
   context.visitor = await openVisitor(context.browser, context.site.url);

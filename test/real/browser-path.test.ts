@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openBrowser, openVisitor, type Visitor } from './browser.ts';
+import { openBrowser, openVisitor, orEnd, type Visitor } from './browser.ts';
 import { real } from './count.ts';
 import { BOOT_GUEST_READY, bootIso } from './guest/boot-guest.ts';
 import { memtestIso } from './guest/iso.ts';
@@ -50,7 +50,7 @@ async function describe({ page, visitor, service }: Context): Promise<string> {
 const bootMs = 240_000;
 
 const test = suite<Context>('a path through the pages');
-test.before(async (context) => {
+test.before((context) => orEnd(async () => {
   context.host = await openRackHost({ network: true });
   context.service = new Service(context.host, {});
   await context.service.start();
@@ -58,10 +58,10 @@ test.before(async (context) => {
   context.visitor = await openVisitor(context.browser, (await context.host.forward(8080)).url);
   context.page = context.visitor.page;
   context.page.setDefaultTimeout(30_000);
-});
-test.after(async ({ browser, host }: Partial<Context>) => {
-  await browser?.close();
-  await host?.close();
+}));
+test.after(async ({ browser, host }) => {
+  await browser.close();
+  await host.close();
 });
 
 const head = (page: Page) => page.locator('.page-head');

@@ -20,6 +20,14 @@ export function openBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: '/usr/bin/chromium', args: quietArguments });
 }
 
+/** For `test.before`, whose failure uvu keeps to itself: tells it and ends the file. */
+export async function orEnd(open: () => Promise<void>): Promise<void> {
+  await open().catch((error: unknown) => {
+    console.log(error);
+    process.exit(1);
+  });
+}
+
 // ------------------------------------------------------------------------------------------------ visitors
 
 export interface Visitor {

@@ -28,6 +28,12 @@ function ask(question: Question): Promise<boolean> {
   input.value = '';
   const check = () => { ok.disabled = question.name !== '' && input.value !== question.name; };
   input.oninput = check;
+  // Enter would press the first button, which is "cancel".
+  input.onkeydown = (event) => {
+    if (event.key !== 'Enter') return;
+    event.preventDefault();
+    if (!ok.disabled) ok.click();
+  };
   check();
   dialog.returnValue = '';
   dialog.showModal();
