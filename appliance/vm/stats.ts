@@ -10,6 +10,8 @@ import type { StatsReading } from './schema.ts';
 
 export const idlePeriodMs = 10_000;
 const watchedPeriodMs = 2_000;
+/** How long a VM may be missing from the readings before its past is dropped. */
+const forgetMs = 120_000;
 /** Half an hour of idle readings. */
 const keptReadings = 180;
 
@@ -37,8 +39,9 @@ export function createStatsHistory({ hypervisor, clock }: { hypervisor: Hypervis
       const all = await hypervisor.stats();
       sampledAt = clock.now();
       tookMs = sampledAt - startedAt;
-      // VMs that are no longer there are dropped with the old map; one that libvirt skipped as hung loses its past, too.
-      series = new Map(all.map((stats) => [stats.uuid, follow(series.get(stats.uuid), stats, sampledAt)]));
+      // One that libvirt passed over because it was busy keeps its past for a while; one that is gone is forgotten.
+      series = new Map([...series].filter(([, { lastAt }]) => sampledAt - lastAt < forgetMs));
+      for (const stats of all) series.set(stats.uuid, follow(series.get(stats.uuid), stats, sampledAt));
     },
     look(vmId) {
       const pauseMs = Math.max(watchedPeriodMs, 10 * tookMs);
