@@ -5,7 +5,7 @@
  * network namespaces and needs no address or route. Outside, a listener on a free loopback port of the machine feeds
  * it. The outside address stays the same over a power cut of the host. Called by rack-host.ts.
  */
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RackProcess } from '../../process.ts';
@@ -40,11 +40,20 @@ export async function openForward(port: number, socketPath: string, spawn: Spawn
 async function startRelay(port: number, socketPath: string, spawn: Spawn): Promise<RackProcess> {
   rmSync(socketPath, { force: true });
   const relay = spawn(['socat', '-b', '65536', '-t', '60', `UNIX-LISTEN:${socketPath},fork`, `TCP4:127.0.0.1:${port},nodelay`]);
-  for (let tries = 0; !existsSync(socketPath); tries++) {
+  for (let tries = 0; !(await isListening(socketPath)); tries++) {
     if (tries > 500) throw new Error(`socat does not listen: ${relay.output()}`);
     await sleep(10);
   }
   return relay;
+}
+
+/** The file is there a moment before anybody listens on it. */
+function isListening(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socketPath);
+    probe.once('connect', () => { probe.destroy(); resolve(true); });
+    probe.once('error', () => resolve(false));
+  });
 }
 
 function join(outer: Socket, socketPath: string, sockets: Set<Socket>): void {
