@@ -6,6 +6,7 @@
  */
 import { symlinkSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { real } from './count.ts';
@@ -53,6 +54,7 @@ test('an administrator\'s session works as printed', async () => {
     assert.equal(pick(await read<Vm>('$C $B/vms/first'), ['name', 'state']), { name: 'first', state: 'up' });
 
     await service.until('memtest shows its blue page', async () => {
+      await sleep(1_000);
       await type('$C -o screen.png $B/vms/first/screenshot');
       const screen = readScreen(await readFile(host.path('screen.png')));
       return isWrittenOn(screen) && screen.colours[0]?.[0] === memtestBlue;
