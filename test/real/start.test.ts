@@ -14,10 +14,10 @@ test.before(async (context) => {
 });
 test.after(async ({ host }) => host?.close());
 
-/** The checkout inside is read-only, as no test may change it; set-up writes in its own. */
+/** What a fresh clone holds, so that all of it is compiled, and the dependencies, which would take minutes. */
 function copyCheckout(folder: string): string {
   mkdirSync(folder);
-  const left = ['.git', 'node_modules', 'state'].map((name) => join(checkout, name));
+  const left = ['.git', 'node_modules', 'state', 'build', 'native/build'].map((name) => join(checkout, name));
   cpSync(checkout, folder, { recursive: true, preserveTimestamps: true, filter: (path) => !left.includes(path) });
   symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'));
   return folder;
@@ -39,13 +39,31 @@ test('starts libvirt and the service, opens the way to the disks, and prints add
   real('libvirt');
 });
 
-test('leaves a libvirt that runs alone', async ({ host, folder }) => {
-  const before = await host.must(['pgrep', '-x', 'libvirtd']);
+const domain = `<domain type='qemu'><name>theirs</name><memory unit='MiB'>64</memory><os><type arch='x86_64' machine='q35'>hvm</type></os></domain>`;
+const network = `<network><name>theirs</name><bridge name='theirs0'/><ip address='10.98.7.1' netmask='255.255.255.0'/></network>`;
+
+/** Everything that libvirt has of others; times and counters left out. */
+async function seen(host: RackHost): Promise<string> {
+  const ask = async (...args: string[]) => host.must(['virsh', '-q', ...args]);
+  return [await ask('dumpxml', 'theirs'), await ask('domstate', 'theirs'), await ask('net-dumpxml', 'theirs'), await ask('net-info', 'theirs'), await ask('list', '--all')].join('\n');
+}
+
+test('leaves a libvirt that runs alone, with the domains and networks of others', async ({ host, folder }) => {
+  for (const [verb, xml] of [['define', domain], ['net-define', network]] as const) {
+    await host.must(['tee', '/srv/xml'], { input: xml });
+    await host.must(['virsh', '-q', verb, '/srv/xml']);
+  }
+  await host.must(['virsh', '-q', 'start', 'theirs']);
+  await host.must(['virsh', '-q', 'net-start', 'theirs']);
+  const [before, theirs] = [await host.must(['pgrep', '-x', 'libvirtd']), await seen(host)];
   const service = host.spawn(['npm', 'start'], { cwd: folder, env: { BOTHY_STATE: '/srv/private/state' } });
   await service.line(/^Bothy .* is ready/, 120_000);
   assert.is(await host.must(['pgrep', '-x', 'libvirtd']), before);
-  assert.not.match(service.output(), /starting|letting/);
+  assert.not.match(service.output(), /starting|letting|compiling|installing/);
+  const vms = JSON.parse(await host.must(['curl', '-sf', '--unix-socket', '/srv/private/state/run/bothy.sock', 'http://bothy/api/v1/vms']));
+  assert.equal(vms, { items: [], next: null, foreignDomains: 1 });
   await service.end();
+  assert.is(await seen(host), theirs);
   real('libvirt');
 });
 
