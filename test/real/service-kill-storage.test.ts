@@ -48,7 +48,6 @@ const cases: KillCase[] = [
   { name: 'convert', kind: 'disk.import', prepare: (service, name) => makeDisk(service, name, { format: 'raw' }), begin: upload, observe: observeDisk },
   // Refused by its first step: before that, and after the undoing.
   { name: 'damaged', kind: 'disk.import', instants: 2, prepare: makeDisk, begin: (service, name) => upload(service, name, true), observe: observeDisk },
-  { name: 'purge', kind: 'disk.purge', prepare: makeDisk, begin: upload, observe: observeDisk },
   { name: 'export', kind: 'disk.export', prepare: withContent, begin: (service, name) => service.must('GET', `/disks/${name}/content?format=raw`), observe: observeExport },
   {
     name: 'discard', kind: 'upload.discard', observe: observeDisk,
