@@ -272,7 +272,9 @@ step('signing out ends the session: no page of it opens any more', async ({ page
   await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await page.goto('/vms');
   assert.match(page.url(), /\/sign-in$/);
-  assert.equal(visitor.faults, []);
+  // The page of the VM that was deleted may have asked for it once more before it gave way to the list.
+  const isOfTheDeleted = (fault: string) => /: 404: GET \S+\/vms\/first(\/|$)/.test(fault);
+  assert.equal(visitor.faults.filter((fault) => !isOfTheDeleted(fault)), []);
   real('browser');
 });
 
