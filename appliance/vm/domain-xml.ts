@@ -6,7 +6,7 @@
  * of it once it has stopped.
  */
 import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, type NicDevice, nicXml } from './device-xml.ts';
-import { configXml } from './running.ts';
+import { agentChannel, configXml } from './running.ts';
 import { type Element, element, printXml } from './xml.ts';
 
 export type BootDevice = 'disk' | 'cdrom' | 'network';
@@ -109,7 +109,7 @@ function fixedDevices(paths: DomainPaths): Element[] {
       element('source', { mode: 'bind', path: paths.serialSocket }),
       element('log', { file: paths.serialLog, append: 'on' }),
       element('target', { type: 'isa-serial', port: 0 })),
-    element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' })),
+    element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: agentChannel })),
     element('input', { type: 'tablet', bus: 'usb' }),
     element('graphics', { type: 'vnc' }, element('listen', { type: 'socket' })),
     element('video', {}, element('model', { type: 'vga' })),

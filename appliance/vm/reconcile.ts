@@ -8,11 +8,11 @@
  * A domain that is not in our tables is somebody else's: it is counted and left alone.
  */
 import type { DomainFact, HypervisorEvent } from '../world.ts';
+import { type Autostart, createAutostart } from './autostart.ts';
 import { isDisconnected, lookAt } from './domain.ts';
 import { observerOrigin } from './facts.ts';
-import { startVm } from './power-operations.ts';
 import type { Vm } from './rows.ts';
-import { needsAutostart, type Seen, type VmState } from './rules.ts';
+import type { Seen, VmState } from './rules.ts';
 import type { VmServices } from './services.ts';
 import { idlePeriodMs } from './stats.ts';
 
@@ -29,7 +29,7 @@ export interface Observer {
 
 export function watchVms(services: VmServices): Observer {
   const { hypervisor, reconcilers } = services;
-  const round: Round = { foreign: 0, isAutostartDone: false };
+  const round: Round = { foreign: 0, autostart: createAutostart(services) };
   hypervisor.onEvent((event) => onEvent(services, event));
   reconcilers.add({ name: 'vm.observe', periodMs: observePeriodMs, run: () => observe(services, round) });
   reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
@@ -39,7 +39,7 @@ export function watchVms(services: VmServices): Observer {
 
 interface Round {
   foreign: number;
-  isAutostartDone: boolean;
+  autostart: Autostart;
 }
 
 // ------------------------------------------------------------------------------------------------ events
@@ -123,10 +123,7 @@ async function observe(services: VmServices, round: Round): Promise<void> {
   // What an event has told meanwhile is newer than what was read.
   for (const [id, what] of seen) if (facts.changedAt(id) <= mark) facts.observe(id, what);
   for (const { uuid } of ours) if (!seenDevices.has(uuid)) await readDevices(services, uuid);
-
-  if (round.isAutostartDone) return;
-  round.isAutostartDone = true;
-  autostart(services, hostStartedAt);
+  round.autostart.follow(hostStartedAt);
 }
 
 /** All domains; waits for the first connection, and gives `undefined` when libvirt is away. */
@@ -161,13 +158,9 @@ async function readDevices({ hypervisor, rows, facts, database, seenDevices }: V
   const vm = rows.find(id);
   if (!running || !vm || facts.changedAt(id) > mark) return; // the next round reads it again
   seenDevices.add(id);
-  if (JSON.stringify(vm.fact.running) !== JSON.stringify(running)) database.write(observerOrigin, (tx) => facts.note(tx, id, { running }));
-}
-
-function autostart(services: VmServices, hostStartedAt: number): void {
-  const { rows, database } = services;
-  const due = rows.withState(['down']).filter((vm) => vm.autostart && !vm.fact.isDeleting && needsAutostart(vm.fact, hostStartedAt));
-  for (const vm of due) database.write({ actor: 'system', operation: 'vm.autostart' }, (tx) => startVm(services, tx, vm));
+  const hasAgent = running.hasAgent ?? vm.fact.hasAgent;
+  if (hasAgent === vm.fact.hasAgent && JSON.stringify(vm.fact.running) === JSON.stringify(running)) return;
+  database.write(observerOrigin, (tx) => facts.note(tx, id, { running, hasAgent }));
 }
 
 // ------------------------------------------------------------------------------------------------ room

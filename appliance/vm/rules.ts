@@ -115,7 +115,8 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
     case 'running':
     case 'blocked':
       if (before.state === 'powering-down' && before.reason === 'power-off') return unchanged;
-      if (before.state === 'powering-down') return now - before.since < shutdownPatienceMs ? unchanged : ['up', 'shutdown-ignored'];
+      // Asked to reboot, a guest shuts down and libvirt lets it run again: then only the guest itself was shutting down.
+      if (before.state === 'powering-down' && before.reason === 'shutdown') return now - before.since < shutdownPatienceMs ? unchanged : ['up', 'shutdown-ignored'];
       return before.state === 'up' ? unchanged : ['up', 'running'];
     case 'paused':
       return ofPaused(before, reason);

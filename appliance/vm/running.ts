@@ -20,10 +20,13 @@ export interface Running {
   cdromPath: string | null;
   vncSocket: string | null;
   serialSocket: string | null;
+  /** The guest agent was connected then; `null` where libvirt does not say. */
+  hasAgent: boolean | null;
 }
 
 type Config = Pick<Running, 'vcpus' | 'memoryBytes' | 'firmware' | 'bootOrder'>;
 
+export const agentChannel = 'org.qemu.guest_agent.0';
 const namespace = 'urn:bothy:vm:1';
 
 /** The settings as one element for the domain's metadata. */
@@ -42,7 +45,13 @@ export function readRunning(liveXml: string): Running {
     cdromPath: cdrom ? (find(cdrom, 'source')?.attributes.file ?? null) : null,
     vncSocket: findAll(domain, 'devices', 'graphics', 'listen').find((listen) => listen.attributes.type === 'socket')?.attributes.socket ?? null,
     serialSocket: find(domain, 'devices', 'serial', 'source')?.attributes.path ?? null,
+    hasAgent: agentState(domain),
   };
+}
+
+function agentState(domain: Element): boolean | null {
+  const agent = findAll(domain, 'devices', 'channel', 'target').find(({ attributes }) => attributes.name === agentChannel);
+  return agent?.attributes.state === undefined ? null : agent.attributes.state === 'connected';
 }
 
 function ourId(device: Element): string[] {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GiB, MiB } from '../../appliance/core/units.ts';
+import { HypervisorError } from '../../appliance/world.ts';
 import { openTestApp, type Reply, type TestApp } from '../world/app.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 
@@ -242,6 +243,21 @@ test('a start that fails says why and leaves the VM down', async (context) => {
   assert.equal([vm.state, vm.reason, vm.explanation.cause], ['down', 'start-failed', 'It could not be started.']);
 });
 
+test('a disk that cannot be made does not lock its VM up', async (context) => {
+  const { imageTool } = context.site.world;
+  const real = imageTool.create;
+  imageTool.create = async () => { throw new Error('the disk is broken'); };
+  const vm = await create(context);
+  await until(context, 'making the disk has failed', async () => (await get(context)).disks[0].state === 'illegal');
+  imageTool.create = real;
+  const start = await send(context, 'POST', '/vms/first/start');
+  const task = await context.site.app.core.tasks.ended(start.body.id);
+  assert.match((task.problem as Json).detail, /"first-disk1" has no valid content. Delete it/);
+  await carryOut(context, 'DELETE', `/vms/first/disks/${vm.disks[0].id}?delete=true`);
+  await carryOut(context, 'POST', '/vms/first/disks', { sizeBytes: GiB });
+  await carryOut(context, 'POST', '/vms/first/start');
+});
+
 test('deleting takes the disks along, or leaves them', async (context) => {
   await create(context);
   await create(context, { name: 'second' });
@@ -404,6 +420,22 @@ test('VMs that start with the host do so, unless someone stopped them since', as
   await restart(context);
   await until(context, 'it is started', isState(context, 'up'));
   assert.equal([(await get(context, '/vms/stopped')).state, (await get(context, '/vms/never')).state], ['down', 'down']);
+});
+
+test('a VM that starts with the host is tried again when what it needs comes late', async (context) => {
+  await createRunning(context, { autostart: true });
+  context.site.host.cutPower();
+  const { libvirt } = context.site.host;
+  const { launch } = libvirt;
+  let faults = 2;
+  libvirt.launch = (xml) => {
+    if (faults-- > 0) throw new HypervisorError('Cannot access storage file', 38, 'other');
+    return launch(xml);
+  };
+  await restart(context);
+  await until(context, 'it is started', isState(context, 'up'));
+  const { items } = await get(context, '/tasks');
+  assert.equal(items.filter(({ kind }: Json) => kind === 'vm.start').map(({ state }: Json) => state), ['done', 'failed', 'failed', 'done']);
 });
 
 test('domains of others are counted and left alone', async (context) => {

@@ -178,6 +178,18 @@ test('the service dies and comes back: the guest has run on, with its consoles',
   real('libvirt', 'qemu');
 });
 
+test('reboots when asked, and is up all the same', async (context) => {
+  const { service } = context;
+  const before = await inGuest(context, 'cat /proc/sys/kernel/random/boot_id');
+  await service.carryOut('POST', '/vms/debian/reboot', {});
+  await context.line.until(/BdsDxe[^]*login:/, 240_000);
+  await logIn(context.line);
+  assert.is.not(await inGuest(context, 'cat /proc/sys/kernel/random/boot_id'), before);
+  const { state, reason } = await service.vm('debian');
+  assert.equal([state, reason], ['up', 'running']);
+  real('libvirt', 'qemu');
+});
+
 test('shuts down when asked, starts again on the same disk with the same name of its NIC', async (context) => {
   const { service } = context;
   const name = await inGuest(context, 'ls -1 /sys/class/net');
@@ -186,7 +198,7 @@ test('shuts down when asked, starts again on the same disk with the same name of
   await service.vmIs('debian', 'down', 'shutdown');
   await service.carryOut('POST', '/vms/debian/start');
   context.line = await openConsole(context, 'serial');
-  await context.line.until(/login:[\s\S]*BdsDxe[\s\S]*login:/, 240_000); // the first is in the scroll-back, before the firmware of this boot
+  await context.line.until(/Power down[\s\S]*BdsDxe[\s\S]*login:/, 240_000); // earlier boots are in the scroll-back
   await logIn(context.line);
   assert.is(await inGuest(context, 'ls -1 /sys/class/net'), name);
   await service.carryOut('POST', '/vms/debian/power-off');

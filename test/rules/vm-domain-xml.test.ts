@@ -101,7 +101,7 @@ test('what was asked for reads back, whatever names and paths hold', () => {
 test('what runs reads back: settings from our metadata, devices by their alias', () => {
   assert.equal(readRunning(domainXml({ ...plain, firmware: 'efi' })), {
     vcpus: 2, memoryBytes: plain.memoryBytes, firmware: 'efi', bootOrder: ['disk', 'cdrom'],
-    disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, serialSocket: '/run/serial.sock',
+    disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, serialSocket: '/run/serial.sock', hasAgent: null,
   });
 });
 
