@@ -9,7 +9,7 @@ import { type Context, Hono } from 'hono';
 import { compress } from 'hono/compress';
 import type { AnyPage } from '../ui/page.ts';
 import type { Auth } from './auth/auth.ts';
-import { type BoundOperation, pathParameters } from './core/operation.ts';
+import { type AnyOperation, type BoundOperation, pathParameters } from './core/operation.ts';
 import { asProblem, Problem } from './core/problem.ts';
 import type { Core } from './core/services.ts';
 import { htmlAnswer, htmlProblem, isHtmx, jsonAnswer, jsonProblem } from './http/answer.tsx';
@@ -121,9 +121,16 @@ async function serve(context: Context, bound: BoundOperation, parts: Parts): Pro
     const audit = (outcome: string) => { if (record.method !== 'GET' && record.method !== 'HEAD') parts.audit(null, entryOf({ bound, call, subject }, outcome)); };
     return audited(async () => record.run(bound.services, call, input as never, context.req.raw), audit); // checked by the record's schema
   }
-  const answer = await parts.execute({ bound, call, input, subject, terms: termsOf(context) });
+  const answer = await parts.execute({ bound, call, input, subject: { ...subject, ...namesIn(record, input) }, terms: termsOf(context) });
   for (const [name, value] of call.answerHeaders) answer.headers[name] = value;
   return isHtmx(context.req.raw) ? fragmentAnswer(context, bound, parts, answer) : jsonAnswer(answer);
+}
+
+/** What has no path yet, or no actor: the name of what is made, and who wants to sign in. */
+function namesIn({ path }: AnyOperation, input: unknown): Record<string, string> {
+  if (pathParameters(path).length > 0) return {};
+  const given = Object.entries(input ?? {}).filter(([key]) => key === 'name' || key === 'user');
+  return Object.fromEntries(given.map(([key, value]) => [key, String(value)]));
 }
 
 async function audited(work: () => Promise<Response>, audit: (outcome: string) => void): Promise<Response> {

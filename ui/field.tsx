@@ -39,7 +39,7 @@ export function Field({ field, id, value, choices, instead, isInRow }: FieldProp
   if (known && !isInRow && (field.widget === 'radio' || known.some((choice) => choice.help))) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
   return (
     <div class="field" data-kind={field.kind}>
-      <label class="field-label" for={id}>{label}{!field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
+      <label class="field-label" for={id}>{label}{!isInRow && !field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
       {control}{help}{slot}
     </div>
   );

@@ -55,7 +55,7 @@ export function FormProblem({ problem }: { problem: ShownProblem }) {
           <Icon name="error" />
           <div>
             <p class="notice-title">{problem.detail || t('problem.title')}</p>
-            {errors.length > 0 && <ul class="notice-body">{errors.map((error) => <li><code>{error.path}</code> {error.message}</li>)}</ul>}
+            {errors.length > 0 && <ul class="notice-body">{errors.map((error) => <li><code data-path={error.path}>{error.path}</code> {error.message}</li>)}</ul>}
             {problem.requestId && problem.status >= 500 && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
           </div>
         </div>

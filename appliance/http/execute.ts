@@ -30,7 +30,7 @@ export interface AuditEntry {
   actor: string;
   from: string;
   operation: string;
-  /** Path parameters, such as `{ vm: 'web-1' }`. */
+  /** Path parameters, such as `{ vm: 'web-1' }`; without any, the `name` or `user` that was given. */
   subject: Record<string, string>;
   outcome: string;
   requestId: string;

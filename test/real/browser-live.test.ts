@@ -5,6 +5,8 @@
 import type { Browser, Page } from 'playwright-core';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { HypervisorError } from '../../native/hypervisor-error.ts';
+import { vdiHeader } from '../world/image-bytes.ts';
 import { enter, openBrowser, openLine, openVisitor, orEnd, serveTestApp, type Site, type Visitor } from './browser.ts';
 import { real } from './count.ts';
 
@@ -167,6 +169,48 @@ check('a task is followed in its toast and in the count beside Tasks until it en
   await stateIs(page, 'Down');
   await toast.and(page.locator('[data-tone="ok"]')).waitFor();
   await page.getByRole('navigation').locator('[data-task-count]').first().waitFor({ state: 'hidden' });
+});
+
+check('an uploaded disk image is imported with progress to be seen; cancelling asks first and undoes it', async ({ site, visitor, page }) => {
+  slowDown(site);
+  await visitor.open('/storage/disks');
+  await untilLive(page);
+  await page.locator('#disk-file').setInputFiles({ name: 'office.vdi', mimeType: 'application/octet-stream', buffer: Buffer.concat([vdiHeader({ virtualSizeBytes: 8n << 20n }), Buffer.alloc(1 << 20)]) });
+  await page.locator('#toasts .toast').filter({ hasText: 'office.vdi' }).getByText('Uploaded').waitFor();
+  await page.getByRole('navigation').getByRole('link', { name: 'Tasks' }).first().click();
+  const row = page.getByRole('row', { name: /Import image.*office/ });
+  await row.getByText('Running').waitFor();
+  const seen = new Set<number>();
+  while (seen.size < 3) seen.add(await row.getByRole('progressbar').evaluate((bar) => (bar as HTMLProgressElement).value)); // by its role
+  await row.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('dialog', { name: 'Cancel this task?' }).getByRole('button', { name: 'Cancel', exact: true }).last().click();
+  await row.locator('.chip', { hasText: 'Cancelled' }).waitFor();
+});
+
+/** A conversion as of a large image: ten seconds, in steps of one percent. */
+function slowDown({ app: { host, app } }: Site): void {
+  const { convert } = host.imageTool;
+  host.imageTool.convert = async (from, to, { signal, progress }) => {
+    for (let part = 0; part < 100; part++) {
+      await app.core.clock.sleep(100, signal);
+      progress(part / 100);
+    }
+    await convert(from, to, { signal, progress });
+  };
+}
+
+check('a task that failed says why, in its toast and on its page', async ({ site, visitor, page }) => {
+  await visitor.open('/vms/till');
+  await untilLive(page);
+  site.app.world.control.fail('create', new HypervisorError('unsupported configuration: no such machine', 67, 'other'));
+  await page.getByRole('main').getByRole('button', { name: 'Start', exact: true }).click();
+  const toast = page.locator('#toasts .toast[data-tone="bad"]');
+  await toast.getByText('no such machine').waitFor();
+  await page.waitForTimeout(7_000);
+  assert.ok(await toast.isVisible(), 'a failure stays until it is put away');
+  await toast.getByRole('link', { name: /Start.*till/ }).click();
+  await page.getByRole('heading', { name: /Start.*till/, level: 1 }).waitFor();
+  await page.getByRole('main').getByText('no such machine').first().waitFor();
 });
 
 test.run();

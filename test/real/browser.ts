@@ -5,7 +5,9 @@
  * Called by the browser tests and benches. The browser ends with the process that opened it.
  */
 import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { inspect } from 'node:util';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { silentLog } from '../../appliance/core/log.ts';
 import { serve } from '../../appliance/server.ts';
@@ -23,7 +25,7 @@ export function openBrowser(): Promise<Browser> {
 /** For `test.before`, whose failure uvu keeps to itself: tells it and ends the file. */
 export async function orEnd(open: () => Promise<void>): Promise<void> {
   await open().catch((error: unknown) => {
-    console.log(error);
+    writeSync(1, `${inspect(error)}\n`);
     process.exit(1);
   });
 }

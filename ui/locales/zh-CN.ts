@@ -276,6 +276,7 @@ export const zhCN = {
   'storage.disks': '磁盘',
   'storage.domains': '存储域',
   'storage.free': '剩余',
+  'storage.freeIn': '{name}：可用 {free}',
   'storage.inactive': '{name} 不可用',
   'storage.isos': 'ISO 映像',
   'storage.kind': '类型',

@@ -3,6 +3,7 @@ import { networkList } from '../../appliance/network/operations.ts';
 import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
 import { LinkButton } from '../action.tsx';
+import type { Ui } from '../context.ts';
 import type { Choice } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import { formatBytes } from '../format.tsx';
@@ -10,7 +11,8 @@ import { definePage, type PageCall } from '../page.ts';
 import { PageHead } from '../section.tsx';
 
 const GiB = 2 ** 30;
-const firstDisk = { sizeBytes: 20 * GiB, format: 'cow', allocation: 'sparse' };
+/** What a new disk is unless told. */
+export const firstDisk = { sizeBytes: 20 * GiB, format: 'cow', allocation: 'sparse' };
 
 /** What a VM can be made of here. Without the right to see a kind, its choices stay empty. */
 export async function readParts({ read, can }: PageCall) {
@@ -57,13 +59,13 @@ export const vmCreatePage = definePage({
           { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description'] },
           { title: t('vm.section.size'), icon: 'cpu', fields: ['vcpus', 'memoryBytes'] },
           { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'firmware', 'autostart'] },
-          { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts), fields: ['disks'] },
+          { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts, t), fields: ['disks'] },
           { title: t('vm.section.nics'), icon: 'nic', fields: ['nics'] },
         ]} />
     </>
   ),
 });
 
-function freeText({ domains }: Parts): string {
-  return domains.map(({ name, freeBytes }) => `${name}: ${formatBytes(freeBytes)}`).join(', ');
+function freeText({ domains }: Parts, t: Ui['t']): string {
+  return domains.map(({ name, freeBytes }) => t('storage.freeIn', { name, free: formatBytes(freeBytes) })).join(', ');
 }

@@ -9,7 +9,7 @@ import { formatBytes } from '../format.tsx';
 import { List } from '../list.tsx';
 import { definePage } from '../page.ts';
 import { Chip, Empty, Panel } from '../section.tsx';
-import { freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
+import { firstDisk, freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
 import { readVm, VmFrame } from './vm-page.tsx';
 
 export const vmDisksPage = definePage({
@@ -62,7 +62,7 @@ function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
     <>
       <Button text={t('vm.addDisk')} icon="plus" data-dialog="add-disk" disabledReason={vmCan('attach-disk', vm) ? undefined : refusal('attach-disk', vm.name, vm)} />
       <Dialog id="add-disk" title={t('vm.addDisk')}>
-        <Form operation={diskAttach} id="add-disk-form" path={{ vm: vm.name }} submit={t('vm.addDisk')} values={{ sizeBytes: 20 * 2 ** 30 }}
+        <Form operation={diskAttach} id="add-disk-form" path={{ vm: vm.name }} submit={t('vm.addDisk')} values={firstDisk}
           choices={{ disk: freeDiskChoices(parts), domain: parts.domains.map(({ name }) => ({ value: name, label: name })) }}
           instead={{ disk: insteadOfNewDisk }} sections={[{ fields: ['disk', 'sizeBytes', 'format', 'allocation'] }]} />
       </Dialog>

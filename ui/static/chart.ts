@@ -26,9 +26,13 @@ const kinds: Record<string, { lines: Line[]; format: (value: number) => string; 
 /** Round steps for bytes: 1, 2, 4 ... of each unit. */
 const binarySteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const periodMs = 2_000;
+/** A time so near the left edge would lose its beginning. */
+const cutPx = 20;
 /** A slow line is left four fifths of its time for everything else. */
 const restFactor = 4;
-const timeFormat = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' });
+/** The page's language as the reader writes it: dates of a Briton are not those of an American. */
+const locales = [...navigator.languages.filter((tag) => tag.startsWith(document.documentElement.lang)), document.documentElement.lang];
+const timeFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit' });
 
 function bytes(value: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -97,7 +101,7 @@ class Chart {
       hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
       scales: { y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, space: 70, values: (_plot, ticks) => ticks.map((seconds) => timeFormat.format(seconds * 1000)) },
+        { ...axis, grid: { show: false }, size: 22, space: 70, values: (plot, ticks) => ticks.map((seconds) => (plot.valToPos(seconds, 'x') < cutPx ? '' : timeFormat.format(seconds * 1000))) },
         { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
       ],
       series: [{}, ...this.#kind.lines.map((line, index) => ({

@@ -58,6 +58,7 @@ document.addEventListener('htmx:before:request', (event) => {
 document.addEventListener('htmx:after:swap', (event) => {
   const form = event.detail.ctx.sourceElement;
   if (!(form instanceof HTMLFormElement)) return;
+  callByLabel(form);
   let first: HTMLElement | undefined;
   for (const slot of form.querySelectorAll<HTMLElement>('[data-error-for]:not(:empty)')) {
     const control = form.querySelector<HTMLElement>(`[name="${CSS.escape(slot.dataset['errorFor'] ?? '')}"]`);
@@ -67,6 +68,15 @@ document.addEventListener('htmx:after:swap', (event) => {
   }
   first?.focus();
 });
+
+/** A list of faults calls each field as the form does, not as the API. */
+function callByLabel(form: HTMLFormElement): void {
+  for (const path of form.querySelectorAll<HTMLElement>('[data-form-problem] [data-path]')) {
+    const control = form.querySelector<HTMLInputElement>(`[name="${CSS.escape(path.dataset['path'] ?? '')}"]`);
+    const label = control?.labels?.[0]?.firstChild?.textContent;
+    if (label) path.replaceWith(Object.assign(document.createElement('strong'), { textContent: `${label}:` }));
+  }
+}
 
 /** A choice that makes its neighbours needless (an existing disk has its size) puts them away. */
 function showNeeded(select: HTMLSelectElement): void {

@@ -6,8 +6,10 @@ import type { Htmx, HtmxRequestCtx } from 'htmx.org';
 
 declare const htmx: Htmx;
 
-const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: 'auto', style: 'short' });
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'medium' });
+/** The page's language as the reader writes it: dates of a Briton are not those of an American. */
+const locales = [...navigator.languages.filter((tag) => tag.startsWith(document.documentElement.lang)), document.documentElement.lang];
+const relative = new Intl.RelativeTimeFormat(locales, { numeric: 'auto', style: 'short' });
+const clock = new Intl.DateTimeFormat(locales, { dateStyle: 'medium', timeStyle: 'medium' });
 const steps: [limitSeconds: number, unit: Intl.RelativeTimeFormatUnit, seconds: number][] = [
   [45, 'second', 1], [2_700, 'minute', 60], [79_200, 'hour', 3_600], [Number.POSITIVE_INFINITY, 'day', 86_400],
 ];
