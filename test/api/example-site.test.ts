@@ -38,7 +38,7 @@ test('shows VMs in many states, and finds them as they were after a restart', as
   const second = await live(statePath, host);
   const changed = async () => Object.entries(await states(second.app)).filter(([name, state]) => before[name] !== state).map((entry) => entry.join(': '));
   for (let tries = 0; tries < 100 && (await changed()).length === 0; tries++) await systemClock.sleep(100);
-  assert.equal(await changed(), ['debian-install: down lost']);
+  assert.equal(await changed(), ['debian-install: down failed'], 'libvirt has written down how it ended');
   await second.stop();
   rmSync(statePath, { recursive: true });
 });

@@ -77,6 +77,7 @@ async function checkFailures<S>(task: TaskCase<S>): Promise<void> {
     const failed = await play(task, (_point, at) => (at === index ? 'fail' : 'pass'));
     assert.is(failed.state, 'failed', `${task.name} failing ${nameOf(point)}`);
     assert.equal(failed.after, expected, `${task.name} failing ${nameOf(point)}`);
+    if (point.when !== 'done') continue; // the undoing of a step that had acted undoes all that the others do, and more
     for (let undoing = index + 1; undoing < failed.points.length; undoing++) {
       const cut = await play(task, (_point, at) => (at === index ? 'fail' : at === undoing ? 'cut' : 'pass'));
       assert.equal([cut.state, cut.after], ['failed', expected], `${task.name} failing ${nameOf(point)}, cut at instant ${undoing}`);
