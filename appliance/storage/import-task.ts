@@ -162,6 +162,7 @@ function discardTask(services: StorageServices): AnyTask {
       },
     }],
     finished(tx, { input }) {
+      tx.afterCommit(() => services.receiver.forget(input.upload));
       const upload = services.uploads.get(input.upload);
       if (!upload) return;
       services.space.release(tx, uploadRoom(upload));

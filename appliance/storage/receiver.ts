@@ -3,7 +3,8 @@
  *
  * One connection at a time for each target. A connection that has been silent for a while is taken to be broken: the next one
  * goes on in its place. How much of the file has reached the disk is reported every so often and when the connection
- * ends, in whatever way, so that a broken upload goes on from there, also after a power cut.
+ * ends, in whatever way, so that a broken upload goes on from there, also after a power cut. The hash of a broken upload waits
+ * in memory to be gone on with, until someone tells that the upload has ended.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -40,6 +41,10 @@ export interface Receiver {
   stop(target: string): Promise<void>;
   /** How much has arrived of an upload that is receiving now. */
   receivedBytes(target: string): number | undefined;
+  /** Drops the hash of an upload that has ended, in whatever way. */
+  forget(uploadId: string): void;
+  /** Uploads of which a hash is kept. */
+  hashed(): string[];
 }
 
 export interface Connection {
@@ -75,6 +80,8 @@ export function createReceiver({ clock }: { clock: Clock }): Receiver {
   return {
     stop,
     receivedBytes: (target) => live.get(target)?.receivedBytes,
+    forget: (uploadId) => void hashes.delete(uploadId),
+    hashed: () => [...hashes.keys()],
     async enter(target) {
       const other = live.get(target);
       if (other && clock.now() - other.lastAt < silentAfterMs) throw new Problem('in-use', 'This is being uploaded right now over another connection. Wait until it ends.');

@@ -51,8 +51,10 @@ const origin = (call: Call, operation: string) => ({ actor: call.actor.name, ope
 export async function acceptUpload(services: StorageServices, call: Call, request: Request, kind: UploadKind): Promise<Response> {
   const range = rangeOf(request);
   const connection = await services.receiver.enter(kind.target);
+  let uploadId: string | undefined;
   try {
     const { upload, isNew } = await place(services, call, { kind, range, request });
+    uploadId = upload.id;
     if (isNew) await kind.makeFile(upload);
     else await cut(kind, upload);
     const isWhole = await take(services, connection, { kind, range, upload, request });
@@ -61,6 +63,8 @@ export async function acceptUpload(services: StorageServices, call: Call, reques
     throw await refuse(services, error, kind);
   } finally {
     connection.leave();
+    // One that was cancelled meanwhile has ended before its connection did.
+    if (uploadId !== undefined && !services.uploads.get(uploadId)) services.receiver.forget(uploadId);
   }
 }
 

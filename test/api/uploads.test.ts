@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../appliance/core/clock.ts';
 import { GiB, KiB, MiB } from '../../appliance/core/units.ts';
+import type { StorageServices } from '../../appliance/storage/services.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { qcow2Header } from '../world/image-bytes.ts';
 import { isoImage } from '../world/iso-bytes.ts';
@@ -41,6 +42,8 @@ async function eventually(clock: VirtualClock, isTrue: () => Promise<boolean>): 
 const filesOf = (site: StorageSite, ...names: string[]) => readdirSync(join(site.core.statePath, 'storage', ...names));
 const domainId = async (site: StorageSite, name: string): Promise<string> => (await site.ask('GET', `/storage-domains/${name}`)).body.id;
 const isoFolder = async (site: StorageSite) => filesOf(site, await domainId(site, 'isos'), 'images', '11111111-1111-1111-1111-111111111111');
+/** Uploads whose hash is kept in memory. */
+const hashed = ({ storage }: StorageSite): string[] => (storage.operations[0]?.services as StorageServices).receiver.hashed(); // all records of a slice share its services
 const reserved = async (site: StorageSite, name: string) => (await site.ask('GET', `/storage-domains/${name}`)).body.reservedBytes;
 
 // ---------------------------------------------------------------------------------------------- ISO files
@@ -251,6 +254,29 @@ iso('cancelling ends the connection that sends', async ({ site }) => {
   assert.equal(await isoFolder(site), []);
 });
 
+iso('the hash of an upload is kept while it can be gone on with, and not after it has ended in any way', async ({ site }) => {
+  const image = isoImage();
+  const half = range(0, 100_000, image.length);
+  const begin = async () => {
+    await site.put(isoPath, image.subarray(0, 100_000), half);
+    assert.is(hashed(site).length, 1, 'a half upload waits');
+  };
+  await begin();
+  assert.is((await site.put(isoPath, image.subarray(100_000), range(100_000, image.length, image.length))).status, 201);
+  assert.equal(hashed(site), [], 'it is whole');
+  await begin();
+  await site.carryOut('DELETE', `${isoPath}/upload`);
+  assert.equal(hashed(site), [], 'it was cancelled');
+  await site.put(isoPath, new Uint8Array(MiB).fill(7));
+  assert.equal(hashed(site), [], 'it was refused');
+  const endless = new ReadableStream<Uint8Array>({ async pull(controller) { await systemClock.sleep(5); controller.enqueue(isoImage(64 * KiB)); } });
+  const sending = site.put(isoPath, endless);
+  while (hashed(site).length === 0) await systemClock.sleep(5);
+  await site.carryOut('DELETE', `${isoPath}/upload`);
+  await sending;
+  assert.equal(hashed(site), [], 'it was cancelled while it arrived');
+});
+
 iso('a full disk stops an upload, keeps what arrived, and lets it go on when there is room', async ({ site }) => {
   const image = isoImage(80 * MiB);
   const half = 70 * MiB;
@@ -301,6 +327,7 @@ iso('an upload that stands still for a day is given up', async () => {
   assert.match(site.events.get('upload.given-up')?.message ?? '', 'stood still for a day');
   await site.settled();
   assert.equal(await isoFolder(site), []);
+  assert.equal(hashed(site), []);
   await site.close();
 });
 
