@@ -4,7 +4,7 @@ import { allow, answerOf } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
 import { addDisk, addNic, deviceOperations } from './device-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
-import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsOutput } from './schema.ts';
+import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmServices } from './services.ts';
 
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
@@ -69,11 +69,11 @@ export const vmDelete = startTask<VmServices>()({
 
 export const vmStats = read<VmServices>()({
   id: 'vm.stats', method: 'GET', path: '/vms/{vm}/stats', permission: 'vm.read', summary: 'Show what a VM has used in the last half hour',
-  input: VmRef, output: VmStatsOutput,
-  run({ rows, stats, reconcilers }, _call, { vm: ref }) {
+  input: VmStatsInput, output: VmStatsOutput,
+  run({ rows, stats, reconcilers }, _call, { vm: ref, since }) {
     const { readings, isDue } = stats.look(rows.require(ref).id);
     if (isDue) reconcilers.wake('vm.sample');
-    return { items: readings };
+    return { items: readings.filter(({ at }) => at > since), since: readings[0]?.at ?? null };
   },
 });
 

@@ -1,7 +1,7 @@
 /**
  * The rows of VMs: reading them, and changing a wish so that generation, journal and change feed follow in the same commit.
  */
-import { and, asc, eq, gt, inArray, or, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, or, sql } from 'drizzle-orm';
 import type { Sql, Tx } from '../core/db.ts';
 import { type Id, newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
@@ -44,6 +44,9 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     page: (query: PageQuery) => readPage(database.sql, query),
     withState: (states: VmState[]): Vm[] =>
       joined().where(inArray(vmFactTable.state, states)).all().map((row) => ({ ...row.vm, fact: row.fact })),
+    /** How many VMs are in each state that any is in. */
+    countByState: (): { state: VmState; vms: number }[] =>
+      database.sql.select({ state: vmFactTable.state, vms: count() }).from(vmFactTable).groupBy(vmFactTable.state).all(),
     all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
     disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
     nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),

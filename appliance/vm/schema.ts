@@ -192,6 +192,14 @@ export const StatsSample = z.object({
   sentBytesPerSecond: z.number(),
 });
 
-export const VmStatsOutput = z.object({ items: z.array(StatsSample) });
+export const VmStatsInput = VmRef.extend({
+  since: z.coerce.number().int().min(0).default(0).meta({ label: 'Since', help: 'Only readings after this time.' }),
+});
+
+export const VmStatsOutput = z.object({
+  items: z.array(StatsSample),
+  /** Time of the oldest reading that is kept; what a reader holds from before it belongs to an earlier run of the VM, or is too old. */
+  since: z.int().nullable(),
+});
 export type StatsReading = z.output<typeof StatsSample>;
 export type VmDetails = z.output<typeof VmOutput>;

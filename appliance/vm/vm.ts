@@ -5,6 +5,7 @@
  */
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
+import type { Metric } from '../host/metrics.ts';
 import type { World } from '../world.ts';
 import { type Consoles, createConsoles } from './console.ts';
 import { deleteVmTask } from './delete-task.ts';
@@ -16,6 +17,7 @@ import { vmOperations } from './operations.ts';
 import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
 import { createVmRows } from './rows.ts';
+import { vmStates } from './rules.ts';
 import type { VmServices } from './services.ts';
 import { startVmTask } from './start-task.ts';
 import { createStatsHistory } from './stats.ts';
@@ -48,8 +50,19 @@ export function createVm(deps: VmDeps): Vms {
   return { operations: bind(services, vmOperations), openConsole: consoles.open };
 }
 
+/** Every state is always there, so that an alarm on one of them never meets a gap. */
+function vmMetrics({ rows, foreignDomains }: VmServices): Metric[] {
+  const counted = new Map(rows.countByState().map(({ state, vms }) => [state, vms]));
+  return [
+    { name: 'bothy_vms', help: 'VMs by state.', type: 'gauge', samples: vmStates.map((state) => ({ labels: { state }, value: counted.get(state) ?? 0 })) },
+    { name: 'bothy_foreign_domains', help: 'Domains that libvirt runs beside the VMs of this appliance.', type: 'gauge', samples: [{ value: foreignDomains() }] },
+  ];
+}
+
 /** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */
-function tellLeftNeighbours({ rows, hypervisor, storage, network }: VmServices): void {
+function tellLeftNeighbours(services: VmServices): void {
+  const { rows, hypervisor, storage, network, host } = services;
+  host.registerMetrics(() => vmMetrics(services));
   storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
   network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });
   storage.registerGrowth(async (diskId, sizeBytes) => {

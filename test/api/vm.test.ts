@@ -467,6 +467,39 @@ test('what a VM uses is kept for its charts', async (context) => {
   assert.ok(items.every(({ at }: Json, index: number) => index === 0 || at > items[index - 1].at));
 });
 
+test('readings can be asked for from a time on, and tell when they begin', async (context) => {
+  await create(context);
+  assert.equal(await get(context, '/vms/first/stats'), { items: [], since: null });
+  await carryOut(context, 'POST', '/vms/first/start');
+  await until(context, 'there are readings', async () => (await get(context, '/vms/first/stats')).items.length >= 3);
+  const all = await get(context, '/vms/first/stats');
+  assert.is(all.since, all.items[0].at);
+  const later = await get(context, `/vms/first/stats?since=${all.items[1].at}`);
+  assert.equal([later.items[0], later.since], [all.items[2], all.since]);
+  assert.is((await send(context, 'GET', '/vms/first/stats?since=yesterday')).status, 400);
+  await carryOut(context, 'POST', '/vms/first/power-off');
+  await carryOut(context, 'POST', '/vms/first/start');
+  await until(context, 'the readings begin anew', async () => {
+    const { items, since } = await get(context, `/vms/first/stats?since=${all.items.at(-1).at}`);
+    return items.length > 0 && since > all.items.at(-1).at;
+  });
+});
+
+test('metrics count the VMs in every state', async (context) => {
+  await createRunning(context);
+  for (const name of ['second', 'third']) await create(context, { name, disks: [] });
+  const { body } = await context.site.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'prometheus' });
+  const counted = async () => {
+    const text = await (await context.site.door.request('http://bothy/metrics', { headers: { authorization: `Bearer ${body.token}` } })).text();
+    return Object.fromEntries([...text.matchAll(/^bothy_vms\{state="([a-z-]+)"\} (\d+)$/gm)].map(([, state, vms]) => [state, Number(vms)]));
+  };
+  const none = { down: 0, 'powering-up': 0, up: 0, paused: 0, migrating: 0, suspended: 0, 'powering-down': 0, unknown: 0 };
+  assert.equal(await counted(), { ...none, up: 1, down: 2 });
+  await carryOut(context, 'POST', '/vms/first/pause');
+  await carryOut(context, 'DELETE', '/vms/third');
+  assert.equal(await counted(), { ...none, paused: 1, down: 1 });
+});
+
 test('a ticket opens one console, once, for half a minute', async (context) => {
   await createRunning(context);
   const { openConsole } = context.site.app;

@@ -62,7 +62,7 @@ export const vmOverviewPage = definePage({
       {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{acceleration.reason} <a href="/host">{t('host.whatToDo')}</a></Notice>}
       <div class="grid" data-cols="side">
         <div class="stack">
-          <Panel title={t('vm.load')} aside={t('vm.lastMinutes')}><StatsCharts source={`/api/v1${vmPath(vm)}/stats`} isOn={vm.state !== 'down'} memoryBytes={vm.memoryBytes} charts={['cpu', 'memory', 'disk', 'network']} /></Panel>
+          <Panel title={t('vm.load')} aside={t('vm.lastMinutes')}><StatsCharts source={`/api/v1${vmPath(vm)}/stats`} isOn={vm.state !== 'down'} hasSince memoryBytes={vm.memoryBytes} charts={['cpu', 'memory', 'disk', 'network']} /></Panel>
           <Panel title={t('vm.tab.events')} aside={<a href={`${vmPath(vm)}/events`}>{t('word.all')}</a>}>
             {events.length > 0 ? <EventFeed events={events} /> : <p class="quiet">{t('event.none')}</p>}
           </Panel>

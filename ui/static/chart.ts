@@ -32,7 +32,10 @@ const cutPx = 20;
 const restFactor = 4;
 /** The page's language as the reader writes it: dates of a Briton are not those of an American. */
 const locales = [...navigator.languages.filter((tag) => tag.startsWith(document.documentElement.lang)), document.documentElement.lang];
-const timeFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit' });
+const minuteFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit' });
+const secondFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+/** Steps of time in seconds that people count in. */
+const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
 function bytes(value: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
@@ -53,6 +56,12 @@ function color(host: Element, token: string): string {
   const resolved = getComputedStyle(probe).color;
   probe.remove();
   return resolved;
+}
+
+/** Steps under a minute are told with their seconds, so that no label repeats its neighbour. */
+function labelTimes(plot: uPlot, ticks: number[], _axis: number, _space: number, stepSeconds: number): string[] {
+  const format = stepSeconds < 60 ? secondFormat : minuteFormat;
+  return ticks.map((seconds) => (plot.valToPos(seconds, 'x') < cutPx ? '' : format.format(seconds * 1000)));
 }
 
 class Chart {
@@ -101,7 +110,7 @@ class Chart {
       hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
       scales: { y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, space: 70, values: (plot, ticks) => ticks.map((seconds) => (plot.valToPos(seconds, 'x') < cutPx ? '' : timeFormat.format(seconds * 1000))) },
+        { ...axis, grid: { show: false }, size: 22, space: 76, incrs: timeSteps, values: labelTimes },
         { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
       ],
       series: [{}, ...this.#kind.lines.map((line, index) => ({
@@ -153,21 +162,29 @@ async function follow(frame: HTMLElement, charts: Chart[]): Promise<void> {
     const startedAt = Date.now();
     if (!document.hidden && frame.dataset['on'] !== undefined) {
       const news = await readSamples(frame, samples.at(-1)?.at ?? 0);
-      if (news.length > 0) samples = [...samples, ...news].slice(-720);
+      samples = [...samples.filter(({ at }) => at >= news.since), ...news.items].slice(-720);
       for (const chart of charts) chart.show(samples);
     }
     await new Promise((resolve) => setTimeout(resolve, Math.max(periodMs, restFactor * (Date.now() - startedAt))));
   }
 }
 
-async function readSamples(frame: HTMLElement, since: number): Promise<Sample[]> {
+interface News {
+  items: Sample[];
+  /** What is older belongs to an earlier run of what is measured. */
+  since: number;
+}
+
+const noNews: News = { items: [], since: 0 };
+
+async function readSamples(frame: HTMLElement, since: number): Promise<News> {
   try {
     const response = await fetch(`${frame.dataset['charts']}${frame.dataset['since'] === undefined ? '' : `?since=${since}`}`, { headers: { accept: 'application/json' } });
-    if (!response.ok) return [];
-    const { items } = (await response.json()) as { items: Sample[] }; // the API's own schema
-    return items.filter(({ at }) => at > since);
+    if (!response.ok) return noNews;
+    const { items, since: begin = 0 } = (await response.json()) as { items: Sample[]; since?: number | null }; // the API's own schema
+    return { items: items.filter(({ at }) => at > since), since: begin ?? Number.POSITIVE_INFINITY };
   } catch {
-    return []; // the connection is told elsewhere; the next round tries again
+    return noNews; // the connection is told elsewhere; the next round tries again
   }
 }
 
