@@ -66,7 +66,7 @@ function powerOffTask(services: VmServices): AnyTask {
     steps: [{
       name: 'End QEMU',
       timeoutMs: 120_000,
-      do: ({ input: { vm }, signal }) => persist(services, 'The VM could not be powered off', signal, () => endDomain(services, vm)),
+      do: ({ input: { vm }, signal }) => persist(services, 'The VM could not be powered off', signal, () => endDomain(services, vm, signal)),
     }],
     finished(tx, { state, input: { vm } }) {
       if (state === 'done') services.facts.enter(tx, vm, 'down', 'power-off');

@@ -121,12 +121,13 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
     case 'paused':
       return ofPaused(before, reason);
     case 'shutting-down':
-      return before.state === 'powering-down' ? unchanged : ['powering-down', 'guest'];
+      // What is told of an end after the task has seen it is no new shutdown.
+      return before.state === 'powering-down' || before.state === 'down' ? unchanged : ['powering-down', 'guest'];
     case 'suspended-by-guest':
       return ['suspended', 'guest'];
     case 'shut-off':
     case 'crashed':
-      return ofNone(before, state === 'crashed' ? 'crashed' : 'lost');
+      return ofNone(before, state === 'crashed' ? 'crashed' : reason);
   }
 }
 
@@ -148,8 +149,9 @@ function ofNone(before: Fact, ending: string): Judgement {
   // A start that is under way decides itself whether it has failed.
   if (before.state === 'down' || before.state === 'powering-up') return [before.state, before.reason];
   if (before.reason === 'power-off') return ['down', 'power-off'];
-  if (ending === 'lost' && (before.state === 'powering-down' || before.reason === 'shutdown')) return ['down', 'shutdown'];
-  return ['down', endings[ending] ?? 'lost'];
+  const known = endings[ending] ?? 'lost';
+  if (known === 'lost' && (before.state === 'powering-down' || before.reason === 'shutdown')) return ['down', 'shutdown'];
+  return ['down', known];
 }
 
 /** Down because someone wanted it so. */

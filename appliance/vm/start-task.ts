@@ -12,7 +12,7 @@ import * as z from 'zod';
 import { exclusive, shared } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
-import { findDomain, isNoDomain, lookAt, persist } from './domain.ts';
+import { findDomain, isDisconnected, isNoDomain, lookAt, persist } from './domain.ts';
 import { foldersOf, guestXml } from './guest.ts';
 import type { Running } from './running.ts';
 import type { VmServices } from './services.ts';
@@ -82,15 +82,25 @@ async function run(services: VmServices, { input, signal, progress }: Context): 
 
 async function end(services: VmServices, { input, memory, signal }: Context): Promise<void> {
   if (memory.wasRunning) return;
-  await persist(services, 'The VM could not be ended', signal, () => endDomain(services, input.vm));
+  await persist(services, 'The VM could not be ended', signal, () => endDomain(services, input.vm, signal));
 }
 
-/** Ends QEMU; one that has ended is as good. */
-export async function endDomain({ hypervisor }: Pick<VmServices, 'hypervisor'>, vmId: string): Promise<void> {
-  try {
-    await hypervisor.destroy(vmId);
-  } catch (error) {
-    if (!isNoDomain(error)) throw error;
+const endTries = 4;
+const endPauseMs = 2_000;
+
+/**
+ * Ends QEMU; one that has ended is as good. A process that waits for its disk outlives even SIGKILL for a while, and libvirt then
+ * gives up with an error although it ends a moment later: so it is asked again.
+ */
+export async function endDomain({ hypervisor, clock }: Pick<VmServices, 'hypervisor' | 'clock'>, vmId: string, signal: AbortSignal): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await hypervisor.destroy(vmId);
+    } catch (error) {
+      if (isNoDomain(error)) return;
+      if (isDisconnected(error) || tries >= endTries) throw error;
+    }
+    await clock.sleep(endPauseMs, signal);
   }
 }
 

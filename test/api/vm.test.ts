@@ -243,6 +243,23 @@ test('a start that fails says why and leaves the VM down', async (context) => {
   assert.equal([vm.state, vm.reason, vm.explanation.cause], ['down', 'start-failed', 'It could not be started.']);
 });
 
+test('a QEMU that is slow to die is ended all the same; one that cannot be ended is told of', async (context) => {
+  await create(context);
+  await carryOut(context, 'POST', '/vms/first/start');
+  const { control } = context.site.world;
+  const busy = new HypervisorError('Failed to terminate process 4242 with SIGKILL: Device or resource busy', 38, 'other');
+  const powerOff = async () => context.site.app.core.tasks.ended((await send(context, 'POST', '/vms/first/power-off')).body.id);
+  control.fail('destroy', busy, { times: 4 });
+  const stuck = await powerOff();
+  assert.is(stuck.state, 'failed');
+  assert.match((stuck.problem as Json).detail, /could not be powered off: libvirt says "Failed to terminate/);
+  await until(context, 'it is seen to run on', async () => (await get(context)).state === 'up');
+  control.fail('destroy', busy, { times: 3 });
+  assert.is((await powerOff()).state, 'done');
+  const { state, reason } = await get(context);
+  assert.equal([state, reason], ['down', 'power-off']);
+});
+
 test('a disk that cannot be made does not lock its VM up', async (context) => {
   const { imageTool } = context.site.world;
   const real = imageTool.create;

@@ -43,6 +43,9 @@ const steps: [before: Fact, seen: Seen, after: string][] = [
   [fact('up', 'running'), domain('suspended-by-guest'), 'suspended/guest'],
   [fact('down', 'power-off'), gone(), 'down/power-off'],
   [fact('down', 'power-off'), domain('running'), 'up/running'],
+  [fact('down', 'power-off'), domain('shutting-down', 'host'), 'down/power-off'],
+  [fact('up', 'running'), domain('shut-off', 'shutdown'), 'down/shutdown'],
+  [fact('up', 'running'), domain('shut-off', 'unknown'), 'down/lost'],
 ];
 
 for (const [before, seen, after] of steps) {
@@ -73,7 +76,8 @@ test('seeing the same again changes nothing more', () => {
 test('without a domain a VM is down or on its way up; with one it is neither down nor unknown', () => {
   fc.assert(fc.property(anyFact, anySeen, (before, seen) => {
     const { state } = nextFact(before, seen, at + 1);
-    if (seen.domain) assert.not.ok(state === 'down' || state === 'unknown', state);
+    if (seen.domain?.state === 'shutting-down') assert.is.not(state, 'unknown');
+    else if (seen.domain) assert.not.ok(state === 'down' || state === 'unknown', state);
     else assert.ok(state === 'down' || state === 'powering-up', state);
   }));
 });
