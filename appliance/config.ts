@@ -9,6 +9,7 @@ const Environment = z.object({
   BOTHY_LISTEN: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}$/, 'use ADDRESS:PORT, such as 127.0.0.1:8080').default('127.0.0.1:8080'),
   BOTHY_LIBVIRT: z.string().min(1).default('qemu:///system'),
   BOTHY_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
+  BOTHY_MANAGE_HOST: z.enum(['yes', 'no']).default('no'),
   BOTHY_LOG: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
 
@@ -17,6 +18,8 @@ export interface Config {
   listen: { host: string; port: number };
   libvirtUri: string;
   accel: 'auto' | 'kvm' | 'tcg';
+  /** The machine is ours: its name and time are set, and sticks are looked at for a site file. */
+  managesHost: boolean;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   version: string;
 }
@@ -25,13 +28,14 @@ export interface Config {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const result = Environment.safeParse(environment);
   if (!result.success) throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
-  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_LOG } = result.data;
+  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_LOG } = result.data;
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(BOTHY_LISTEN) ?? [];
   return {
     statePath: resolve(BOTHY_STATE),
     listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
     libvirtUri: BOTHY_LIBVIRT,
     accel: BOTHY_ACCEL,
+    managesHost: BOTHY_MANAGE_HOST === 'yes',
     logLevel: BOTHY_LOG,
     version: (JSON.parse(readFileSync(join(rootPath, 'package.json'), 'utf8')) as { version: string }).version, // our own file
   };

@@ -2,6 +2,7 @@
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import { createMachine } from './host/machine.ts';
+import { createMachineSettings } from './host/machine-settings.ts';
 import { connectLibvirt } from '../native/libvirt.ts';
 import { nativeLibraryPath } from './paths.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
@@ -16,6 +17,7 @@ export function realWorld(config: Config): World {
     imageTool: createQemuImg(),
     disk: createDiskSpace(),
     machine: createMachine(),
+    hostSettings: createMachineSettings({ isManaged: config.managesHost }),
     clock: systemClock,
   };
 }

@@ -16,6 +16,7 @@ export interface World {
   imageTool: ImageTool;
   disk: DiskSpace;
   machine: Machine;
+  hostSettings: HostSettingsPort;
   clock: Clock;
 }
 
@@ -208,4 +209,23 @@ export interface MachineLoad {
 export interface Machine {
   facts(): Promise<MachineFacts>;
   load(): Promise<MachineLoad>;
+}
+
+export interface HostSettings {
+  hostname: string;
+  /** Such as `Europe/Berlin`. */
+  timeZone: string;
+  /** Empty: those that the network or the system names. */
+  ntpServers: string[];
+  /** Public keys, one line each, that may sign in as root because we wrote them. */
+  sshKeys: string[];
+}
+
+/** Name, time and remote access of the machine itself. */
+export interface HostSettingsPort {
+  /** Whether `apply` may be called: this machine is ours to set up (BOTHY_MANAGE_HOST=yes). */
+  isManaged: boolean;
+  read(): Promise<HostSettings>;
+  /** Changes what is given and leaves the rest. Rejects when the machine is not ours. */
+  apply(changes: Partial<HostSettings>): Promise<void>;
 }

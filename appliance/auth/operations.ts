@@ -1,21 +1,17 @@
 /** The verbs of people: set up the appliance, sign in and out, tokens, the own password. */
 import { desc, eq } from 'drizzle-orm';
 import * as z from 'zod';
+import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import { type Call, read, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
-import type { Core } from '../core/services.ts';
 import { checkPassword, hashPassword, hashSecret, isSameSecret, newSecret, unmatchableHash } from './password.ts';
 import { longestSessionMs, type People, type UserRow } from './people.ts';
-import type { RateLimit } from './rate-limit.ts';
 import { passwordFault } from './rules.ts';
+import type { AuthServices } from './services.ts';
 import { ChangePasswordInput, LoginInput, NewTokenOutput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
-
-export interface AuthServices extends Core {
-  people: People;
-  limit: RateLimit;
-}
+import { userOperations } from './user-operations.ts';
 
 function requireGoodPassword(password: string): void {
   const fault = passwordFault(password);
@@ -45,12 +41,19 @@ export const setupOperation = write<AuthServices>()({
     return { passwordHash: await hashPassword(password) };
   },
   run({ people }, tx, _input, { passwordHash }) {
-    if (people.hasUsers()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
-    const user = people.addUser(tx, { name: 'admin@internal', passwordHash, roles: ['administrator'] });
+    if (people.hasAdministrator()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
+    const user = firstUser(people, tx, passwordHash);
     people.dropSetupCode(tx);
     return signIn(people, tx, user);
   },
 });
+
+/** A site file may have made the user without a password. */
+function firstUser(people: People, tx: Tx, passwordHash: string): UserRow {
+  const known = people.userByName('admin@internal');
+  if (!known) return people.addUser(tx, { name: 'admin@internal', passwordHash, roles: ['administrator'] });
+  return people.setPassword(tx, people.setRoles(tx, known, [...new Set([...known.roles, 'administrator' as const])]), passwordHash, '');
+}
 
 function signIn(people: People, tx: Parameters<People['openSession']>[0] & { call: Call }, user: UserRow) {
   const session = people.openSession(tx, user, tx.call.from);
@@ -197,5 +200,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, tokenList, tokenCreate, tokenDelete,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, tokenList, tokenCreate, tokenDelete, ...userOperations,
 ];

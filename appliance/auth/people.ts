@@ -3,12 +3,12 @@
  *
  * A session ends 12 hours after its last use, and 30 days after it began at the latest.
  */
-import { eq, lt } from 'drizzle-orm';
+import { asc, eq, lt } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import type { Actor } from '../core/operation.ts';
 import type { Core } from '../core/services.ts';
-import { csrfTokenOf, hashSecret, newSecret, newSetupCode } from './password.ts';
+import { csrfTokenOf, hashSecret, newSecret, newSetupCode, unmatchableHash } from './password.ts';
 import { allPermissions, permissionsOf, restrict, type Role } from './rules.ts';
 import { sessionTable, setupTable, tokenTable, userTable } from './table.ts';
 
@@ -58,13 +58,28 @@ export function createPeople({ database, clock, journal, log }: Core) {
   return {
     userById,
     userByName: (name: string) => sql.select().from(userTable).where(eq(userTable.name, name)).get(),
-    hasUsers: () => sql.select({ id: userTable.id }).from(userTable).limit(1).get() !== undefined,
+    users: (): UserRow[] => sql.select().from(userTable).orderBy(asc(userTable.name)).all(),
+    hasPassword: ({ passwordHash }: UserRow) => passwordHash !== unmatchableHash,
+    /** Whether some administrator can sign in, leaving one out: else the set-up code is the way in. */
+    hasAdministrator: (exceptId?: string) => sql.select().from(userTable).all()
+      .some(({ id, roles, passwordHash }) => id !== exceptId && roles.includes('administrator') && passwordHash !== unmatchableHash),
 
     addUser(tx: Tx, user: { name: string; passwordHash: string; roles: Role[] }): UserRow {
       const row: UserRow = { id: newId<'user'>(), ...user, generation: 1, createdAt: clock.now() };
       tx.sql.insert(userTable).values(row).run();
       journal.site(tx, { kind: 'user', id: row.id, what: 'created', after: row });
       return row;
+    },
+
+    setRoles(tx: Tx, user: UserRow, roles: Role[]): UserRow {
+      const after = { ...user, roles, generation: user.generation + 1 };
+      tx.sql.update(userTable).set(after).where(eq(userTable.id, user.id)).run();
+      journal.site(tx, { kind: 'user', id: user.id, what: 'updated', after });
+      return after;
+    },
+    removeUser(tx: Tx, user: UserRow) {
+      tx.sql.delete(userTable).where(eq(userTable.id, user.id)).run();
+      journal.site(tx, { kind: 'user', id: user.id, what: 'deleted', after: null });
     },
 
     setPassword(tx: Tx, user: UserRow, passwordHash: string, keptSession: string) {
@@ -77,9 +92,9 @@ export function createPeople({ database, clock, journal, log }: Core) {
       return after;
     },
 
-    /** The code to show while no user exists; made on first demand. */
+    /** The code to show while no administrator can sign in; made on first demand. */
     setupCode(): string | undefined {
-      if (this.hasUsers()) return undefined;
+      if (this.hasAdministrator()) return undefined;
       const row = sql.select().from(setupTable).get();
       if (row) return row.code;
       const code = newSetupCode();

@@ -21,6 +21,7 @@ export const permissions = {
   'network.read': 'See networks',
   'network.edit': 'Create, change and delete networks',
   'host.read': 'See the host, its hardware and its health',
+  'host.edit': 'Change the name, time and SSH keys of the host',
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
@@ -54,6 +55,17 @@ export function permissionsOf(roles: readonly Role[]): Set<Permission> {
 /** A token can do what both its owner and its own list allow. */
 export function restrict(owner: ReadonlySet<string>, limit: readonly string[] | null): Set<string> {
   return new Set(limit === null ? owner : limit.filter((permission) => owner.has(permission)));
+}
+
+/** Roles as the API names them. */
+export const roles = Object.keys(rolePermissions) as [Role, ...Role[]]; // the keys are exactly the union
+
+/** Whether signing in with this hash can succeed and costs no more than it should: scrypt with at least our own cost and at most 64 MiB. */
+export function isPasswordHash(text: string): boolean {
+  const match = /^scrypt\$(\d{1,7})\$(\d{1,2})\$(\d)\$([A-Za-z0-9+/]{16,88}={0,2})\$([A-Za-z0-9+/]{43})=$/.exec(text);
+  if (!match) return false;
+  const [n, r, p] = [match[1], match[2], match[3]].map(Number) as [number, number, number]; // as the pattern says
+  return n >= 2 ** 15 && (n & (n - 1)) === 0 && r >= 8 && 128 * n * r < 64 * 1024 * 1024 && p >= 1 && p <= 4;
 }
 
 /** 12 to 256 characters, and not all the same: length is what protects; classes of characters only annoy. */

@@ -1,6 +1,7 @@
 /** What goes in and out of the verbs of this slice. */
 import * as z from 'zod';
-import { allPermissions } from './rules.ts';
+import { refSchema } from '../core/id.ts';
+import { allPermissions, isPasswordHash, passwordFault, roles } from './rules.ts';
 
 export const Password = z.string().max(256).meta({ label: 'Password', widget: 'password', help: 'At least 12 characters. A few unrelated words are easy to remember.' });
 
@@ -17,10 +18,37 @@ export const LoginInput = z.object({
 export const UserOutput = z.object({
   id: z.uuid(),
   name: z.string(),
-  roles: z.array(z.enum(['administrator', 'operator', 'observer'])),
+  roles: z.array(z.enum(roles)),
+  /** False for a user who cannot sign in before a password is set. */
+  hasPassword: z.boolean(),
   createdAt: z.number().int(),
   generation: z.number().int(),
 });
+export const UserPage = z.object({ items: z.array(UserOutput), next: z.null() });
+
+/** `admin` is short for `admin@internal`. */
+const UserName = z.string().trim().toLowerCase()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}(@internal)?$/, 'Lower-case letters, digits, dot, dash and underscore; the directory, if given, is @internal.')
+  .meta({ label: 'Name', help: 'What the user signs in with.' });
+const Roles = z.array(z.enum(roles)).min(1, 'At least one role.').meta({ label: 'Roles' });
+
+/** A good password, or the hash of one: `bothy site hash-password` makes it. */
+const passwordFields = {
+  password: z.string().max(256, 'Use at most 256 characters.')
+    .superRefine((password, context) => {
+      const fault = passwordFault(password);
+      if (fault) context.addIssue({ code: 'custom', message: fault });
+    })
+    .optional().meta({ label: 'Password', widget: 'password', secret: true }),
+  passwordHash: z.string().refine(isPasswordHash, 'This is no password hash of Bothy. Make one with "bothy site hash-password".')
+    .optional().meta({ label: 'Password hash', secret: true, help: 'Instead of the password.' }),
+};
+const isOneAtMost = (user: { password?: string | undefined; passwordHash?: string | undefined }) => user.password === undefined || user.passwordHash === undefined;
+const notBoth = { path: ['passwordHash'], message: 'Give the password or its hash, not both.' };
+
+export const UserCreateInput = z.object({ name: UserName, roles: Roles, ...passwordFields }).refine(isOneAtMost, notBoth);
+export const UserInput = z.object({ user: refSchema.max(128).meta({ label: 'User' }) });
+export const UserEditInput = UserInput.extend({ roles: Roles.optional(), ...passwordFields }).refine(isOneAtMost, notBoth);
 
 export const SessionOutput = z.object({
   id: z.string(),

@@ -11,6 +11,8 @@ import type { Metric } from './metrics.ts';
 import { hostOperations, type HostServices } from './operations.ts';
 import { type Accelerator, decideAcceleration, type WantedAccelerator } from './rules.ts';
 import { hostTable } from './table.ts';
+import { createSettings, type Settings } from './settings.ts';
+import { hostSettingsOperations } from './settings-operations.ts';
 import { watchHost } from './watch.ts';
 
 export interface Host extends Slice {
@@ -19,6 +21,7 @@ export interface Host extends Slice {
   accelerator(): Promise<Accelerator>;
   /** What libvirt told when it was last connected. */
   hypervisorFacts(): HypervisorFacts | undefined;
+  settings: Settings;
   health(): Promise<Health>;
   metrics(): Promise<string>;
   registerMetrics(collect: () => Metric[]): void;
@@ -44,13 +47,16 @@ export function createHost(deps: HostDeps): Host {
   const services: HostServices = {
     ...deps, hostId, history, acceleration, machine: world.machine, hypervisorFacts: () => known, troubles: activity.troubles,
   };
+  const about = async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname });
+  const settings = createSettings({ ...deps, hostId, port: world.hostSettings, about });
   watchHost({
-    ...services, activity, about: async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname }),
+    ...services, activity, about,
     keepFacts: (facts) => { known = facts; },
   });
   const { health, metrics, registerMetrics } = createHealth(services);
   return {
-    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, operations: bind(services, hostOperations),
+    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings,
+    operations: [...bind(services, hostOperations), ...bind({ hostId, world, settings }, hostSettingsOperations)],
     async accelerator() {
       const { accelerator, isRefused, warning } = await acceleration();
       if (isRefused) throw new Problem('unavailable', [warning?.message, warning?.nextStep].filter(Boolean).join(' '));

@@ -63,3 +63,22 @@ export const connectionGraceMs = 3_000;
 
 /** How long the event loop may be held up before the service counts as unhealthy, milliseconds. */
 export const longestLagMs = 1_000;
+
+interface Settings {
+  hostname: string;
+  timeZone: string;
+  ntpServers: string[];
+  sshKeys: string[];
+}
+
+/** What must change so that the machine is as wished; null wishes leave it as it is. */
+export function settingsToApply(wanted: { [K in keyof Settings]: Settings[K] | null }, actual: Settings): Partial<Settings> {
+  const { hostname, timeZone, ntpServers, sshKeys } = wanted;
+  const differs = (left: string[], right: string[]) => left.join('\n') !== right.join('\n');
+  return {
+    ...(hostname !== null && hostname !== actual.hostname && { hostname }),
+    ...(timeZone !== null && timeZone !== actual.timeZone && { timeZone }),
+    ...(ntpServers !== null && differs(ntpServers, actual.ntpServers) && { ntpServers }),
+    ...(sshKeys !== null && differs(sshKeys, actual.sshKeys) && { sshKeys }),
+  };
+}

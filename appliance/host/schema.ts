@@ -81,3 +81,40 @@ export const LoadOutput = z.object({
   })),
   next: z.null(),
 });
+
+// ---------------------------------------------------------------------------------------------- settings
+
+/** One label: what DHCP, mDNS and libvirt understand alike. */
+export const Hostname = z.string().trim().toLowerCase()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'Letters, digits and dashes, at most 63; no dash at the ends.')
+  .meta({ label: 'Host name', help: 'How this machine is called on its network.' });
+export const TimeZone = z.string().trim().max(64).refine(isTimeZone, 'No such time zone. Write it as in the tz database, such as Europe/Berlin or UTC.')
+  .meta({ label: 'Time zone', help: 'As in the tz database, such as Europe/Berlin.' });
+export const NtpServer = z.string().trim().max(253).regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, 'A host name or an address.');
+export const NtpServers = z.array(NtpServer).max(8, 'At most eight.').meta({ label: 'Time servers', help: 'Leave empty for those of the network or of the system.' });
+export const SshKey = z.string().trim().max(8192)
+  .regex(/^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]{40,}={0,2}( [^\p{C}]*)?$/u, 'One public key as in a .pub file: type, key, comment. No options before it.');
+export const SshKeys = z.array(SshKey).max(50, 'At most fifty.').meta({ label: 'SSH keys', help: 'Public keys that may sign in as root. Without any, SSH is off.' });
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return /^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name);
+  } catch {
+    return false;
+  }
+}
+
+const settingsFields = { hostname: Hostname, timeZone: TimeZone, ntpServers: NtpServers, sshKeys: SshKeys };
+const partial = Object.fromEntries(Object.entries(settingsFields).map(([name, field]) => [name, field.optional()])) as { [K in keyof typeof settingsFields]: z.ZodOptional<(typeof settingsFields)[K]> }; // the same keys
+export const HostSettingsInput = z.object({ host: HostRef, ...partial });
+
+export const HostSettingsOutput = z.object({
+  /** What people wish; null for what is left as it is. */
+  wanted: z.object({ hostname: z.string().nullable(), timeZone: z.string().nullable(), ntpServers: z.array(z.string()).nullable(), sshKeys: z.array(z.string()).nullable() }),
+  /** What the machine has. */
+  actual: z.object({ hostname: z.string(), timeZone: z.string(), ntpServers: z.array(z.string()), sshKeys: z.array(z.string()) }),
+  /** False on a machine that the service must leave alone (BOTHY_MANAGE_HOST is not "yes"). */
+  isManaged: z.boolean(),
+  generation: z.number().int(),
+});

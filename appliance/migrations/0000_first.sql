@@ -121,6 +121,16 @@ CREATE TABLE `task` (
 );
 --> statement-breakpoint
 CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);--> statement-breakpoint
+CREATE TABLE `host_settings` (
+	`hostId` text PRIMARY KEY NOT NULL,
+	`hostname` text,
+	`timeZone` text,
+	`ntpServers` text,
+	`sshKeys` text,
+	`generation` integer NOT NULL,
+	FOREIGN KEY (`hostId`) REFERENCES `host`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `host` (
 	`id` text PRIMARY KEY NOT NULL,
 	`createdAt` integer NOT NULL,

@@ -9,7 +9,7 @@
  *   const second = createSimulatedWorld(host);     // the guests still run
  */
 import type { Clock } from '../../appliance/core/clock.ts';
-import type { GuestLog, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
+import type { GuestLog, HostSettings, HostSettingsPort, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
@@ -35,6 +35,7 @@ export interface SimulatedHost {
   readonly disk: SimulatedDisk;
   readonly imageTool: SimulatedImageTool;
   readonly guestLog: GuestLog;
+  readonly settings: SimulatedSettings;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
   freeDisk(freeBytes: number): void;
@@ -47,7 +48,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const disk = createSimulatedDisk();
   const machine = createSimulatedMachine(clock, parts.machine);
   return {
-    clock, libvirt, disk, machine, guestLog: keepGuestLog(libvirt),
+    clock, libvirt, disk, machine, guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -75,6 +76,31 @@ function keepGuestLog(libvirt: SimulatedLibvirt): GuestLog {
   return { lastEnding: async (name) => endings.get(name) };
 }
 
+export interface SimulatedSettings extends HostSettingsPort {
+  /** Makes it a machine of ours, or one to be left alone. */
+  manage(isManaged: boolean): void;
+  /** Makes the next changes fail, as when the system's own service does not answer. */
+  setFault(fault: Error | undefined): void;
+}
+
+function createSimulatedSettings(machine: SimulatedMachine): SimulatedSettings {
+  let settings: Omit<HostSettings, 'hostname'> = { timeZone: 'UTC', ntpServers: [], sshKeys: [] };
+  let fault: Error | undefined;
+  const port: SimulatedSettings = {
+    isManaged: true,
+    manage: (isManaged) => { port.isManaged = isManaged; },
+    setFault: (error) => { fault = error; },
+    read: async () => structuredClone({ hostname: (await machine.facts()).hostname, ...settings }),
+    async apply({ hostname, ...changes }) {
+      if (!port.isManaged) throw new Error('this machine is not ours to set up');
+      if (fault) throw fault;
+      if (hostname !== undefined) machine.change({ hostname });
+      settings = { ...settings, ...structuredClone(changes) };
+    },
+  };
+  return port;
+}
+
 export interface SimulatedWorld extends World {
   host: SimulatedHost;
   /** Faults of this life's connection to libvirt. */
@@ -84,6 +110,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, clock, guestLog } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, clock, guestLog, settings: hostSettings } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, clock, host, control: hypervisor.control };
 }

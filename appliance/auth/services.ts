@@ -1,0 +1,9 @@
+/** What the verbs of people work with; `auth.ts` makes it once. */
+import type { Core } from '../core/services.ts';
+import type { People } from './people.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+export interface AuthServices extends Core {
+  people: People;
+  limit: RateLimit;
+}

@@ -1,0 +1,84 @@
+/** The verbs of users: see, make, change and delete them. Somebody who may sign in as administrator is always left. */
+import * as z from 'zod';
+import { read, write } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
+import { hashPassword, unmatchableHash } from './password.ts';
+import type { People, UserRow } from './people.ts';
+import { UserCreateInput, UserEditInput, UserInput, UserOutput, UserPage } from './schema.ts';
+import type { AuthServices } from './services.ts';
+
+export const fullName = (name: string) => (name.includes('@') ? name : `${name}@internal`);
+
+function showUser(people: People, user: UserRow): z.input<typeof UserOutput> {
+  const { id, name, roles, createdAt, generation } = user;
+  return { id, name, roles, hasPassword: people.hasPassword(user), createdAt, generation };
+}
+
+function requireUser(people: People, ref: string): UserRow {
+  const user = people.userById(ref) ?? people.userByName(fullName(ref));
+  if (!user) throw new Problem('not-found', `There is no user "${ref}".`);
+  return user;
+}
+
+/** The hash to keep; `undefined` when none was given. */
+async function wantedHash({ password, passwordHash }: { password?: string | undefined; passwordHash?: string | undefined }): Promise<string | undefined> {
+  return password === undefined ? passwordHash : hashPassword(password);
+}
+
+function requireOther(people: People, user: UserRow): void {
+  if (people.hasAdministrator() && !people.hasAdministrator(user.id)) throw new Problem('in-use', `${user.name} is the only administrator who can sign in. Make another one first.`);
+}
+
+export const userList = read<AuthServices>()({
+  id: 'user.list', method: 'GET', path: '/users', permission: 'user.read', summary: 'List users',
+  input: z.object({}), output: UserPage,
+  run: ({ people }) => ({ items: people.users().map((user) => showUser(people, user)), next: null }),
+});
+
+export const userGet = read<AuthServices>()({
+  id: 'user.get', method: 'GET', path: '/users/{user}', permission: 'user.read', summary: 'Show a user',
+  input: UserInput, output: UserOutput,
+  run: ({ people }, _call, { user }) => showUser(people, requireUser(people, user)),
+});
+
+export const userCreate = write<AuthServices>()({
+  id: 'user.create', method: 'POST', path: '/users', permission: 'user.edit', status: 201, summary: 'Create a user',
+  input: UserCreateInput, output: UserOutput,
+  prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
+  run({ people }, tx, { name: given, roles }, { hash }) {
+    const name = fullName(given);
+    if (people.userByName(name)) throw new Problem('name-taken', `There is already a user "${name}". Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
+    const user = people.addUser(tx, { name, roles, passwordHash: hash ?? unmatchableHash });
+    if (people.hasAdministrator()) people.dropSetupCode(tx);
+    return showUser(people, user);
+  },
+});
+
+export const userEdit = write<AuthServices>()({
+  id: 'user.edit', method: 'PATCH', path: '/users/{user}', permission: 'user.edit', status: 200, summary: 'Change the roles or the password of a user',
+  input: UserEditInput, output: UserOutput,
+  generation: ({ people }, { user }) => requireUser(people, user).generation,
+  prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
+  run({ people }, tx, { user: ref, roles }, { hash }) {
+    const user = requireUser(people, ref);
+    if (roles && !roles.includes('administrator')) requireOther(people, user);
+    const after = roles ? people.setRoles(tx, user, roles) : user;
+    const last = hash === undefined ? after : people.setPassword(tx, after, hash, tx.call.actor.credential);
+    if (people.hasAdministrator()) people.dropSetupCode(tx);
+    return showUser(people, last);
+  },
+});
+
+export const userDelete = write<AuthServices>()({
+  id: 'user.delete', method: 'DELETE', path: '/users/{user}', permission: 'user.edit', status: 204, summary: 'Delete a user with their sessions and tokens',
+  input: UserInput, output: z.null(),
+  generation: ({ people }, { user }) => requireUser(people, user).generation,
+  run({ people }, tx, { user: ref }) {
+    const user = requireUser(people, ref);
+    requireOther(people, user);
+    people.removeUser(tx, user);
+    return null;
+  },
+});
+
+export const userOperations = [userList, userGet, userCreate, userEdit, userDelete];
