@@ -27,13 +27,15 @@ const kinds: Record<string, { lines: Line[]; format: (value: number) => string; 
 const binarySteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const periodMs = 2_000;
 /** A time so near the left edge would lose its beginning. */
-const cutPx = 20;
+const cutPx = 26;
 /** A slow line is left four fifths of its time for everything else. */
 const restFactor = 4;
 /** The page's language as the reader writes it: dates of a Briton are not those of an American. */
 const locales = [...navigator.languages.filter((tag) => tag.startsWith(document.documentElement.lang)), document.documentElement.lang];
 const minuteFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit' });
 const secondFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+/** A chart that has just begun fills from the right. */
+const shortestSeconds = 60;
 /** Steps of time in seconds that people count in. */
 const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
 
@@ -100,18 +102,25 @@ class Chart {
     return [this.#samples.map(({ at }) => at / 1000), ...this.#kind.lines.map(({ key }) => this.#samples.map((sample) => sample[key] ?? null))];
   }
 
+  /** Seconds at both ends. From the samples and not from what uPlot says, which makes one sample a whole day. */
+  #span(): [number, number] {
+    const end = (this.#samples.at(-1)?.at ?? Date.now()) / 1000;
+    return [Math.min((this.#samples[0]?.at ?? Date.now()) / 1000, end - shortestSeconds), end];
+  }
+
   #options(box: HTMLElement): uPlot.Options {
     const muted = color(box, '--ink-3');
     const grid = { stroke: color(box, '--line'), width: 1 };
-    const axis = { stroke: muted, font: `11px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
+    const scale = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) / 15; // a wall screen has larger letters
+    const axis = { stroke: muted, font: `${Math.round(11 * scale)}px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
     return {
       width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 6, 0],
       cursor: { sync: { key: 'bothy' }, points: { size: 6 }, drag: { x: false, y: false } },
       hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
-      scales: { y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
+      scales: { x: { range: () => this.#span() }, y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, space: 76, incrs: timeSteps, values: labelTimes },
-        { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62, space: 32, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
+        { ...axis, grid: { show: false }, size: 22 * scale, space: 76 * scale, incrs: timeSteps, values: labelTimes },
+        { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62 * scale, space: 32 * scale, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
       ],
       series: [{}, ...this.#kind.lines.map((line, index) => ({
         stroke: color(box, line.color), width: 1.5, points: { show: false }, spanGaps: false,
