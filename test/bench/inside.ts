@@ -37,7 +37,7 @@ export interface Service {
 export async function startService(): Promise<Service> {
   const statePath = mkdtempSync(join(process.env['BOTHY_BENCH_INSIDE'] ?? tmpdir(), 'bench-'));
   chmodSync(statePath, 0o711); // QEMU's own user must pass through to the disks
-  const child = spawn(process.execPath, ['--max-semi-space-size=2', join(rootPath, 'build/appliance/main.js'), 'serve'], { env: { ...process.env, BOTHY_STATE: statePath, MALLOC_ARENA_MAX: '2' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(join(rootPath, 'image/serve'), [], { env: { ...process.env, BOTHY_STATE: statePath }, stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(child);
   const pid = child.pid ?? 0;
   return {

@@ -54,7 +54,7 @@ interface Server extends Served {
 }
 
 async function start(role: 'appliance' | 'bare'): Promise<Server> {
-  const child = fork(import.meta.filename, [role], { execArgv: ['--max-semi-space-size=2'], env: { ...process.env, MALLOC_ARENA_MAX: '2' } });
+  const child = fork(import.meta.filename, [role], { execArgv: ['--max-semi-space-size=1', '--optimize-for-size'], env: { ...process.env, MALLOC_ARENA_MAX: '2' } });
   const [served] = await once(child, 'message') as [Served]; // what it sends first
   return { ...served, child, tell: (what) => { child.send(what); return once(child, 'message'); } };
 }
