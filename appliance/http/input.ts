@@ -4,6 +4,7 @@
  */
 import type * as z from 'zod';
 import { deadline } from '../core/clock.ts';
+import { explainIssue } from '../core/explain-issue.ts';
 import { type AnyOperation, pathParameters } from '../core/operation.ts';
 import { type FieldError, Problem } from '../core/problem.ts';
 import { formToInput } from './form.ts';
@@ -25,21 +26,12 @@ export async function readInput(record: AnyOperation, request: Request, params: 
 /** Checks `candidate` against the operation's schema; throws `invalid-input` with every fault. */
 export function checkInput(record: AnyOperation, candidate: unknown): unknown {
   const schema = record.kind === 'stream' ? record.input : record.input.strict();
-  const result = schema.safeParse(candidate, { error: explain });
+  const result = schema.safeParse(candidate, { error: explainIssue });
   if (result.success) return result.data;
   const errors = result.error.issues.flatMap(toFieldErrors);
   const first = errors[0];
   const detail = errors.length === 1 && first ? `${first.path || 'The request'}: ${first.message}` : `${errors.length} fields need to be corrected.`;
   throw new Problem('invalid-input', detail, { errors });
-}
-
-const typeNames: Record<string, string> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'an object' };
-
-/** The library's own words for a wrong type are for programmers. */
-function explain(issue: z.core.$ZodRawIssue): string | undefined {
-  if (issue.code !== 'invalid_type') return undefined;
-  if (issue.input === undefined) return 'This is required.';
-  return `This must be ${typeNames[issue.expected] ?? issue.expected}.`;
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {

@@ -1,0 +1,34 @@
+/** What a site file may not say against itself. Pure. */
+import type { Site } from './schema.ts';
+
+export interface Clash {
+  path: (string | number)[];
+  message: string;
+}
+
+/** The name that a VM's disk has, given or made from the name of the VM. */
+export function diskName(vm: { name: string }, disk: { name?: string | undefined; disk?: string | undefined }, index: number): string {
+  return disk.disk ?? disk.name ?? `${vm.name.slice(0, 48)}-disk${index + 1}`;
+}
+
+/** Things that have the same name, or the same disk or address, twice. */
+export function clashes(site: Site): Clash[] {
+  const lists = ['storageDomains', 'networks', 'users', 'vms'] as const;
+  const names = lists.flatMap((list) => twice(site[list].map(({ name }, index) => ({ key: name.replace(/@internal$/, ''), path: [list, index, 'name'] })), 'This name stands here twice.'));
+  const images = twice(site.images.map(({ name, domain }, index) => ({ key: `${domain}/${name}`, path: ['images', index, 'name'] })), 'This image stands here twice.');
+  const vmDisks = site.vms.flatMap((vm, place) => vm.disks.map((disk, index) => ({ key: diskName(vm, disk, index), isNew: disk.disk === undefined, path: ['vms', place, 'disks', index, disk.disk === undefined ? 'name' : 'disk'] })));
+  const ownDisks = site.disks.map(({ name }, index) => ({ key: name, path: ['disks', index, 'name'] }));
+  const made = twice([...ownDisks, ...vmDisks.filter(({ isNew }) => isNew)], 'Another disk of this file has the same name.');
+  const shared = twice(vmDisks, 'Another VM of this file has the same disk.').filter(({ path }) => path.at(-1) === 'disk');
+  const macs = twice(site.vms.flatMap((vm, place) => vm.nics.flatMap(({ mac }, index) => (mac ? [{ key: mac, path: ['vms', place, 'nics', index, 'mac'] }] : []))), 'Another network interface of this file has the same address.');
+  return [...names, ...images, ...made, ...shared, ...macs];
+}
+
+function twice(items: { key: string; path: Clash['path'] }[], message: string): Clash[] {
+  const seen = new Set<string>();
+  return items.flatMap(({ key, path }) => {
+    const isSecond = seen.has(key);
+    seen.add(key);
+    return isSecond ? [{ path, message }] : [];
+  });
+}
