@@ -3,6 +3,7 @@ import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import { createMachine } from './host/machine.ts';
 import { createMachineSettings } from './host/machine-settings.ts';
+import { createPower } from './host/power.ts';
 import { connectLibvirt } from '../native/libvirt.ts';
 import { nativeLibraryPath } from './paths.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
@@ -18,6 +19,7 @@ export function realWorld(config: Config): World {
     disk: createDiskSpace(),
     machine: createMachine(),
     hostSettings: createMachineSettings({ isManaged: config.managesHost }),
+    power: createPower(),
     clock: systemClock,
   };
 }

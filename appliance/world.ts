@@ -17,6 +17,7 @@ export interface World {
   disk: DiskSpace;
   machine: Machine;
   hostSettings: HostSettingsPort;
+  power: Power;
   clock: Clock;
 }
 
@@ -228,4 +229,12 @@ export interface HostSettingsPort {
   read(): Promise<HostSettings>;
   /** Changes what is given and leaves the rest. Rejects when the machine is not ours. */
   apply(changes: Partial<HostSettings>): Promise<void>;
+}
+
+/** Switching the machine itself off and on. Both resolve when the system has accepted, not when it is off. */
+export interface Power {
+  /** Differs after each start of the machine. */
+  bootId(): Promise<string>;
+  powerOff(): Promise<void>;
+  reboot(): Promise<void>;
 }

@@ -22,6 +22,7 @@ export const permissions = {
   'network.edit': 'Create, change and delete networks',
   'host.read': 'See the host, its hardware and its health',
   'host.edit': 'Change the name, time and SSH keys of the host',
+  'host.power': 'Shut down and restart the host',
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',

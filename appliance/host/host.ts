@@ -5,10 +5,13 @@ import { bind } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { HypervisorFacts, World } from '../world.ts';
+import { type Guests, noGuests } from './guests.ts';
 import { createHealth, type Health } from './health.ts';
 import { createLoadHistory } from './load.ts';
 import type { Metric } from './metrics.ts';
 import { hostOperations, type HostServices } from './operations.ts';
+import { powerOperations } from './power-operations.ts';
+import { type PowerInput, powerTaskKinds, powerTasks } from './power-task.ts';
 import { type Accelerator, decideAcceleration, type WantedAccelerator } from './rules.ts';
 import { hostTable } from './table.ts';
 import { createSettings, type Settings } from './settings.ts';
@@ -25,6 +28,10 @@ export interface Host extends Slice {
   health(): Promise<Health>;
   metrics(): Promise<string>;
   registerMetrics(collect: () => Metric[]): void;
+  /** Who knows the guests and can end them; once. */
+  registerGuests(guests: Guests): void;
+  /** It is being shut down or restarted: nothing new is started on it. */
+  isLeaving(): boolean;
 }
 
 export interface HostDeps extends Core {
@@ -38,6 +45,8 @@ export function createHost(deps: HostDeps): Host {
   const { world, activity, accel } = deps;
   const history = createLoadHistory();
   let known: HypervisorFacts | undefined;
+  let guests = noGuests;
+  let bootId = '';
   const hostId = ownId(deps);
 
   const acceleration = async () => {
@@ -53,10 +62,15 @@ export function createHost(deps: HostDeps): Host {
     ...services, activity, about,
     keepFacts: (facts) => { known = facts; },
   });
+  deps.tasks.define(powerTasks({ ...services, activity, guests: () => guests }));
+  deps.reconcilers.add({ name: 'host-boot', periodMs: 600_000, run: async () => { bootId = await world.power.bootId(); } });
   const { health, metrics, registerMetrics } = createHealth(services);
   return {
     id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings,
-    operations: [...bind(services, hostOperations), ...bind({ hostId, world, settings }, hostSettingsOperations)],
+    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
+    registerGuests: (registered) => { guests = registered; },
+    isLeaving: () => deps.tasks.list({ limit: 50, isActive: true, about: hostId })
+      .some(({ kind, state, input }) => powerTaskKinds.includes(kind) && state !== 'unwinding' && (input as PowerInput).bootId === bootId), // the task's own input
     async accelerator() {
       const { accelerator, isRefused, warning } = await acceleration();
       if (isRefused) throw new Problem('unavailable', [warning?.message, warning?.nextStep].filter(Boolean).join(' '));

@@ -52,7 +52,7 @@ function showHypervisor({ hypervisor }: World, known: HypervisorFacts | undefine
   };
 }
 
-function requireThis({ hostId }: HostServices, { hostname }: Pick<MachineFacts, 'hostname'>, host: string): void {
+export function requireThis({ hostId }: Pick<HostServices, 'hostId'>, { hostname }: Pick<MachineFacts, 'hostname'>, host: string): void {
   if (host !== 'this' && host !== hostId && host !== hostname) throw new Problem('not-found', `There is no host "${host}". This one is called "${hostname}".`);
 }
 

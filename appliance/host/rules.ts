@@ -82,3 +82,12 @@ export function settingsToApply(wanted: { [K in keyof Settings]: Settings[K] | n
     ...(sshKeys !== null && differs(sshKeys, actual.sshKeys) && { sshKeys }),
   };
 }
+
+/**
+ * How long a guest is waited for before the next one is asked, too: all have been asked after half of the deadline.
+ */
+export function pauseBetween(guests: number, deadlineMs: number): number {
+  return Math.min(longestPauseMs, Math.floor(deadlineMs / 2 / Math.max(1, guests)));
+}
+
+const longestPauseMs = 60_000;

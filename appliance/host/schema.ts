@@ -4,6 +4,11 @@ import { refSchema } from '../core/id.ts';
 
 export const HostRef = refSchema.meta({ label: 'Host', help: 'Id, host name, or "this".' });
 
+export const HostPowerInput = z.object({
+  host: HostRef,
+  deadlineSeconds: z.coerce.number().int().min(0).max(3600).default(300).meta({ label: 'Time for the VMs', unit: 's', help: 'A VM that has not shut down by then is powered off.' }),
+});
+
 export const Nic = z.object({
   name: z.string(),
   mac: z.string(),

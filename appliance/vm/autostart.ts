@@ -28,6 +28,7 @@ export function createAutostart(services: VmServices): Autostart {
 
   return {
     follow(hostStartedAt) {
+      if (services.host.isLeaving()) return;
       due ??= new Map(firstDue(hostStartedAt));
       for (const [id, tries] of due) {
         const vm = rows.find(id);

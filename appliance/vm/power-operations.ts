@@ -3,6 +3,7 @@
  * same time finds that state and is refused.
  */
 import { startTask } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
 import { allow } from './answers.ts';
 import type { Vm } from './rows.ts';
 import type { VmVerb } from './rules.ts';
@@ -20,11 +21,27 @@ export function startVm(services: VmServices, tx: PowerTx, vm: Vm): string {
   return services.tasks.start(tx, 'vm.start', { vm: vm.id, disks }, aboutVm(vm));
 }
 
+/** Asks the guest; for the request as well as for a host that shuts down. */
+export function shutDownVm(services: VmServices, tx: PowerTx, vm: Vm): string {
+  services.facts.enter(tx, vm.id, 'powering-down', 'shutdown');
+  return services.tasks.start(tx, 'vm.shutdown', { vm: vm.id }, aboutVm(vm));
+}
+
+/** Ends the guest at once; a start that is under way gives up. */
+export function powerOffVm(services: VmServices, tx: PowerTx, vm: Vm): string {
+  for (const task of services.tasks.list({ limit: 10, isActive: true, about: vm.id })) {
+    if (task.kind === 'vm.start' && !task.isCancelRequested) services.tasks.cancel(tx, task.id);
+  }
+  services.facts.enter(tx, vm.id, 'powering-down', 'power-off');
+  return services.tasks.start(tx, 'vm.power-off', { vm: vm.id }, aboutVm(vm));
+}
+
 export const vmStart = startTask<VmServices>()({
   id: 'vm.start', method: 'POST', path: '/vms/{vm}/start', permission: 'vm.operate', summary: 'Start a VM',
   input: VmRef,
   run(services, tx, { vm: ref }) {
     const vm = requireFor(services, 'start', ref);
+    if (services.host.isLeaving()) throw new Problem('wrong-state', 'The host is being shut down or restarted. Cancel that task first, or start the VM when the host is back.');
     return startVm(services, tx, vm);
   },
 });
@@ -32,24 +49,13 @@ export const vmStart = startTask<VmServices>()({
 export const vmShutdown = startTask<VmServices>()({
   id: 'vm.shutdown', method: 'POST', path: '/vms/{vm}/shutdown', permission: 'vm.operate', summary: 'Ask the guest to shut down',
   input: VmRef,
-  run(services, tx, { vm: ref }) {
-    const vm = requireFor(services, 'shutdown', ref);
-    services.facts.enter(tx, vm.id, 'powering-down', 'shutdown');
-    return services.tasks.start(tx, 'vm.shutdown', { vm: vm.id }, aboutVm(vm));
-  },
+  run: (services, tx, { vm }) => shutDownVm(services, tx, requireFor(services, 'shutdown', vm)),
 });
 
 export const vmPowerOff = startTask<VmServices>()({
   id: 'vm.power-off', method: 'POST', path: '/vms/{vm}/power-off', permission: 'vm.operate', summary: 'Power a VM off at once',
   input: VmRef,
-  run(services, tx, { vm: ref }) {
-    const vm = requireFor(services, 'power-off', ref);
-    for (const task of services.tasks.list({ limit: 10, isActive: true, about: vm.id })) {
-      if (task.kind === 'vm.start' && !task.isCancelRequested) services.tasks.cancel(tx, task.id);
-    }
-    services.facts.enter(tx, vm.id, 'powering-down', 'power-off');
-    return services.tasks.start(tx, 'vm.power-off', { vm: vm.id }, aboutVm(vm));
-  },
+  run: (services, tx, { vm }) => powerOffVm(services, tx, requireFor(services, 'power-off', vm)),
 });
 
 export const vmReboot = startTask<VmServices>()({

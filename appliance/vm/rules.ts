@@ -62,6 +62,11 @@ export function vmCan(verb: VmVerb, { state, reason, isDeleting }: Standing): bo
   return states.includes(state);
 }
 
+/** Who shuts down first with the host: the one that was started last, because others may need those that were there before. */
+export function shutdownOrder<V extends { name: string; fact: { startedAt: number | null } }>(vms: V[]): V[] {
+  return [...vms].sort((left, right) => (right.fact.startedAt ?? 0) - (left.fact.startedAt ?? 0) || left.name.localeCompare(right.name));
+}
+
 const stateWords: Record<VmState, string> = {
   down: 'is down', 'powering-up': 'is starting', up: 'is running', paused: 'is paused', migrating: 'is migrating',
   suspended: 'is asleep', 'powering-down': 'is shutting down', unknown: 'cannot be seen: libvirt does not answer',

@@ -25,7 +25,7 @@ export interface VmServices extends Core {
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
   activity: Pick<Activity, 'event' | 'settle'>;
-  host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics'>;
+  host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics' | 'registerGuests' | 'isLeaving'>;
   network: Network;
   storage: Storage;
 }

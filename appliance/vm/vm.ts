@@ -12,6 +12,7 @@ import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device-tasks.ts';
 import { diskTarget } from './device-xml.ts';
 import { lookAt } from './domain.ts';
+import { hostGuests } from './host-guests.ts';
 import { createFacts } from './facts.ts';
 import { vmOperations } from './operations.ts';
 import { powerTasks } from './power-tasks.ts';
@@ -62,6 +63,7 @@ function vmMetrics({ rows, foreignDomains }: VmServices): Metric[] {
 /** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */
 function tellLeftNeighbours(services: VmServices): void {
   const { rows, hypervisor, storage, network, host } = services;
+  host.registerGuests(hostGuests(services));
   host.registerMetrics(() => vmMetrics(services));
   storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
   network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });

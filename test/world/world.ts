@@ -15,6 +15,7 @@ import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
 import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
 import { createSimulatedLibvirt, type SimulatedLibvirt } from './libvirt.ts';
+import { createSimulatedPower, type SimulatedPower } from './power.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
 
 export interface HostOptions {
@@ -36,6 +37,7 @@ export interface SimulatedHost {
   readonly imageTool: SimulatedImageTool;
   readonly guestLog: GuestLog;
   readonly settings: SimulatedSettings;
+  readonly power: SimulatedPower;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
   freeDisk(freeBytes: number): void;
@@ -47,8 +49,13 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const libvirt = createSimulatedLibvirt({ clock, guests, createMs, facts: parts.libvirt ?? {} });
   const disk = createSimulatedDisk();
   const machine = createSimulatedMachine(clock, parts.machine);
+  const restart = () => {
+    libvirt.cutPower();
+    machine.restart();
+  };
+  const power = createSimulatedPower(restart);
   return {
-    clock, libvirt, disk, machine, guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
+    clock, libvirt, disk, machine, power, guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -58,10 +65,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
       disk.setFree(freeBytes);
       libvirt.freeDisk(statePath);
     },
-    cutPower() {
-      libvirt.cutPower();
-      machine.restart();
-    },
+    cutPower: power.cut,
   };
 }
 
@@ -110,6 +114,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, clock, guestLog, settings: hostSettings } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, power, clock, guestLog, settings: hostSettings } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, power, clock, host, control: hypervisor.control };
 }

@@ -1,5 +1,12 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Shut the host down, its VMs first': '关闭主机（先关闭虚拟机）',
+  'Restart the host, its VMs first': '重启主机（先关闭虚拟机）',
+  'Time for the VMs': '留给虚拟机的时间',
+  'A VM that has not shut down by then is powered off.': '届时仍未关机的虚拟机将被断电。',
+  'See which VMs run': '查看正在运行的虚拟机',
+  'Shut the VMs down': '关闭虚拟机',
+  'Hand over to the system': '交给系统',
   'Set the first password with the set-up code': '使用设置码设置首个密码',
   'Set-up code': '设置码',
   'The appliance shows it on its own screen. On the machine itself, `bothy setup-code` prints it.': '设备会在自己的屏幕上显示设置码。在设备上运行 `bothy setup-code` 也可以查看。',

@@ -1,7 +1,9 @@
 /** The host: what it is made of, its load, how it accelerates VMs, and what is wrong with it. */
 import type * as z from 'zod';
 import { hostGet, hostLoad } from '../../appliance/host/operations.ts';
+import { hostReboot, hostShutdown } from '../../appliance/host/power-operations.ts';
 import type * as schema from '../../appliance/host/schema.ts';
+import { OperationButton } from '../action.tsx';
 import { StatsCharts } from '../chart.tsx';
 import { useUi } from '../context.ts';
 import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
@@ -24,7 +26,7 @@ const hostPage = definePage({
   title: (_data, { t }) => t('nav.host'),
   view: ({ host, load }, { t }) => (
     <>
-      <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })} />
+      <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
       <div class="figures"><HostFigures host={host} load={load} /></div>
       <div class="stack">
@@ -40,6 +42,16 @@ const hostPage = definePage({
 function HostChip({ host }: { host: Host }) {
   const { t } = useUi();
   return host.state === 'up' ? <Chip tone="ok" icon="dot" text={t('host.up')} /> : <Chip tone="bad" icon="error" text={t('host.nonOperational')} reason={host.reason} />;
+}
+
+function PowerButtons({ host: { name } }: { host: Host }) {
+  const { t } = useUi();
+  return (
+    <>
+      <OperationButton operation={hostReboot} path={{ host: 'this' }} label={t('host.restart')} icon="reboot" confirm={{ title: t('host.rebootTitle', { name }), body: t('host.rebootBody') }} />
+      <OperationButton operation={hostShutdown} path={{ host: 'this' }} label={t('host.shutdown')} icon="power" tone="danger" confirm={{ title: t('host.shutdownTitle', { name }), body: t('host.shutdownBody') }} />
+    </>
+  );
 }
 
 /** Troubles that last, each with its way out. */
