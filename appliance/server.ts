@@ -13,8 +13,11 @@ import { getRequestListener } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Config, localSocketPath } from './config.ts';
+import { systemClock } from './core/clock.ts';
 import type { Log } from './core/log.ts';
 import { loadCertificate } from './http/certificate.ts';
+import { limitConnections } from './http/connections.ts';
+import { createKeepAlive } from './http/keep-alive.ts';
 
 /** One viewer of a console, as the slice of VMs sees it. */
 export interface ViewerSocket {
@@ -34,7 +37,20 @@ export interface ServerOptions {
   network: Hono;
   local: Hono;
   openConsole: OpenConsole;
+  limits?: Partial<Limits>;
 }
+
+export interface Limits {
+  connections: number;
+  /** For the head of a request, so that a connection that speaks slowly is not held for ever. */
+  headMs: number;
+  /** Without a byte in either direction. An upload may last hours, and its end may be hashed for long; but it does not stand still like this. */
+  silentMs: number;
+  /** Between two questions whether the browser of a console is still there. */
+  pingMs: number;
+}
+
+const usualLimits: Limits = { connections: 512, headMs: 20_000, silentMs: 30 * 60_000, pingMs: 30_000 };
 
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
@@ -59,11 +75,17 @@ function urlOf({ listen: { host, port } }: Config, isPlain: boolean): string {
   return `${isPlain ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function listenWeb({ config, network, openConsole, log }: ServerOptions, isPlain: boolean, signal: AbortSignal): Promise<Server> {
-  const listener = getRequestListener(network.fetch);
-  const server = isPlain ? createPlain(listener) : createSecure(await loadCertificate(config.statePath, config.listen.host), listener);
-  server.requestTimeout = 0; // an upload may take hours; the headers still have their own deadline
-  server.on('upgrade', consoleUpgrade({ openConsole, log, signal }));
+async function listenWeb({ config, network, openConsole, log, limits: wanted }: ServerOptions, isPlain: boolean, signal: AbortSignal): Promise<Server> {
+  const limits = { ...usualLimits, ...wanted };
+  const options = {
+    requestTimeout: 0, // an upload may take hours
+    headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(5_000, limits.headMs),
+    keepAlive: true, keepAliveInitialDelay: 60_000, // finds peers that are gone
+  };
+  const server = isPlain ? createPlain(options) : createSecure({ ...options, handshakeTimeout: limits.headMs, ...(await loadCertificate(config.statePath, config.listen.host)) });
+  server.timeout = limits.silentMs;
+  limitConnections(server, getRequestListener(network.fetch), limits.connections);
+  server.on('upgrade', consoleUpgrade({ openConsole, log, signal, pingMs: limits.pingMs }));
   await listen(server, () => server.listen(config.listen.port, config.listen.host));
   return server;
 }
@@ -101,10 +123,12 @@ function close(server: Server): Promise<void> {
  * A page can only open consoles of the appliance that served it, and only with a ticket. The server lets go of a socket that
  * asks for an upgrade: its errors and its end are our business, also of one that is refused.
  */
-function consoleUpgrade({ openConsole, log, signal }: Pick<ServerOptions, 'openConsole' | 'log'> & { signal: AbortSignal }) {
+function consoleUpgrade({ openConsole, log, signal, pingMs }: Pick<ServerOptions, 'openConsole' | 'log'> & Pick<Limits, 'pingMs'> & { signal: AbortSignal }) {
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 4 * 1024 * 1024, handleProtocols: (offered) => (offered.has('binary') ? 'binary' : false) });
   const endAll = () => { for (const client of sockets.clients) client.terminate(); };
   signal.addEventListener('abort', endAll, { once: true });
+  const keepAlive = createKeepAlive({ clock: systemClock, periodMs: pingMs });
+  void keepAlive.run(signal);
   return (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', (error) => log.debug('a console connection broke', { error }));
     const url = parseUrl(request.url ?? '/', 'http://localhost');
@@ -114,7 +138,10 @@ function consoleUpgrade({ openConsole, log, signal }: Pick<ServerOptions, 'openC
       socket.end('HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 0\r\n\r\n', () => socket.destroy());
       return;
     }
-    sockets.handleUpgrade(request, socket, head, (webSocket) => attach(viewerOf(webSocket)));
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      keepAlive.watch(webSocket);
+      attach(viewerOf(webSocket));
+    });
   };
 }
 

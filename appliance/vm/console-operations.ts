@@ -10,9 +10,10 @@ import { viewerFile } from './viewer-file.ts';
 export const vmConsole = write<VmServices>()({
   id: 'vm.console', method: 'POST', path: '/vms/{vm}/console', permission: 'vm.console', status: 201, summary: 'Get a ticket for a console',
   input: ConsoleInput, output: ConsoleTicket,
-  run({ rows, tickets }, { call }, { vm: ref, type }) {
+  run({ rows, tickets, consoles }, { call }, { vm: ref, type }) {
     const vm = rows.require(ref);
     allow('console', vm);
+    consoles.requireRoom(vm);
     const { ticket, expiresAt } = tickets.issue({ vmId: vm.id, type, actor: call.actor.name });
     return { ticket, type, expiresAt, url: `/console/${vm.id}?ticket=${ticket}` };
   },
@@ -21,14 +22,14 @@ export const vmConsole = write<VmServices>()({
 export const vmConsoleFile = stream<VmServices>()({
   id: 'vm.console-file', method: 'GET', path: '/vms/{vm}/console.vv', permission: 'vm.console', summary: 'Get a file that opens the screen in virt-viewer',
   input: ConsoleFileInput, responseType: 'application/x-virt-viewer',
-  async run(services, _call, { vm: ref, ticket }) {
+  async run(services, _call, { vm: ref, ticket }, { method }) {
     const vm = services.rows.require(ref);
     allow('console', vm);
+    const headers = { 'content-type': 'application/x-virt-viewer', 'content-disposition': 'attachment; filename="console.vv"', 'cache-control': 'no-store' };
+    if (method === 'HEAD') return new Response(null, { headers }); // asks what would come, so neither ticket nor relay is used
     if (ticket !== undefined && services.tickets.redeem(ticket)?.vmId !== vm.id) throw new Problem('forbidden', 'This ticket was used or is too old. Ask for a new one.');
     const { host, port } = await services.consoles.openRelay(vm);
-    return new Response(viewerFile({ title: vm.name, host, port }), {
-      headers: { 'content-type': 'application/x-virt-viewer', 'content-disposition': 'attachment; filename="console.vv"', 'cache-control': 'no-store' },
-    });
+    return new Response(viewerFile({ title: vm.name, host, port }), { headers });
   },
 });
 

@@ -28,14 +28,24 @@ export interface Viewer {
   onClose(listener: () => void): void;
 }
 
-/** WebSocket close codes: the console ended; there is none; the viewer was too slow. */
-export const closeCodes = { ended: 1000, absent: 4404, tooSlow: 4408 } as const;
+/** WebSocket close codes: the console ended; there is none; the viewer was too slow; there are too many viewers. */
+export const closeCodes = { ended: 1000, absent: 4404, tooSlow: 4408, tooMany: 4429 } as const;
 
 /** A whole uncompressed screen of 4K fits; twice that waits only for a viewer that has stopped reading. */
 const longestScreenQueueBytes = 64 * 1024 * 1024;
 const longestInputQueueBytes = 1024 * 1024;
 
+/** Of one VM, screens and serial together: each screen costs QEMU work and us a connection. */
+export const mostConsoles = 16;
+/** Of one VM, for virt-viewer: each is a port on loopback. */
+export const mostRelays = 4;
+
+/** After so long without a byte virt-viewer's machine is asked whether it is still there. */
+const keepAliveMs = 60_000;
+
 export interface Consoles {
+  /** Throws `in-use` when the VM has as many consoles as it may, those counted that a ticket can still open. */
+  requireRoom(vm: Vm): void;
   /** What to do with the viewer that brings `ticket`; `undefined` when the ticket is not valid. */
   open(ticket: string): ((viewer: Viewer) => void) | undefined;
   /** A loopback address that leads to the VM's screen: for one connection, begun within 30 seconds. */
@@ -46,6 +56,7 @@ type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' |
 
 export function createConsoles(services: ConsoleServices): Consoles {
   const hubs = new Map<string, SerialHub>();
+  const [viewers, relays] = [createCounter(), createCounter()];
   const hubOf = (vmId: string, socketPath: string) => {
     const known = hubs.get(vmId);
     if (known) return known;
@@ -68,17 +79,53 @@ export function createConsoles(services: ConsoleServices): Consoles {
       const ticket = services.tickets.redeem(key);
       if (!ticket) return undefined;
       return (viewer) => {
+        if (viewers.count(ticket.vmId) >= mostConsoles) return viewer.close(closeCodes.tooMany, 'Too many consoles of this VM are open.');
+        viewer.onClose(viewers.enter(ticket.vmId));
         attach(viewer, ticket.vmId, ticket.type).catch((error: unknown) => {
           services.log.warn('a console could not be opened', { vm: ticket.vmId, error });
           viewer.close(closeCodes.absent, 'The console cannot be reached.');
         });
       };
     },
+    requireRoom({ id, name }) {
+      if (viewers.count(id) + services.tickets.count(id) < mostConsoles) return;
+      throw new Problem('in-use', `${name} has ${mostConsoles} consoles open, which is the most. Close one of them first; one that is only lost ends by itself within two minutes.`);
+    },
     async openRelay(vm) {
-      const running = await lookAt(services, vm.id).catch((error: unknown) => {
-        throw asRefusal(error, 'The console cannot be reached');
-      });
-      return relay(requireSocket(vm, running));
+      if (relays.count(vm.id) >= mostRelays) {
+        throw new Problem('in-use', `virt-viewer has ${mostRelays} connections to ${vm.name} open or awaited, which is the most. Close one first; one that is not used ends after ${ticketLifeMs / 1000} seconds.`);
+      }
+      const leave = relays.enter(vm.id);
+      try {
+        const running = await lookAt(services, vm.id).catch((error: unknown) => {
+          throw asRefusal(error, 'The console cannot be reached');
+        });
+        return await relay(requireSocket(vm, running), leave);
+      } catch (error) {
+        leave();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Counts what is open of each VM. What `enter` returns counts down, once. */
+function createCounter() {
+  const open = new Map<string, number>();
+  const add = (vmId: string, change: number) => {
+    const count = (open.get(vmId) ?? 0) + change;
+    if (count > 0) open.set(vmId, count);
+    else open.delete(vmId);
+  };
+  return {
+    count: (vmId: string) => open.get(vmId) ?? 0,
+    enter(vmId: string): () => void {
+      let isIn = true;
+      add(vmId, 1);
+      return () => {
+        if (isIn) add(vmId, -1);
+        isIn = false;
+      };
     },
   };
 }
@@ -132,11 +179,13 @@ function joinStreams(viewer: Viewer, socket: Socket, early: Early): void {
   });
 }
 
-async function relay(socketPath: string): Promise<{ host: string; port: number }> {
+/** `onEnd` is called when nobody came, or when the one who came has gone. A server has closed when its connections have, too. */
+async function relay(socketPath: string, onEnd: () => void): Promise<{ host: string; port: number }> {
   const host = '127.0.0.1';
   const server = createServer((outside) => {
     server.close();
     const inside = connect(socketPath);
+    outside.setKeepAlive(true, keepAliveMs);
     for (const [from, to] of [[outside, inside], [inside, outside]] as const) {
       from.pipe(to);
       from.on('error', () => to.destroy());
@@ -144,6 +193,7 @@ async function relay(socketPath: string): Promise<{ host: string; port: number }
     }
   });
   server.maxConnections = 1;
+  server.once('close', onEnd);
   await listen(server, host);
   const { port } = server.address() as AddressInfo; // it listens on TCP
   server.unref(); // a relay that nobody uses does not hold up the end of the service

@@ -19,13 +19,22 @@ export interface Tickets {
   issue(ticket: Ticket): { ticket: string; expiresAt: number };
   /** The ticket's meaning, once; `undefined` if it was used, is too old or was never issued. */
   redeem(ticket: string): Ticket | undefined;
+  /** Tickets of a VM that can still be used. */
+  count(vmId: string): number;
 }
 
 export function createTickets(clock: Clock): Tickets {
   const open = new Map<string, Ticket & { expiresAt: number }>();
+  const dropOld = () => {
+    for (const [key, { expiresAt }] of open) if (expiresAt <= clock.now()) open.delete(key);
+  };
   return {
+    count(vmId) {
+      dropOld();
+      return [...open.values()].filter((ticket) => ticket.vmId === vmId).length;
+    },
     issue(ticket) {
-      for (const [key, { expiresAt }] of open) if (expiresAt <= clock.now()) open.delete(key);
+      dropOld();
       const key = randomBytes(24).toString('base64url');
       const expiresAt = clock.now() + ticketLifeMs;
       open.set(key, { ...ticket, expiresAt });

@@ -2,16 +2,17 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import { connect as connectSocket } from 'node:net';
+import { connect as connectSocket, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import WebSocket from 'ws';
 import { type Config, localSocketPath, readConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/core/log.ts';
-import { isLoopback, serve, type ViewerSocket } from '../../appliance/server.ts';
+import { isLoopback, type Limits, serve, type ViewerSocket } from '../../appliance/server.ts';
 
 interface Listening {
   config: Config;
@@ -19,17 +20,19 @@ interface Listening {
   stop(): Promise<void>;
 }
 
-async function listen(host: string, port: number): Promise<Listening> {
+async function listen(host: string, port: number, limits: Partial<Limits> = {}): Promise<Listening> {
   const statePath = mkdtempSync(join(tmpdir(), 'bothy-server-'));
   const config = { ...readConfig({ BOTHY_STATE: statePath }), listen: { host, port } };
-  const network = new Hono().get('/', (context) => context.text('network'));
+  const network = new Hono().get('/', (context) => context.text('network'))
+    .put('/upload', async (context) => context.text(`${(await context.req.text()).length} bytes`))
+    .get('/forever', () => new Response(new ReadableStream({ start(controller) { controller.enqueue(new TextEncoder().encode('...')); } })));
   const local = new Hono().get('/', (context) => context.text('local'));
   const viewers: ViewerSocket[] = [];
   const tickets = new Set(['good']);
   const openConsole = (ticket: string) => (tickets.delete(ticket) ? (viewer: ViewerSocket) => { viewers.push(viewer); viewer.onMessage((data) => viewer.send(data)); } : undefined);
   const stopping = new AbortController();
   const done = await new Promise<{ ended: Promise<void> }>((resolve, reject) => {
-    const ended = serve({ config, log: silentLog, network, local, openConsole }, stopping.signal, () => resolve({ ended }));
+    const ended = serve({ config, log: silentLog, network, local, openConsole, limits }, stopping.signal, () => resolve({ ended }));
     ended.catch(reject);
   });
   return {
@@ -131,6 +134,104 @@ test('it stops although a console is open', async () => {
   const viewerLeft = new Promise<void>((resolve) => server.viewers[0]?.onClose(resolve));
   await server.stop();
   await Promise.all([isClosed, viewerLeft]);
+});
+
+/** What came over a connection that sent `text`, until it was closed; `undefined` while it is open. */
+function speak(port: number, text: string): { socket: Socket; answer(): string; closed: Promise<void>; isClosed(): boolean } {
+  const socket = connectSocket(port, '127.0.0.1', () => socket.write(text));
+  let [answer, isClosed] = ['', false];
+  socket.on('data', (data) => { answer += data; });
+  socket.on('error', () => {}); // a close follows
+  const closed = new Promise<void>((resolve) => socket.on('close', () => { isClosed = true; resolve(); }));
+  return { socket, answer: () => answer, closed, isClosed: () => isClosed };
+}
+
+async function until(what: string, isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue(); tries++) {
+    if (tries > 1_000) throw new Error(`never came: ${what}`);
+    await sleep(10);
+  }
+}
+
+const whole = 'GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
+const endless = 'GET /forever HTTP/1.1\r\nhost: x\r\n\r\n';
+/** The limit for all: one address, as here, may have half of it. */
+const few = { connections: 16 };
+
+test('clients that never finish their request keep nobody out, and end', async () => {
+  const server = await listen('127.0.0.1', 18_475, { ...few, headMs: 1_000 });
+  const idlers = Array.from({ length: 30 }, (_none, n) => speak(18_475, n % 2 === 0 ? '' : 'GET / HTTP/1.1\r\nhost: x\r\nx-slow: '));
+  const dripping = setInterval(() => { for (const { socket } of idlers) if (!socket.destroyed) socket.write('a'); }, 100);
+  await sleep(100);
+  for (let tries = 0; tries < 5; tries++) {
+    const client = speak(18_475, whole);
+    await client.closed;
+    assert.match(client.answer(), /^HTTP\/1.1 200 [\s\S]*network/);
+  }
+  await until('the slow ones are ended', () => idlers.every(({ isClosed }) => isClosed()));
+  clearInterval(dripping);
+  await server.stop();
+});
+
+test('one connection more than can be served is refused in words, and served when there is room', async () => {
+  const server = await listen('127.0.0.1', 18_476, few);
+  const readers = Array.from({ length: 8 }, () => speak(18_476, endless));
+  await until('all are served', () => readers.every(({ answer }) => answer().includes('...')));
+  const client = speak(18_476, whole);
+  await client.closed;
+  assert.match(client.answer(), /^HTTP\/1.1 503 [\s\S]*retry-after: 5[\s\S]*"type":"unavailable"[\s\S]*Try again in 5 seconds/);
+  assert.ok(readers.every(({ isClosed }) => !isClosed()), 'who is served stays');
+  readers[0]?.socket.destroy();
+  await readers[0]?.closed;
+  await sleep(50);
+  const again = speak(18_476, whole);
+  await again.closed;
+  assert.match(again.answer(), /^HTTP\/1.1 200 /);
+  await server.stop();
+});
+
+test('connections over TLS are counted in and out', async () => {
+  const server = await listen('0.0.0.0', 18_477, few);
+  const ca = readFileSync(join(server.config.statePath, 'tls/cert.pem'));
+  const silent = Array.from({ length: 20 }, () => speak(18_477, ''));
+  for (let tries = 0; tries < 20; tries++) {
+    assert.is(await get(secureRequest, { host: 'localhost', family: 4, servername: 'localhost', port: 18_477, ca, agent: false }), 'network');
+  }
+  for (const { socket } of silent) socket.destroy();
+  await server.stop();
+});
+
+test('an upload may last longer than the head of a request', async () => {
+  const server = await listen('127.0.0.1', 18_478, { headMs: 300 });
+  const upload = speak(18_478, 'PUT /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n');
+  const reader = speak(18_478, endless);
+  await until('it is served', () => reader.answer().includes('...'));
+  for (let part = 0; part < 15; part++) {
+    await sleep(100);
+    upload.socket.write('4\r\npart\r\n');
+  }
+  assert.is(upload.answer(), '');
+  upload.socket.write('0\r\n\r\n');
+  await upload.closed;
+  assert.match(upload.answer(), /^HTTP\/1.1 200 [\s\S]*60 bytes/);
+  assert.not.ok(reader.isClosed());
+  await server.stop();
+});
+
+test('a console whose browser is gone without a word is ended; one that answers stays', async () => {
+  const server = await listen('127.0.0.1', 18_473, { pingMs: 100 });
+  const dead = await connect('/console/vm?ticket=good', { autoPong: false });
+  let isGone = false;
+  server.viewers[0]?.onClose(() => { isGone = true; });
+  await until('it is ended', () => isGone);
+  dead.terminate();
+  await server.stop();
+  const second = await listen('127.0.0.1', 18_473, { pingMs: 100 });
+  const alive = await connect('/console/vm?ticket=good');
+  await sleep(1_000);
+  assert.is(alive.readyState, WebSocket.OPEN);
+  alive.terminate();
+  await second.stop();
 });
 
 test('wrong settings are told by name', () => {

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Viewer } from '../../appliance/vm/console.ts';
+import { mostConsoles, mostRelays, type Viewer } from '../../appliance/vm/console.ts';
 import { overlapBytes, scrollBackBytes } from '../../appliance/vm/serial-hub.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { find, findAll } from '../world/xml.ts';
@@ -209,6 +209,54 @@ test('the file for virt-viewer leads to the screen, once', async (context) => {
   const refusal = await new Promise<NodeJS.ErrnoException>((resolve) => second.once('error', resolve));
   assert.is(refusal.code, 'ECONNREFUSED');
   viewer.destroy();
+});
+
+const viewerFile = async ({ site }: Context, token: string, method = 'GET') =>
+  site.door.request('http://bothy/api/v1/vms/first/console.vv', { method, headers: { authorization: `Bearer ${token}` } });
+const tokenOf = async ({ site }: Context) => (await site.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'viewer' })).body.token;
+
+test('a question by HEAD opens nothing', async (context) => {
+  const token = await tokenOf(context);
+  for (let tries = 0; tries < 2 * mostRelays; tries++) {
+    const response = await viewerFile(context, token, 'HEAD');
+    assert.equal([response.status, response.headers.get('content-type')], [200, 'application/x-virt-viewer']);
+  }
+  assert.is((await viewerFile(context, token)).status, 200, 'no relay was counted');
+});
+
+test('virt-viewer gets so many relays and no more, until one ends', async (context) => {
+  const token = await tokenOf(context);
+  const ports: number[] = [];
+  for (let n = 0; n < mostRelays; n++) ports.push(Number(/^port=(\d+)$/m.exec(await (await viewerFile(context, token)).text())?.[1]));
+  const refused = await viewerFile(context, token);
+  assert.is(refused.status, 409);
+  const problem = (await refused.json()) as { type: string; detail: string }; // a problem, by its status
+  assert.is(problem.type, 'in-use');
+  assert.match(problem.detail, `virt-viewer has ${mostRelays} connections to first`);
+  const viewer = connect(ports[0] ?? 0, '127.0.0.1');
+  await until('a connection', () => context.vnc.connections.length === 1);
+  assert.is((await viewerFile(context, token)).status, 409, 'one that is used is counted');
+  viewer.destroy();
+  await sleep(100);
+  assert.is((await viewerFile(context, token)).status, 200);
+});
+
+test('a VM has so many consoles and no more, tickets counted, until one ends', async (context) => {
+  const ask = () => context.site.send<{ type?: string; detail?: string; ticket: string }>('POST', '/api/v1/vms/first/console', { type: 'serial' });
+  const viewers: TestViewer[] = [];
+  for (let n = 1; n < mostConsoles; n++) viewers.push(await open(context, n % 2 === 0 ? 'vnc' : 'serial'));
+  const last = (await ask()).body;
+  const { status, body } = await ask();
+  assert.equal([status, body.type], [409, 'in-use']);
+  assert.match(body.detail ?? '', `first has ${mostConsoles} consoles open`);
+  viewers[0]?.leave();
+  const next = (await ask()).body;
+  const [one, two] = [makeViewer(), makeViewer()];
+  context.site.app.openConsole(last.ticket)?.(one);
+  context.site.app.openConsole(next.ticket)?.(two);
+  await sleep(50);
+  assert.equal([one.closed, two.closed], [undefined, undefined], 'each ticket that was given out is good');
+  assert.is((await ask()).status, 409);
 });
 
 test('the seam of log and live output is found', () => {
