@@ -2,23 +2,23 @@
  * Files that a power cut leaves either old or new: written under another name, synced, renamed, and the folder synced,
  * because a name is data of its folder. Called by the backends.
  */
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** The name under which `path` is written first; what is found under such a name is garbage. */
 export const unfinishedSuffix = '.new';
 
-/** Replaces the file at `path`, or creates it; resolves when a power cut can no longer undo it. */
+/** Replaces the file at `path`, or creates it; resolves when a power cut can no longer undo it. Leaves nothing when it fails. */
 export async function writeFileAtomically(path: string, content: string, mode = 0o660): Promise<void> {
   const unfinished = path + unfinishedSuffix;
   const file = await open(unfinished, 'w', mode);
   try {
-    await file.writeFile(content);
-    await file.sync();
-  } finally {
-    await file.close();
+    await file.writeFile(content).then(() => file.sync()).finally(() => file.close());
+    await renameDurably(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true }).catch(() => {}); // what went wrong first is what to tell
+    throw error;
   }
-  await renameDurably(unfinished, path);
 }
 
 /** Renames within one file system and syncs the folders of both names. */

@@ -98,7 +98,7 @@ export function openImageDomain(place: Place): ImageDomain {
     async deleteVolume(ref) {
       if (!(await hasFolder(imageFolder(ref.imageId)))) return;
       // The metadata goes last: while it is there, the rest can still be found and deleted.
-      for (const suffix of ['', '.lease', '.meta']) await rm(volumePath(ref) + suffix, { force: true });
+      for (const suffix of ['', '.lease', `.meta${unfinishedSuffix}`, '.meta']) await rm(volumePath(ref) + suffix, { force: true });
       await syncPath(imageFolder(ref.imageId));
     },
     async deleteImage(imageId) {

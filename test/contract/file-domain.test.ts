@@ -141,6 +141,20 @@ test('a volume without data cannot be committed', async ({ folder, id }) => {
   assert.is((await domain.volumes(volume.imageId))[0]?.isLegal, false);
 });
 
+test('metadata that could not be written leave nothing, and what a power cut left of them goes with the volume', async ({ folder, id }) => {
+  const domain = await makeData(folder, id);
+  const volume = sampleVolume(id);
+  const image = join(folder, id, 'images', volume.imageId);
+  await mkdir(join(image, `${volume.volumeId}.meta`), { recursive: true }); // no file can take its name
+  await rejection(domain.stageVolume(volume));
+  assert.equal(await readdir(image), [`${volume.volumeId}.meta`]);
+  await rm(join(image, `${volume.volumeId}.meta`), { recursive: true });
+  await domain.stageVolume(volume);
+  await writeFile(join(image, `${volume.volumeId}.meta.new`), 'VERS');
+  await domain.deleteVolume(volume);
+  assert.equal(await readdir(image), []);
+});
+
 test('every move may be repeated', async ({ folder, id }) => {
   const domain = await makeData(folder, id);
   const volume = sampleVolume(id);

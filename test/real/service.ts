@@ -12,17 +12,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkout, type Daemon, openRackHost, type RackHost, type RackHostOptions, type RackProcess } from './rack-host.ts';
 
 export const adminPassword = 'correct horse battery';
-/** The service as it is shipped, seen from the checkout. */
-const shippedProgram = 'build/appliance/main.js';
-
-/** How `image/start` runs it: flags of Node, and what it sets for it. */
-function shippedCommand(): { flags: string[]; env: Record<string, string> } {
-  const script = readFileSync(join(checkout, 'image/start'), 'utf8');
-  const flags = /^exec node (.*) build\/appliance\/main\.js serve$/m.exec(script)?.[1]?.split(' ');
-  if (!flags) throw new Error('image/start no longer says how the service is run');
-  return { flags, env: Object.fromEntries([...script.matchAll(/^export (\w+)=(\S+)$/gm)].map(([, name = '', value = '']) => [name, value])) };
-}
-
 export interface ServiceOptions {
   /** What its first life runs with Node, seen from the checkout; the service itself unless told. */
   program?: string;
@@ -127,10 +116,9 @@ export class Service {
     return { BOTHY_STATE: this.statePath, BOTHY_LOG: 'info', ...this.#options.env };
   }
 
-  /** Starts it, or another program in its place, and waits until it is ready. */
-  async start(program = shippedProgram): Promise<void> {
-    const { flags, env } = shippedCommand();
-    const process = this.host.spawn(['node', ...flags, program, 'serve'], { env: { ...env, ...this.env } });
+  /** Starts it as it is shipped, or another program in its place, and waits until it is ready. */
+  async start(program?: string): Promise<void> {
+    const process = this.host.spawn([join(checkout, 'image/serve'), ...(program ? [join(checkout, program)] : [])], { env: this.env });
     this.#lives.push(process);
     await process.line(/ is ready: /, 60_000);
   }
