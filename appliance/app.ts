@@ -53,9 +53,9 @@ export interface AppOptions {
 
 export function createApp({ config, log, world, probe }: AppOptions): App {
   const core = createCore({ config, log, world, ...(probe && { probe }) });
-  const auth = createAuth(core);
+  const auth = createAuth({ ...core, machineName: async () => (await world.machine.facts()).hostname });
   const activity = createActivity(core);
-  const host = createHost({ ...core, world, activity, accel: config.accel, version: config.version });
+  const host = createHost({ ...core, world, activity, accel: config.accel, version: config.version, listen: config.listen, isSecure: !isLoopback(config.listen.host) });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });

@@ -67,7 +67,7 @@ export function createHttp(options: HttpOptions): (door: Door) => Hono {
     mountFixed(app, parts, document);
     for (const bound of options.operations) mountOperation(app, bound, parts);
     app.all('/api/*', (context) => problemAnswer(context, parts, new Problem('not-found', `The API has no ${context.req.method} ${context.req.path}. /api/v1/openapi.json lists what it has.`)));
-    mountPages(app, { pages: options.pages, requests, execute, operations: byId, needsSetup: () => !options.auth.people.hasAdministrator() });
+    mountPages(app, { pages: options.pages, requests, execute, operations: byId, needsSetup: () => options.auth.people.needsSetup(), canSignIn: () => options.auth.people.hasAdministrator() });
     return app;
   };
 }

@@ -1,4 +1,5 @@
 /** The auth slice: who comes in and what they may do. `http.ts` asks it for every request. */
+import { hostname } from 'node:os';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import { authOperations } from './operations.ts';
@@ -9,8 +10,12 @@ export interface Auth extends Slice {
   people: People;
 }
 
-export function createAuth(core: Core): Auth {
+export interface AuthDeps extends Core {
+  machineName?: () => Promise<string>;
+}
+
+export function createAuth({ machineName = async () => hostname(), ...core }: AuthDeps): Auth {
   const people = createPeople(core);
   const limit = createRateLimit(() => core.clock.now());
-  return { people, operations: bind({ ...core, people, limit }, authOperations) };
+  return { people, operations: bind({ ...core, people, limit, machineName }, authOperations) };
 }

@@ -9,7 +9,7 @@ import { checkPassword, hashPassword, hashSecret, isSameSecret, newSecret, unmat
 import { longestSessionMs, type People, type UserRow } from './people.ts';
 import { passwordFault } from './rules.ts';
 import type { AuthServices } from './services.ts';
-import { ChangePasswordInput, LoginInput, NewTokenOutput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
+import { ChangePasswordInput, LoginInput, NewTokenOutput, ResetPasswordInput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
 import { userOperations } from './user-operations.ts';
 
@@ -41,17 +41,19 @@ export const setupOperation = write<AuthServices>()({
     return { passwordHash: await hashPassword(password) };
   },
   run({ people }, tx, _input, { passwordHash }) {
-    if (people.hasAdministrator()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
+    if (!people.needsSetup()) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
     const user = firstUser(people, tx, passwordHash);
     people.dropSetupCode(tx);
     return signIn(people, tx, user);
   },
 });
 
+const firstUserName = 'admin@internal';
+
 /** A site file may have made the user without a password. */
 function firstUser(people: People, tx: Tx, passwordHash: string): UserRow {
-  const known = people.userByName('admin@internal');
-  if (!known) return people.addUser(tx, { name: 'admin@internal', passwordHash, roles: ['administrator'] });
+  const known = people.userByName(firstUserName);
+  if (!known) return people.addUser(tx, { name: firstUserName, passwordHash, roles: ['administrator'] });
   return people.setPassword(tx, people.setRoles(tx, known, [...new Set([...known.roles, 'administrator' as const])]), passwordHash, '');
 }
 
@@ -141,6 +143,19 @@ export const passwordChange = write<AuthServices>()({
   },
 });
 
+export const passwordReset = write<AuthServices>()({
+  id: 'password.reset', method: 'POST', path: '/password/reset', permission: 'local.root', status: 200,
+  summary: 'Reset the first administrator\'s password and make a set-up code',
+  input: ResetPasswordInput, output: z.object({ code: z.string() }),
+  prepare: ({ machineName }) => machineName(),
+  run({ people }, tx, { name }, machineName) {
+    if (name !== machineName) throw new Problem('invalid-input', `This is not the name of this machine. It is called "${machineName}".`, { errors: [{ path: 'name', message: 'Type the name as it is shown.' }] });
+    const user = people.userByName(firstUserName);
+    if (user) people.setPassword(tx, user, unmatchableHash, '');
+    return { code: people.renewSetupCode(tx) };
+  },
+});
+
 export const tokenList = read<AuthServices>()({
   id: 'token.list', method: 'GET', path: '/tokens', permission: 'user.read',
   summary: 'List API tokens',
@@ -200,5 +215,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, tokenList, tokenCreate, tokenDelete, ...userOperations,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations,
 ];

@@ -8,9 +8,10 @@ import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import type { Actor } from '../core/operation.ts';
 import type { Core } from '../core/services.ts';
-import { csrfTokenOf, hashSecret, newSecret, newSetupCode, unmatchableHash } from './password.ts';
+import { csrfTokenOf, hashSecret, newSecret, unmatchableHash } from './password.ts';
 import { allPermissions, permissionsOf, restrict, type Role } from './rules.ts';
-import { sessionTable, setupTable, tokenTable, userTable } from './table.ts';
+import { createSetupCode } from './setup-code.ts';
+import { sessionTable, tokenTable, userTable } from './table.ts';
 
 export const idleMs = 12 * 3_600_000;
 export const longestSessionMs = 30 * 24 * 3_600_000;
@@ -55,14 +56,17 @@ export function createPeople({ database, clock, journal, log }: Core) {
     tryToNote('token.used', (tx) => tx.sql.update(tokenTable).set({ lastUsedAt: now }).where(eq(tokenTable.id, row.id)).run());
   };
 
+  const hasAdministrator = (exceptId?: string) => sql.select().from(userTable).all()
+    .some(({ id, roles, passwordHash }) => id !== exceptId && roles.includes('administrator') && passwordHash !== unmatchableHash);
+
   return {
+    ...createSetupCode({ database, clock }, hasAdministrator),
     userById,
     userByName: (name: string) => sql.select().from(userTable).where(eq(userTable.name, name)).get(),
     users: (): UserRow[] => sql.select().from(userTable).orderBy(asc(userTable.name)).all(),
     hasPassword: ({ passwordHash }: UserRow) => passwordHash !== unmatchableHash,
     /** Whether some administrator can sign in, leaving one out: else the set-up code is the way in. */
-    hasAdministrator: (exceptId?: string) => sql.select().from(userTable).all()
-      .some(({ id, roles, passwordHash }) => id !== exceptId && roles.includes('administrator') && passwordHash !== unmatchableHash),
+    hasAdministrator,
 
     addUser(tx: Tx, user: { name: string; passwordHash: string; roles: Role[] }): UserRow {
       const row: UserRow = { id: newId<'user'>(), ...user, generation: 1, createdAt: clock.now() };
@@ -91,17 +95,6 @@ export function createPeople({ database, clock, journal, log }: Core) {
       journal.site(tx, { kind: 'user', id: user.id, what: 'updated', after });
       return after;
     },
-
-    /** The code to show while no administrator can sign in; made on first demand. */
-    setupCode(): string | undefined {
-      if (this.hasAdministrator()) return undefined;
-      const row = sql.select().from(setupTable).get();
-      if (row) return row.code;
-      const code = newSetupCode();
-      database.write({ actor: 'system', operation: 'setup' }, (tx) => tx.sql.insert(setupTable).values({ code, createdAt: clock.now() }).run());
-      return code;
-    },
-    dropSetupCode: (tx: Tx) => tx.sql.delete(setupTable).run(),
 
     openSession(tx: Tx, user: UserRow, from: string) {
       const secret = newSecret();

@@ -84,6 +84,10 @@ export const NewTokenOutput = TokenOutput.extend({
   token: z.string(),
 });
 
+export const ResetPasswordInput = z.object({
+  name: z.string().trim().min(1).max(253).meta({ label: 'Name of this machine', help: 'Type it to confirm. The password stops working at once, and everybody who signed in with it is signed out.' }),
+});
+
 export const ChangePasswordInput = z.object({
   currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
   password: Password.meta({ label: 'New password' }),

@@ -6,4 +6,6 @@ import type { RateLimit } from './rate-limit.ts';
 export interface AuthServices extends Core {
   people: People;
   limit: RateLimit;
+  /** What this machine is called, for what must be confirmed by typing it. */
+  machineName(): Promise<string>;
 }

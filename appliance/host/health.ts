@@ -45,6 +45,7 @@ export function createHealth(vitals: Vitals) {
     return checked.isWritable;
   };
   return {
+    isWritable,
     /** `collect` is called at every scrape; it must be quick and must not fail. */
     registerMetrics(collect: () => Metric[]): void {
       collectors.push(collect);

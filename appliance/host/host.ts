@@ -16,6 +16,7 @@ import { type Accelerator, decideAcceleration, type WantedAccelerator } from './
 import { hostTable } from './table.ts';
 import { createSettings, type Settings } from './settings.ts';
 import { hostSettingsOperations } from './settings-operations.ts';
+import { hostStatus, type StatusServices } from './status.ts';
 import { watchHost } from './watch.ts';
 
 export interface Host extends Slice {
@@ -39,6 +40,9 @@ export interface HostDeps extends Core {
   activity: Activity;
   accel: WantedAccelerator;
   version: string;
+  /** Where the service listens; nowhere in tests of this slice. */
+  listen?: { host: string; port: number };
+  isSecure?: boolean;
 }
 
 export function createHost(deps: HostDeps): Host {
@@ -64,10 +68,12 @@ export function createHost(deps: HostDeps): Host {
   });
   deps.tasks.define(powerTasks({ ...services, activity, guests: () => guests }));
   deps.reconcilers.add({ name: 'host-boot', periodMs: 600_000, run: async () => { bootId = await world.power.bootId(); } });
-  const { health, metrics, registerMetrics } = createHealth(services);
+  const { health, metrics, registerMetrics, isWritable } = createHealth(services);
+  const { listen = { host: '127.0.0.1', port: 0 }, isSecure = false } = deps;
+  const status: StatusServices = { ...services, listen, isSecure, isDatabaseWritable: isWritable };
   return {
     id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings,
-    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
+    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
     registerGuests: (registered) => { guests = registered; },
     isLeaving: () => deps.tasks.list({ limit: 50, isActive: true, about: hostId })
       .some(({ kind, state, input }) => powerTaskKinds.includes(kind) && state !== 'unwinding' && (input as PowerInput).bootId === bootId), // the task's own input

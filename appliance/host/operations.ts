@@ -40,7 +40,7 @@ async function showHost(services: HostServices): Promise<z.input<typeof HostOutp
   };
 }
 
-function stateOf({ hypervisor }: World): Pick<z.input<typeof HostOutput>, 'state' | 'reason'> {
+export function stateOf({ hypervisor }: World): Pick<z.input<typeof HostOutput>, 'state' | 'reason'> {
   const { state, message } = hypervisor.connection();
   return state === 'connected' ? { state: 'up', reason: '' } : { state: 'non-operational', reason: `libvirt does not answer: ${message}` };
 }

@@ -91,3 +91,47 @@ export function pauseBetween(guests: number, deadlineMs: number): number {
 }
 
 const longestPauseMs = 60_000;
+
+// ------------------------------------------------------------------------------------------------ status
+
+interface Standing {
+  code: string;
+  severity: 'info' | 'warning' | 'error';
+  message: string;
+  nextStep: string | null;
+}
+
+/** All that is wrong, the worst first, and what it comes to. */
+export function judgeStatus(standing: Standing[], { isDatabaseWritable, reason }: { isDatabaseWritable: boolean; reason: string }) {
+  const own: Standing[] = [
+    ...(isDatabaseWritable ? [] : [{ code: 'host.database', severity: 'error' as const, message: 'The appliance cannot write its database.', nextStep: 'See whether its disk is full or broken.' }]),
+    ...(reason === '' || standing.some(({ code }) => code === 'host.libvirt-lost') ? [] : [{ code: 'host.non-operational', severity: 'error' as const, message: reason, nextStep: null }]),
+  ];
+  const troubles = [...own, ...standing].flatMap(({ code, severity, message, nextStep }) => (severity === 'info' ? [] : [{ code, severity, message, nextStep }]))
+    .sort((left, right) => Number(right.severity === 'error') - Number(left.severity === 'error'));
+  const state = troubles.length === 0 ? 'well' as const : troubles.some(({ severity }) => severity === 'error') ? 'trouble' as const : 'attention' as const;
+  return { state, troubles };
+}
+
+interface Port {
+  name: string;
+  isUp: boolean;
+  addresses: string[];
+}
+
+export const isLinkLocal = (address: string) => /^(169\.254\.|fe[89ab][0-9a-f]:)/i.test(address);
+
+/** Bridges of networks that guests share among themselves: nobody reaches the host there. */
+const isGuestsOwn = ({ name }: Port) => /^(virbr|docker|podman|cni|lxc|lxd)/.test(name);
+
+/** Where a browser finds this host: on every port, IPv4 before IPv6, addresses that the whole network knows before link-local ones. */
+export function urlsOf({ host, port }: { host: string; port: number }, isSecure: boolean, ports: Port[]): string[] {
+  const isAny = host === '0.0.0.0' || host === '::';
+  const seen = ports.filter((each) => each.isUp && !isGuestsOwn(each)).flatMap(({ addresses }) => addresses.map((address) => address.split('/')[0] ?? ''));
+  const rank = (address: string) => (isLinkLocal(address) ? 2 : 0) + (address.includes(':') ? 1 : 0);
+  // A browser takes no link-local IPv6 address: it has no way to say on which port.
+  const usable = seen.filter((address) => rank(address) < 3 && (host === '::' || !address.includes(':')));
+  const addresses = isAny ? usable.sort((left, right) => rank(left) - rank(right)) : [host];
+  const place = port === (isSecure ? 443 : 80) ? '' : `:${port}`;
+  return addresses.map((address) => `${isSecure ? 'https' : 'http'}://${address.includes(':') ? `[${address}]` : address}${place}`);
+}

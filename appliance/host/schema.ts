@@ -123,3 +123,23 @@ export const HostSettingsOutput = z.object({
   isManaged: z.boolean(),
   generation: z.number().int(),
 });
+
+export const HostStatusOutput = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  /** `well`; `attention`: it works, but somebody should look; `trouble`: something does not work. */
+  state: z.enum(['well', 'attention', 'trouble']),
+  /** What is wrong, the worst first. */
+  troubles: z.array(z.object({ code: z.string(), severity: z.enum(['warning', 'error']), message: z.string(), nextStep: z.string().nullable() })),
+  versions: z.object({ bothy: z.string(), os: z.string(), kernel: z.string(), libvirt: z.string(), qemu: z.string() }),
+  /** Where a browser finds it, the best first. */
+  urls: z.array(z.string()),
+  /** SHA-256 of the certificate that browsers are shown; null without TLS. */
+  fingerprint: z.string().nullable(),
+  ports: z.array(z.object({
+    name: z.string(), mac: z.string(), isUp: z.boolean(), speedMbps: z.number(), isBridge: z.boolean(),
+    addresses: z.array(z.object({ address: z.string(), isLinkLocal: z.boolean() })),
+  })),
+  /** The task that shuts it down or restarts it; null while none does. */
+  leaving: z.uuid().nullable(),
+});

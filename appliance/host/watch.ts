@@ -4,6 +4,7 @@
  *
  *   host-connection   libvirt lost for longer than the grace -> error `host.libvirt-lost`, until it is back
  *   host-facts        libvirt's facts anew, acceleration judged -> warning `host.acceleration`
+ *   host-addresses    links and addresses that changed are put in the change feed
  *   host-load         a sample
  */
 import type { Activity } from '../activity/activity.ts';
@@ -28,11 +29,27 @@ export function watchHost(watch: Watch): void {
   reconcilers.add({ name: 'host-connection', periodMs: connectionGraceMs, run: createConnectionWatch(watch) });
   reconcilers.add({ name: 'host-facts', periodMs: 600_000, run: () => refreshFacts(watch) });
   reconcilers.add({ name: 'host-load', periodMs: samplePeriodMs, run: async () => history.add(clock.now(), await world.machine.load()) });
+  reconcilers.add({ name: 'host-addresses', periodMs: addressPeriodMs, run: createAddressWatch(watch) });
   world.hypervisor.onEvent((event) => {
     if (event.type !== 'connection') return;
     reconcilers.wake('host-connection');
     if (event.state === 'connected') reconcilers.wake('host-facts');
   });
+}
+
+/** A cable that is plugged in or an address that comes by DHCP is told within this time, to pages and to the screen of the box. */
+const addressPeriodMs = 5_000;
+
+function createAddressWatch({ world, database, journal, about }: Watch): () => Promise<void> {
+  let known: string | undefined;
+  return async () => {
+    const seen = JSON.stringify((await world.machine.facts()).nics);
+    const isChanged = known !== undefined && known !== seen;
+    known = seen;
+    if (!isChanged) return;
+    const { id } = await about();
+    database.write(origin, (tx) => journal.observed(tx, { kind: 'host', id, what: 'updated' }));
+  };
 }
 
 const origin = { actor: 'system', operation: 'host.watch' };

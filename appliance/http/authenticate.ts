@@ -16,7 +16,7 @@ export type Door = 'local' | 'network';
 
 /** The actor of a request; `nobody` when it carries no credential. Throws when the credential is wrong or misused. */
 export function authenticate(auth: Auth, door: Door, request: Request): SignedIn {
-  if (door === 'local') return { actor: rootActor };
+  if (door === 'local') return { actor: isConsole(request) ? { ...rootActor, name: 'console' } : rootActor };
   const bearer = /^Bearer\s+(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   if (bearer !== undefined) {
     const byToken = auth.people.byToken(bearer);
@@ -27,6 +27,16 @@ export function authenticate(auth: Auth, door: Door, request: Request): SignedIn
   const bySession = secret === undefined ? undefined : auth.people.bySession(secret);
   if (!bySession) return { actor: nobody };
   return bySession;
+}
+
+/** The console program on the screen of the box says so: what people do there without signing in is told apart from root's own commands. */
+const consoleHeader = 'bothy-console';
+const isConsole = (request: Request) => request.headers.has(consoleHeader);
+
+/** Where somebody at the machine sits, such as `tty1`. */
+export function seatOf(request: Request): string {
+  const seat = request.headers.get(consoleHeader);
+  return seat && /^[\w/]{1,20}$/.test(seat) ? seat : 'local socket';
 }
 
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS']);

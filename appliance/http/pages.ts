@@ -18,7 +18,10 @@ export interface PagesOptions {
   requests: Requests;
   execute: Execute;
   operations: ReadonlyMap<string, BoundOperation>;
+  /** A password can be set with the set-up code. */
   needsSetup(): boolean;
+  /** Somebody can sign in who may do everything. */
+  canSignIn(): boolean;
 }
 
 export function mountPages(app: Hono, options: PagesOptions): void {
@@ -36,7 +39,7 @@ async function servePage(context: Context, page: AnyPage, options: PagesOptions)
   try {
     const { call, who } = requests.callOf(context);
     const needsSetup = options.needsSetup();
-    if (page.frame !== 'bare' && who.actor.credential === '') return leadTo(context, needsSetup ? '/setup' : '/sign-in');
+    if (page.frame !== 'bare' && who.actor.credential === '') return leadTo(context, options.canSignIn() ? '/sign-in' : '/setup');
     if (page.offers) requirePermission({ record: page.offers }, call);
     const ui = requests.uiOf(context);
     const data = await page.load(pageCall(call, needsSetup, options), { params: context.req.param() as Record<string, string>, query: context.req.query() });

@@ -14,7 +14,7 @@ import type { Call } from '../core/operation.ts';
 import type { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { Assets } from './assets.ts';
-import { authenticate, type Door, nobody, requireOwnOrigin } from './authenticate.ts';
+import { authenticate, type Door, nobody, requireOwnOrigin, seatOf } from './authenticate.ts';
 
 export interface Known {
   who: SignedIn;
@@ -54,7 +54,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
     const who = authenticate(auth, door, request);
     if (door === 'network') requireOwnOrigin(request, who);
     const call: Call = {
-      requestId: idOf(context), actor: who.actor, from: door === 'local' ? 'local socket' : addressOf(context), at: core.clock.now(),
+      requestId: idOf(context), actor: who.actor, from: door === 'local' ? seatOf(request) : addressOf(context), at: core.clock.now(),
       signal: request.signal, isSecure, answerHeaders: new Headers(),
     };
     known.set(request, { who, call });

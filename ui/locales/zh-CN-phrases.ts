@@ -1,5 +1,9 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Show in few words how a host is, its addresses and versions': '简要显示主机状态、地址和版本',
+  "Reset the first administrator's password and make a set-up code": '重置首位管理员的密码并生成设置码',
+  'Name of this machine': '本机名称',
+  'Type it to confirm. The password stops working at once, and everybody who signed in with it is signed out.': '输入以确认。密码立即失效，所有已登录的人都会退出。',
   'Shut the host down, its VMs first': '关闭主机（先关闭虚拟机）',
   'Restart the host, its VMs first': '重启主机（先关闭虚拟机）',
   'Time for the VMs': '留给虚拟机的时间',

@@ -1,0 +1,47 @@
+/** The state of the appliance in few words: what `bothy status` and the screen of the box show. */
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { read } from '../core/operation.ts';
+import { type HostServices, requireThis, stateOf } from './operations.ts';
+import { powerTaskKinds } from './power-task.ts';
+import { isLinkLocal, judgeStatus, urlsOf } from './rules.ts';
+import { HostRef, HostStatusOutput } from './schema.ts';
+
+export interface StatusServices extends HostServices {
+  /** Where the service listens. */
+  listen: { host: string; port: number };
+  isSecure: boolean;
+  isDatabaseWritable(): boolean;
+}
+
+export const hostStatus = read<StatusServices>()({
+  id: 'host.status', method: 'GET', path: '/hosts/{host}/status', permission: 'host.read',
+  summary: 'Show in few words how a host is, its addresses and versions',
+  input: z.object({ host: HostRef }), output: HostStatusOutput,
+  async run(services, _call, { host }) {
+    const facts = await services.machine.facts();
+    requireThis(services, facts, host);
+    const { hostId, version, tasks, listen, isSecure, statePath } = services;
+    const known = services.hypervisorFacts();
+    return {
+      id: hostId, name: facts.hostname,
+      ...judgeStatus(services.troubles(), { isDatabaseWritable: services.isDatabaseWritable(), reason: stateOf(services.world).reason }),
+      versions: { bothy: version, os: facts.os, kernel: facts.kernel, libvirt: known?.libvirtVersion ?? '', qemu: known?.hypervisorVersion ?? '' },
+      urls: urlsOf(listen, isSecure, facts.nics),
+      fingerprint: isSecure ? await fingerprintIn(statePath) : null,
+      ports: facts.nics.map(({ addresses, ...port }) => ({ ...port, addresses: addresses.map((address) => ({ address, isLinkLocal: isLinkLocal(address) })) })),
+      leaving: tasks.list({ limit: 50, isActive: true, about: hostId }).find(({ kind }) => powerTaskKinds.includes(kind))?.id ?? null,
+    };
+  },
+});
+
+/** Null until the certificate has been made. */
+async function fingerprintIn(statePath: string): Promise<string | null> {
+  try {
+    return new X509Certificate(await readFile(join(statePath, 'tls/cert.pem'))).fingerprint256;
+  } catch {
+    return null;
+  }
+}
