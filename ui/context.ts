@@ -12,6 +12,8 @@ export interface Ui extends Translator {
   csrf: string;
   /** True where the user's roles hold the permission; decides what is shown, never what is allowed. */
   can(permission: string): boolean;
+  /** All that `can` allows, as one word: the same for people who are shown the same. */
+  rights: string;
   /** Address of a static file, with a version that changes with its content. */
   asset(name: string): string;
   /** The path of the page being shown, such as `/vms/web-1`. */
@@ -25,6 +27,7 @@ export const UiContext = createContext<Ui>({
   user: '',
   csrf: '',
   can: () => true,
+  rights: '',
   asset: (name) => `/static/${name}`,
   path: '/',
   seq: 0,

@@ -2,6 +2,8 @@
  * Lists: a table on wide screens, a stack of rows on phones (each cell then shows its column's name).
  * A row's first link covers the row; other controls stay above it. Row ids keep focus and menus when the page morphs.
  */
+import { createHash } from 'node:crypto';
+import { raw } from 'hono/html';
 import type { Child } from 'hono/jsx';
 import { useUi } from './context.ts';
 import { Icon } from './icon.tsx';
@@ -22,20 +24,55 @@ export interface ListProps<Row> {
   rowId: (row: Row) => string;
   /** Address of the next page, if there is one. */
   next?: string | undefined;
+  /** For long lists that are read often: what a row shows follows from the row, the language and the reader's rights alone, and is kept under this name. */
+  keptAs?: string | undefined;
 }
 
-export function List<Row>({ label, rows, columns, rowId, next }: ListProps<Row>) {
+export function List<Row>({ label, rows, columns, rowId, next, keptAs }: ListProps<Row>) {
   return (
     <div class="list">
       <table aria-label={label}>
         <thead>
           <tr>{columns.map((column) => <th scope="col" data-as={column.as} data-from={column.from}>{heading(column)}</th>)}</tr>
         </thead>
-        <tbody>{rows.map((row) => <tr id={rowId(row)}>{columns.map((column) => <Cell column={column} row={row} />)}</tr>)}</tbody>
+        <tbody>{rows.map((row) => <Line id={rowId(row)} row={row} columns={columns} keptAs={keptAs} />)}</tbody>
       </table>
       {next && <NextPage href={next} />}
     </div>
   );
+}
+
+interface Written {
+  cells: string;
+  /** Short for the cells. */
+  mark: string;
+}
+
+/** Rows as they were written last, the longest unused first. */
+const kept = new Map<string, Written>();
+const mostKept = 1_000;
+
+/** Writing a row costs more than all else of a page, and of a hundred rows one has changed. */
+function remembered(key: string, write: () => Written): Written {
+  const written = kept.get(key) ?? write();
+  kept.delete(key);
+  kept.set(key, written);
+  for (const oldest of kept.keys()) {
+    if (kept.size <= mostKept) break;
+    kept.delete(oldest);
+  }
+  return written;
+}
+
+/** `data-same` tells the browser which rows it has already, so that of a long list only what changed is compared and drawn. */
+function Line<Row>({ id, row, columns, keptAs }: Pick<ListProps<Row>, 'columns' | 'keptAs'> & { id: string; row: Row }) {
+  const { locale, rights } = useUi();
+  const write = (): Written => {
+    const cells = columns.map((column) => String(<Cell column={column} row={row} />)).join('');
+    return { cells, mark: createHash('sha256').update(cells).digest('base64url').slice(0, 8) };
+  };
+  const { cells, mark } = keptAs === undefined ? write() : remembered(JSON.stringify([keptAs, locale, rights, row]), write);
+  return <tr id={id} data-same={mark}>{raw(cells)}</tr>;
 }
 
 function heading<Row>(column: Column<Row>): Child {

@@ -70,6 +70,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
         user: actor.credential === '' ? '' : actor.name,
         csrf: csrfToken ?? '',
         can: (permission) => actor.permissions.has(permission),
+        rights: [...actor.permissions].sort().join(),
         asset: assets.address,
         path: context.req.path,
         seq: core.journal.latest(),

@@ -74,6 +74,20 @@ check('what another person does is seen at once, in lists and on the page of the
   await page.getByRole('row', { name: /new-one/ }).waitFor({ state: 'detached' });
 });
 
+check('of a list only the rows that changed are touched', async ({ site, visitor, page }) => {
+  await visitor.open('/vms');
+  await untilLive(page);
+  const rows = page.locator('tbody tr');
+  await rows.evaluateAll((all) => { for (const row of all) row.querySelector('td')?.setAttribute('data-touched', 'no'); });
+  const untouched = () => rows.evaluateAll((all) => all.filter((row) => row.querySelector('[data-touched]')).map((row) => row.querySelector('a')?.textContent));
+  await site.app.carryOut('POST', '/api/v1/vms/till/start');
+  await page.getByRole('row', { name: /till/ }).getByText('Up', { exact: true }).waitFor();
+  assert.equal(await untouched(), ['camera']);
+  await site.app.carryOut('POST', '/api/v1/vms/camera/start');
+  await page.getByRole('row', { name: /camera/ }).getByText('Up', { exact: true }).waitFor();
+  assert.equal(await untouched(), []);
+});
+
 check('a change while the first page is under way is not missed', async ({ site, visitor, page }) => {
   await whilePageIsUnderWay(page, '/vms/till', () => site.app.carryOut('POST', '/api/v1/vms/till/start'));
   await visitor.open('/vms/till');

@@ -3,7 +3,7 @@
  * events `bothy:vm`, `bothy:task`, ... on the body. Regions of the page listen and fetch themselves again.
  *
  * Of all open tabs one holds the connection (a web lock decides) and passes changes on, because a browser allows only six
- * connections to one host. The first change after a quiet time is told at once, further ones at most every 400 ms,
+ * connections to one host. A few changes after a quiet time are told at once, further ones at most every 400 ms,
  * and a hidden tab waits until it is seen. `html[data-live]` is `live` or `lost`.
  *
  * Nothing is missed between a page and the feed: `#page` carries the number in the feed that it was read at (`data-seq`). The
@@ -13,8 +13,11 @@ type Change = [kind: string, seq: number];
 type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true };
 
 const allKinds = ['vm', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'token'];
-const quietMs = 15;
+/** What comes together is told together. */
+const quietMs = 4;
+/** In the long run a page is told so often; `burst` times at once after a rest, for a verb changes its VM more than once. */
 const pauseMs = 400;
+const burst = 4;
 const graceMs = 2_500;
 const retryMs = 2_000;
 
@@ -23,7 +26,8 @@ const channel = new BroadcastChannel('bothy-live');
 const heard = new Map<string, number>();
 const waiting = new Set<string>();
 let timer: number | undefined;
-let toldAt = 0;
+let credit = burst;
+let countedAt = Date.now();
 let lostTimer: number | undefined;
 let isLeader = false;
 let state: 'live' | 'lost' = 'lost';
@@ -63,12 +67,14 @@ function share(message: Message): void {
 
 function schedule(): void {
   if (timer !== undefined || document.hidden || waiting.size === 0) return;
-  timer = window.setTimeout(tell, Math.max(quietMs, toldAt + pauseMs - Date.now()));
+  credit = Math.min(burst, credit + (Date.now() - countedAt) / pauseMs);
+  countedAt = Date.now();
+  timer = window.setTimeout(tell, Math.max(quietMs, (1 - credit) * pauseMs));
 }
 
 function tell(): void {
   timer = undefined;
-  toldAt = Date.now();
+  credit -= 1;
   const kinds = [...waiting];
   waiting.clear();
   for (const kind of kinds) document.body.dispatchEvent(new CustomEvent(`bothy:${kind}`));

@@ -18,8 +18,9 @@ function writeTimes(root: ParentNode): void {
   for (const element of root.querySelectorAll<HTMLTimeElement>('time[data-time]')) {
     const at = new Date(element.dateTime);
     const exact = clock.format(at);
-    element.title = exact;
-    element.textContent = element.dataset['time'] === 'clock' ? exact : ago((at.getTime() - Date.now()) / 1000);
+    const text = element.dataset['time'] === 'clock' ? exact : ago((at.getTime() - Date.now()) / 1000);
+    if (element.title !== exact) element.title = exact;
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 
@@ -113,6 +114,12 @@ document.addEventListener('htmx:before:swap', (event) => {
     event.preventDefault();
     location.assign(ctx.response?.raw.redirected ? ctx.response.raw.url : location.href);
   }
+});
+
+/** What the server wrote the same as before (`data-same`, by list.tsx) stays as it is, with all that scripts have done to it. */
+htmx.registerExtension('same', {
+  htmx_before_morph_node: (old: Node, { newNode }: { newNode: Node }) =>
+    !(old instanceof HTMLElement && newNode instanceof HTMLElement && old.dataset['same'] !== undefined && old.dataset['same'] === newNode.dataset['same']),
 });
 
 document.addEventListener('htmx:after:swap', (event) => {
