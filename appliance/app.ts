@@ -20,8 +20,10 @@ import { createTasks, type TaskProbe } from './core/task.ts';
 import { createHost, type Host } from './host/host.ts';
 import { createHttp } from './http.ts';
 import type { Door } from './http/authenticate.ts';
+import { createPerform } from './http/perform.ts';
 import { createNetwork } from './network/network.ts';
 import { migrationsPath } from './paths.ts';
+import { createProvision } from './provision/provision.ts';
 import { isLoopback, type OpenConsole } from './server.ts';
 import { createStorage } from './storage/storage.ts';
 import { createVm } from './vm/vm.ts';
@@ -59,7 +61,9 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });
-  const operations = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
+  const left = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform: createPerform(core, activity.audit, left) });
+  const operations = [...left, ...provision.operations];
   const http = mount({ core, auth, activity, host, operations, config });
   return {
     operations,

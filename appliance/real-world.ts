@@ -1,11 +1,13 @@
 /** The real World: libvirt through the native shim, qemu-img, the kernel. Everything else of the process ends here. */
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
+import { createDownloads } from './core/download.ts';
 import { createMachine } from './host/machine.ts';
 import { createMachineSettings } from './host/machine-settings.ts';
 import { createPower } from './host/power.ts';
 import { connectLibvirt } from '../native/libvirt.ts';
 import { nativeLibraryPath } from './paths.ts';
+import { createSiteSources } from './provision/sources.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
 import { createQemuImg } from './storage/qemu-img.ts';
 import { createGuestLog } from './vm/guest-log.ts';
@@ -19,6 +21,8 @@ export function realWorld(config: Config): World {
     disk: createDiskSpace(),
     machine: createMachine(),
     hostSettings: createMachineSettings({ isManaged: config.managesHost }),
+    downloads: createDownloads({ clock: systemClock }),
+    siteSources: createSiteSources({ isManaged: config.managesHost }),
     power: createPower(),
     clock: systemClock,
   };

@@ -17,6 +17,8 @@ export interface World {
   disk: DiskSpace;
   machine: Machine;
   hostSettings: HostSettingsPort;
+  downloads: Downloads;
+  siteSources: SiteSources;
   power: Power;
   clock: Clock;
 }
@@ -237,4 +239,53 @@ export interface Power {
   bootId(): Promise<string>;
   powerOff(): Promise<void>;
   reboot(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------- downloads
+
+export interface Download {
+  /** http or https. */
+  url: string;
+  /** The file; what an earlier try of the same address has left of it is gone on with. */
+  path: string;
+  /** More than that is refused. */
+  limitBytes: number;
+  signal: AbortSignal;
+  /** What has arrived, and the size of the whole where the server tells it. */
+  progress(receivedBytes: number, totalBytes: number | undefined): void;
+  /** What comes is checked by its signature afterwards, so the server need not prove who it is. */
+  isVerifiedLater?: boolean;
+}
+
+/** Files from addresses that people or site files name. Refuses addresses of this machine and link-local ones, also behind a redirect. */
+export interface Downloads {
+  /** Resolves when the whole file is on the disk. Tries again while the line is bad; rejects with a `Problem`. */
+  fetch(download: Download): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------- site file
+
+/** A site file that lies before the machine, or why the place that names one could not be read. */
+export interface FoundSite {
+  /** Where it was found, in words for people: `volume BOTHY on sdb1`. */
+  source: string;
+  text?: string;
+  fault?: string;
+}
+
+export interface OpenedFile {
+  stream: ReadableStream<Uint8Array>;
+  sizeBytes: number;
+  /** Lets go of the stick; always to be called. */
+  close(): Promise<void>;
+}
+
+/** Sticks, discs, the boot's own arguments: where a site file and its images may come from. Everything is only ever read. */
+export interface SiteSources {
+  /** Changes when something is plugged in or taken out; empty on a machine whose sticks are none of our business. */
+  fingerprint(): Promise<string>;
+  /** The first site file, in the order of the places. */
+  find(signal: AbortSignal): Promise<FoundSite | undefined>;
+  /** A file on the stick that holds a site file, else on any other; `undefined` when there is none of that name. */
+  openFile(path: string, signal: AbortSignal): Promise<OpenedFile | undefined>;
 }

@@ -8,7 +8,7 @@ import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import type { Actor } from '../core/operation.ts';
 import type { Core } from '../core/services.ts';
-import { csrfTokenOf, hashSecret, newSecret, unmatchableHash } from './password.ts';
+import { checkPassword, csrfTokenOf, hashSecret, newSecret, unmatchableHash } from './password.ts';
 import { allPermissions, permissionsOf, restrict, type Role } from './rules.ts';
 import { createSetupCode } from './setup-code.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
@@ -65,6 +65,9 @@ export function createPeople({ database, clock, journal, log }: Core) {
     userByName: (name: string) => sql.select().from(userTable).where(eq(userTable.name, name)).get(),
     users: (): UserRow[] => sql.select().from(userTable).orderBy(asc(userTable.name)).all(),
     hasPassword: ({ passwordHash }: UserRow) => passwordHash !== unmatchableHash,
+    /** Whether that is the user's password, or its hash. */
+    isPasswordOf: async (user: UserRow, { password, passwordHash }: { password?: string | undefined; passwordHash?: string | undefined }) =>
+      (password === undefined ? passwordHash === user.passwordHash : checkPassword(password, user.passwordHash)),
     /** Whether some administrator can sign in, leaving one out: else the set-up code is the way in. */
     hasAdministrator,
 

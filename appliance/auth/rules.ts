@@ -23,6 +23,8 @@ export const permissions = {
   'host.read': 'See the host, its hardware and its health',
   'host.edit': 'Change the name, time and SSH keys of the host',
   'host.power': 'Shut down and restart the host',
+  'site.read': 'See the site file, what it would change, and export it',
+  'site.apply': 'Apply a site file: as much as all other permissions together',
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
@@ -41,7 +43,7 @@ export const allPermissions = Object.keys(permissions) as Permission[]; // the k
 
 export type Role = 'administrator' | 'operator' | 'observer';
 
-const reading = allPermissions.filter((permission) => permission.endsWith('.read') && permission !== 'audit.read' && permission !== 'user.read');
+const reading = allPermissions.filter((permission) => permission.endsWith('.read') && !['audit.read', 'user.read', 'site.read'].includes(permission));
 
 const rolePermissions: Record<Role, readonly Permission[]> = {
   administrator: allPermissions.filter((permission) => permission !== 'local.root'),

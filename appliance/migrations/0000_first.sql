@@ -164,6 +164,28 @@ CREATE TABLE `offered_bridge` (
 	`at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `site_content` (
+	`disk` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`content` text NOT NULL,
+	`at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE `site_file` (
+	`id` text PRIMARY KEY NOT NULL,
+	`state` text NOT NULL,
+	`source` text NOT NULL,
+	`digest` text NOT NULL,
+	`document` text,
+	`faults` text NOT NULL,
+	`isFound` integer NOT NULL,
+	`actor` text NOT NULL,
+	`task` text,
+	`failures` integer NOT NULL,
+	`receivedAt` integer NOT NULL,
+	`endedAt` integer
+);
+--> statement-breakpoint
 CREATE TABLE `disk_fact` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`occupiedBytes` integer NOT NULL,

@@ -32,3 +32,16 @@ function twice(items: { key: string; path: Clash['path'] }[], message: string): 
     return isSecond ? [{ path, message }] : [];
   });
 }
+
+/** Whether a file that was found, is right and was never seen here is applied without asking. */
+export function mayApply({ current, onNewFile, isSetUp }: { current: { state: string; isFound: boolean } | undefined; onNewFile: 'ask' | 'apply' | undefined; isSetUp: boolean }): boolean {
+  if (onNewFile === 'apply') return true;
+  return current === undefined ? !isSetUp : current.isFound && current.state === 'failed';
+}
+
+const minute = 60_000;
+
+/** A minute, then twice as long each time, up to an hour. */
+export function retryPauseMs(failures: number): number {
+  return Math.min(minute * 2 ** Math.max(0, failures - 1), 60 * minute);
+}

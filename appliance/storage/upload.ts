@@ -58,7 +58,7 @@ export async function acceptUpload(services: StorageServices, call: Call, reques
     if (isNew) await kind.makeFile(upload);
     else await cut(kind, upload);
     const isWhole = await take(services, connection, { kind, range, upload, request });
-    return isWhole ? await finish(connection, { kind, upload: requireUpload(services, upload) }) : incomplete(requireUpload(services, upload));
+    return isWhole ? await finish(connection, { kind, upload: requireUpload(services, upload), expected: digestOf(request) }) : incomplete(requireUpload(services, upload));
   } catch (error) {
     throw await refuse(services, error, kind);
   } finally {
@@ -173,7 +173,16 @@ async function allowance(services: StorageServices, domain: DomainRow): Promise<
   throw new Problem('insufficient-storage', `The storage domain "${domain.name}" is nearly full. What has arrived is kept: make room, then go on with the upload.`);
 }
 
-async function finish(connection: Connection, { kind, upload }: { kind: UploadKind; upload: UploadRow }): Promise<Response> {
+/** `Repr-Digest: sha-256=:...:` (RFC 9530), as hexadecimal: what the whole file must be. */
+function digestOf(request: Request): string | undefined {
+  const header = request.headers.get('repr-digest');
+  if (header === null) return undefined;
+  const [, base64] = /(?:^|,)\s*sha-256=:([A-Za-z0-9+/]{43}=):/.exec(header) ?? [];
+  if (base64 === undefined) throw new Problem('invalid-input', 'The header "Repr-Digest" must name the SHA-256 of the whole file: "sha-256=:BASE64:".');
+  return Buffer.from(base64, 'base64').toString('hex');
+}
+
+async function finish(connection: Connection, { kind, upload, expected }: { kind: UploadKind; upload: UploadRow; expected: string | undefined }): Promise<Response> {
   const path = kind.path(upload);
   const file = await open(path, 'r');
   try {
@@ -181,7 +190,9 @@ async function finish(connection: Connection, { kind, upload }: { kind: UploadKi
   } finally {
     await file.close();
   }
-  return kind.finish(upload, await connection.digest({ uploadId: upload.id, path }, upload.receivedBytes));
+  const sha256 = await connection.digest({ uploadId: upload.id, path }, upload.receivedBytes);
+  if (expected !== undefined && sha256 !== expected) throw new Unfit('invalid-input', `What arrived is not the file that was announced: its SHA-256 is ${sha256}, not ${expected}.`);
+  return kind.finish(upload, sha256);
 }
 
 /** What the uploader declared or sent is wrong in itself: there is nothing to go on with. */

@@ -65,7 +65,8 @@ const homes: [string, RegExp, RegExp][] = [
   ['ffi-rs', /['"]ffi-rs['"]/, /^native\/ffi\.ts$/],
   ['node-pty', /['"]node-pty['"]/, /^appliance\/host\/terminal\.ts$/],
   ['systeminformation', /['"]systeminformation['"]/, /^appliance\/host\/machine\.ts$/],
-  ['timers', /\b(setTimeout|setInterval)\(/, /^(appliance\/core\/(clock|reconciler)\.ts|ui\/static\/.*)$/],
+  // A connection's own deadline is no timer of ours.
+  ['timers', /(?<!\b(outgoing|response|socket)\.)\b(setTimeout|setInterval)\(/, /^(appliance\/core\/(clock|reconciler)\.ts|ui\/static\/.*)$/],
   ['worker_threads', /worker_threads/, /^never$/],
 ];
 

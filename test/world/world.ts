@@ -10,12 +10,14 @@
  */
 import type { Clock } from '../../appliance/core/clock.ts';
 import type { GuestLog, HostSettings, HostSettingsPort, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
+import { createSimulatedDownloads, type SimulatedDownloads } from './downloads.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
 import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
 import { createSimulatedLibvirt, type SimulatedLibvirt } from './libvirt.ts';
 import { createSimulatedPower, type SimulatedPower } from './power.ts';
+import { createSimulatedSources, type SimulatedSources } from './site-sources.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
 
 export interface HostOptions {
@@ -37,6 +39,8 @@ export interface SimulatedHost {
   readonly imageTool: SimulatedImageTool;
   readonly guestLog: GuestLog;
   readonly settings: SimulatedSettings;
+  readonly downloads: SimulatedDownloads;
+  readonly siteSources: SimulatedSources;
   readonly power: SimulatedPower;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
@@ -56,6 +60,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const power = createSimulatedPower(restart);
   return {
     clock, libvirt, disk, machine, power, guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
+    downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -114,6 +119,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, power, clock, guestLog, settings: hostSettings } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, power, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, power, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, downloads, siteSources, power, clock, host, control: hypervisor.control };
 }

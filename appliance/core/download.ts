@@ -1,0 +1,199 @@
+/**
+ * Files from the network, over lines that break: each try goes on where the one before has stopped, for as long as something arrives
+ * now and then. Every address is judged when it is connected to, by the very address that is used, and again after each redirect.
+ */
+import { lookup as lookUpName } from 'node:dns';
+import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { type IncomingMessage, request as requestPlain } from 'node:http';
+import { request as requestSecure } from 'node:https';
+import { isIP, type LookupFunction } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { addressFault } from './address.ts';
+import type { Clock } from './clock.ts';
+import { Problem } from './problem.ts';
+import { formatBytes } from './units.ts';
+
+export interface DownloadWish {
+  url: string;
+  path: string;
+  limitBytes: number;
+  signal: AbortSignal;
+  progress(receivedBytes: number, totalBytes: number | undefined): void;
+  isVerifiedLater?: boolean;
+}
+
+export interface DownloadOptions {
+  clock: Clock;
+  /** Why an address may not be used; the rule of `address.ts` unless told. */
+  faultOf?: (address: string) => string | undefined;
+  /** A connection that is silent for so long is broken. */
+  silenceMs?: number;
+  /** Pauses between tries that brought nothing; after the last one it is given up. */
+  pausesMs?: readonly number[];
+}
+
+const mostRedirects = 5;
+const usualPausesMs = [1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000];
+const ownAddresses = () => Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
+
+export function createDownloads({ clock, faultOf = (address) => addressFault(address, ownAddresses()), silenceMs = 60_000, pausesMs = usualPausesMs }: DownloadOptions) {
+  return {
+    async fetch(wish: DownloadWish): Promise<void> {
+      const state = await openState(wish);
+      try {
+        for (let failures = 0; ; ) {
+          const before = state.receivedBytes;
+          const trouble = await attempt({ wish, state, faultOf, silenceMs });
+          if (trouble === undefined) return;
+          failures = state.receivedBytes > before ? 0 : failures + 1;
+          const pauseMs = pausesMs[failures];
+          if (pauseMs === undefined) throw new Problem('unavailable', `Nothing more comes from ${new URL(wish.url).host}: ${trouble.message}. Check the address and the network, then try again.`, { cause: trouble });
+          await clock.sleep(pauseMs, wish.signal);
+        }
+      } finally {
+        await state.file.close();
+      }
+    },
+  };
+}
+
+interface State {
+  file: FileHandle;
+  receivedBytes: number;
+  /** How the server calls the content that is there already; without it nothing can be gone on with. */
+  etag: string | undefined;
+}
+
+interface Attempt {
+  wish: DownloadWish;
+  state: State;
+  faultOf(address: string): string | undefined;
+  silenceMs: number;
+}
+
+const notePath = (path: string) => `${path}.etag`;
+
+async function openState({ url, path }: DownloadWish): Promise<State> {
+  const note = await readFile(notePath(path), 'utf8').then((text) => JSON.parse(text) as { url?: string; etag?: string }, () => undefined); // written below
+  const isKnown = note?.url === url && note.etag !== undefined;
+  const file = await open(path, isKnown ? 'a+' : 'w+', 0o600);
+  return { file, receivedBytes: isKnown ? (await file.stat()).size : 0, etag: isKnown ? note.etag : undefined };
+}
+
+/** One connection. Returns what broke it; throws what trying again would not help. */
+async function attempt(attempt: Attempt): Promise<Error | undefined> {
+  const { wish, state } = attempt;
+  try {
+    const { response, totalBytes } = await connect(attempt);
+    await receive(response, attempt, totalBytes);
+    if (totalBytes !== undefined && state.receivedBytes < totalBytes) return new Error('the connection ended too early');
+    await state.file.sync();
+    await rm(notePath(wish.path), { force: true });
+    return undefined;
+  } catch (error) {
+    wish.signal.throwIfAborted();
+    if (error instanceof Problem || !(error instanceof Error)) throw error;
+    return error;
+  }
+}
+
+async function connect(attempt: Attempt): Promise<{ response: IncomingMessage; totalBytes: number | undefined }> {
+  const { wish, state } = attempt;
+  let url = parse(wish.url);
+  for (let redirects = 0; redirects <= mostRedirects; redirects++) {
+    const response = await ask(url, attempt);
+    const { statusCode = 0, headers } = response;
+    if ([301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined) {
+      response.destroy();
+      url = parse(new URL(headers.location, url).href);
+      continue;
+    }
+    if (statusCode === 206 || statusCode === 200) return { response, totalBytes: await begin(response, { wish, state }) };
+    response.destroy();
+    if (statusCode === 416 || statusCode >= 500 || statusCode === 429) {
+      if (statusCode === 416) await startAnew(state);
+      throw new Error(`it answers ${statusCode}`);
+    }
+    throw new Problem('unavailable', `${url.host} answers ${statusCode}: there is no such file for us. Check the address.`);
+  }
+  throw new Problem('unavailable', `${parse(wish.url).host} leads on from address to address without end. Give the address of the file itself.`);
+}
+
+function parse(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && ['http:', 'https:'].includes(url.protocol)) return url;
+  throw new Problem('invalid-input', 'Give an address that begins with http:// or https://.');
+}
+
+function ask(url: URL, { wish, state, faultOf, silenceMs }: Attempt): Promise<IncomingMessage> {
+  const refuse = (address: string) => {
+    const fault = faultOf(address);
+    return fault === undefined ? undefined : new Problem('invalid-input', `Nothing is fetched from ${url.host}: ${fault}`);
+  };
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const fault = isIP(host) ? refuse(host) : undefined; // a plain address is not looked up
+  if (fault) throw fault;
+  const isGoingOn = state.receivedBytes > 0 && state.etag !== undefined;
+  const headers = { 'user-agent': 'Bothy', 'accept-encoding': 'identity', ...(isGoingOn && { range: `bytes=${state.receivedBytes}-`, 'if-range': state.etag }) };
+  const options = { headers, signal: wish.signal, lookup: judgedLookup(refuse), agent: false as const, ...(wish.isVerifiedLater && { rejectUnauthorized: false }) };
+  return new Promise((resolve, reject) => {
+    const outgoing = url.protocol === 'https:' ? requestSecure(url, options, resolve) : requestPlain(url, options, resolve);
+    outgoing.setTimeout(silenceMs, () => outgoing.destroy(new Error('it does not answer')));
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+}
+
+/** Looks a name up and refuses it when any of its addresses is refused: the connection uses what was judged, never a second answer. */
+function judgedLookup(refuse: (address: string) => Error | undefined): LookupFunction {
+  return (name, options, callback) => {
+    lookUpName(name, { ...options, all: true }, (error, addresses) => {
+      const fault = error ?? addresses.map(({ address }) => refuse(address)).find(Boolean);
+      const [first] = addresses ?? [];
+      if (fault || !first) callback(fault ?? new Error(`${name} has no address`), '', 0);
+      else if (options.all) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** Where the body goes on, from its headers; remembers how the server calls it. */
+async function begin({ statusCode, headers }: IncomingMessage, { wish, state }: { wish: DownloadWish; state: State }): Promise<number | undefined> {
+  const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '');
+  if (statusCode === 206 && (!range || Number(range[1]) !== state.receivedBytes)) throw new Error('it goes on somewhere else');
+  if (statusCode === 200) await startAnew(state);
+  const { etag } = headers;
+  state.etag = etag !== undefined && !etag.startsWith('W/') ? etag : undefined;
+  if (state.etag !== undefined) await writeFile(notePath(wish.path), JSON.stringify({ url: wish.url, etag: state.etag }), { mode: 0o600 });
+  const length = headers['content-length'];
+  const totalBytes = statusCode === 206 ? Number(range?.[2]) : length === undefined ? undefined : Number(length);
+  if (totalBytes !== undefined && totalBytes > wish.limitBytes) throw tooLarge(wish);
+  return totalBytes;
+}
+
+async function startAnew(state: State): Promise<void> {
+  await state.file.truncate(0);
+  state.receivedBytes = 0;
+}
+
+async function receive(response: IncomingMessage, { wish, state, silenceMs }: Attempt, totalBytes: number | undefined): Promise<void> {
+  response.setTimeout(silenceMs, () => response.destroy(new Error('it has fallen silent')));
+  for await (const chunk of response as AsyncIterable<Buffer>) { // no encoding is set
+    if (state.receivedBytes + chunk.length > wish.limitBytes) throw tooLarge(wish);
+    await writeAll(state, chunk);
+    wish.progress(state.receivedBytes, totalBytes);
+  }
+}
+
+async function writeAll(state: State, chunk: Buffer): Promise<void> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await state.file.write(chunk, done, chunk.length - done, state.receivedBytes).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOSPC') throw error;
+      throw new Problem('insufficient-storage', 'The file system is full. What has arrived is kept: make room, then try again.', { cause: error });
+    });
+    done += bytesWritten;
+    state.receivedBytes += bytesWritten;
+  }
+}
+
+const tooLarge = ({ limitBytes }: DownloadWish) => new Problem('too-large', `The file is larger than ${formatBytes(limitBytes)}. Check the address.`);

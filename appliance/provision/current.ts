@@ -1,0 +1,53 @@
+/** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
+import type * as z from 'zod';
+import type { UserOutput } from '../auth/schema.ts';
+import type { HostSettingsOutput } from '../host/schema.ts';
+import type { NetworkOutput } from '../network/schema.ts';
+import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
+import type { VmOutput, VmSummary } from '../vm/schema.ts';
+
+export interface Current {
+  host: z.output<typeof HostSettingsOutput>;
+  domains: z.output<typeof DomainOutput>[];
+  networks: z.output<typeof NetworkOutput>[];
+  users: z.output<typeof UserOutput>[];
+  images: (z.output<typeof FileOutput> & { domain: string })[];
+  disks: z.output<typeof DiskOutput>[];
+  vms: z.output<typeof VmOutput>[];
+}
+
+/** Runs a reading operation by its id. */
+export type Ask = (id: string, input: Record<string, unknown>) => Promise<unknown>;
+
+interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export async function readCurrent(ask: Ask): Promise<Current> {
+  // Each answer is of the schema that its operation declares.
+  const pages = async <T>(id: string, input: Record<string, unknown> = {}) => {
+    const all: T[] = [];
+    for (let after: string | null | undefined; after !== null; ) {
+      const page = (await ask(id, { ...input, limit: 1000, ...(after && { after }) })) as Page<T>;
+      all.push(...page.items);
+      after = page.next;
+    }
+    return all;
+  };
+  const whole = async <T>(id: string) => ((await ask(id, {})) as Page<T>).items;
+  const domains = await pages<Current['domains'][number]>('storage-domain.list');
+  const images: Current['images'] = [];
+  for (const domain of domains.filter(({ kind }) => kind === 'iso')) {
+    images.push(...(await pages<z.output<typeof FileOutput>>('iso.list', { domain: domain.id })).map((image) => ({ ...image, domain: domain.name })));
+  }
+  const vms: Current['vms'] = [];
+  for (const { id } of await pages<z.output<typeof VmSummary>>('vm.list')) vms.push((await ask('vm.get', { vm: id })) as Current['vms'][number]);
+  return {
+    domains, images, vms,
+    host: (await ask('host.settings', { host: 'this' })) as Current['host'],
+    networks: await whole('network.list'),
+    users: await whole('user.list'),
+    disks: await pages('disk.list'),
+  };
+}

@@ -1,0 +1,78 @@
+/**
+ * The appliance as a site file that rebuilds it on an empty machine. What no file can hold is told in comments: the content of disks, and
+ * where installation images come from, which are then looked for on the stick. Pure.
+ */
+import { Document, isMap, isSeq, type Node, type YAMLMap } from 'yaml';
+import { formatBytes, parseBytes } from '../core/units.ts';
+import type { Current } from './current.ts';
+import { SiteVm } from './schema.ts';
+
+export interface ExportOptions {
+  /** By user name; none in an export without secrets. */
+  passwordHashes: ReadonlyMap<string, string>;
+  /** What disks were filled with when they were made, by name. */
+  contents: ReadonlyMap<string, Record<string, unknown>>;
+  /** Sections of the applied file that are only stored. */
+  stored: Record<string, unknown>;
+  hasSecrets: boolean;
+}
+
+const freshVm = SiteVm.parse({ name: 'a' }) as Record<string, unknown>; // the defaults, which need not be written
+
+export function exportSite(current: Current, options: ExportOptions): string {
+  const attached = new Set(current.vms.flatMap(({ disks }) => disks.map(({ id }) => id)));
+  const lists = {
+    storageDomains: current.domains.map(({ name, description, lowSpacePercent, criticalSpaceBytes }) => ({ name, description, lowSpacePercent, criticalSpaceBytes: size(criticalSpaceBytes) })),
+    networks: current.networks.map(exportNetwork),
+    users: current.users.map(({ name, roles }) => ({ name, roles, ...(options.passwordHashes.has(name) && { passwordHash: options.passwordHashes.get(name) }) })),
+    images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
+    disks: current.disks.filter(({ id }) => !attached.has(id)).map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
+    vms: current.vms.map((vm) => exportVm(vm, current, options)),
+  };
+  const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
+  const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
+  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...filled, ...options.stored });
+  comment(document, options);
+  return document.toString({ lineWidth: 140 });
+}
+
+function comment(document: Document, { hasSecrets }: ExportOptions): void {
+  document.commentBefore = [
+    ' A site file of Bothy: applied to an empty machine, it makes the same users, networks, images, disks and VMs.',
+    hasSecrets ? ' It holds password hashes. Keep it as you would keep a key.' : ' It holds no secrets: users cannot sign in before they are given a password (export with secrets, or "bothy site hash-password").',
+    ' It does not hold what is written on disks: they are made empty, or filled with what they were made from.',
+  ].join('\n');
+  const before = (key: string, text: string) => {
+    const map = document.contents as YAMLMap<Node, Node> | null; // made from an object
+    const pair = map?.items.find((item) => String(item.key) === key);
+    if (pair && (isSeq(pair.value) || isMap(pair.value))) pair.key.commentBefore = text;
+  };
+  before('images', ' Put these files on the stick beside this one, or name their addresses with "url".');
+}
+
+function exportNetwork({ name, kind, description, subnet, bridge }: Current['networks'][number]): Record<string, unknown> {
+  // libvirt's own network has the subnet that it has.
+  const isOwn = name === 'default';
+  return { name, kind, ...(description && { description }), ...(kind === 'nat' && subnet && !isOwn && { subnet }), ...(kind === 'bridge' && { bridge }) };
+}
+
+/** With its unit where that says it exactly. */
+function size(bytes: number): number | string {
+  const text = formatBytes(bytes);
+  return parseBytes(text) === bytes ? text : bytes;
+}
+
+function exportDisk({ name, sizeBytes, format, allocation, domain }: Current['disks'][number], { contents }: ExportOptions): Record<string, unknown> {
+  const content = contents.get(name);
+  return { sizeBytes: size(sizeBytes), format, allocation, domain, ...(content && { content }) };
+}
+
+function exportVm(vm: Current['vms'][number], current: Current, options: ExportOptions): Record<string, unknown> {
+  const { name, description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom } = vm;
+  const settings = Object.entries({ description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom })
+    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(freshVm[key]))
+    .map(([key, value]) => [key, key === 'memoryBytes' ? size(memoryBytes) : value]);
+  const disks = vm.disks.flatMap(({ id }) => current.disks.find((disk) => disk.id === id) ?? []).map((disk) => ({ name: disk.name, ...exportDisk(disk, options) }));
+  const nics = vm.nics.map(({ network, mac }) => ({ network, mac }));
+  return { name, ...Object.fromEntries(settings), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+}

@@ -1,0 +1,93 @@
+/** The part of a plan that is about VMs. Pure. */
+import type { Current } from './current.ts';
+import { differences, entries, perform, planSize, type Step, step, type Wish } from './plan.ts';
+import { diskName } from './rules.ts';
+import type { SiteVmWish } from './schema.ts';
+
+type Vm = Current['vms'][number];
+
+const settings = ['description', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder', 'autostart'];
+
+export function planVms(wish: Wish): Step[] {
+  return entries(wish, 'vms').flatMap(({ wanted, given }) => {
+    const is = wish.current.vms.find(({ name }) => name === wanted.name);
+    const lacks = missing(wish, wanted, given, is);
+    if (lacks.length > 0) return [step('vms', 'conflict', wanted.name, lacks)];
+    return is ? planVm(wish, wanted, given, is) : [planNew(wish, wanted)];
+  });
+}
+
+/** What the VM refers to and neither the file nor the appliance has. */
+function missing({ site, current }: Wish, wanted: SiteVmWish, given: object, is: Vm | undefined): string[] {
+  const has = (list: readonly { name: string }[], name: string) => list.some((each) => each.name === name);
+  const cdrom = wanted.cdrom !== null && (!is || 'cdrom' in given) && !has(site.images, wanted.cdrom) && !has(current.images, wanted.cdrom) ? [`There is no installation image "${wanted.cdrom}".`] : [];
+  const networks = wanted.nics.filter(({ network }) => !has(site.networks, network) && !current.networks.some(({ name, id }) => name === network || id === network)).map(({ network }) => `There is no network "${network}".`);
+  const disks = wanted.disks.flatMap(({ disk }) => {
+    if (disk === undefined || has(site.disks, disk)) return [];
+    const found = current.disks.find(({ name, id }) => name === disk || id === disk);
+    if (!found) return [`There is no disk "${disk}".`];
+    const user = found.usedBy.find(({ name }) => name !== wanted.name);
+    return user ? [`The disk "${disk}" belongs to ${user.name}.`] : [];
+  });
+  return [...cdrom, ...networks, ...disks];
+}
+
+/** Disks that are there by then (filled before, or left by a VM that was deleted) are attached, others are made with the VM. */
+function deviceOf({ current }: Wish, vm: SiteVmWish, index: number): Record<string, unknown> {
+  const { content, ...disk } = vm.disks[index] ?? {};
+  const name = diskName(vm, disk, index);
+  if (disk.disk !== undefined) return { disk: disk.disk };
+  if (content || current.disks.some((each) => each.name === name)) return { disk: name };
+  return { ...disk, name };
+}
+
+function planNew(wish: Wish, wanted: SiteVmWish): Step {
+  const disks = wanted.disks.map((_disk, index) => deviceOf(wish, wanted, index));
+  const taken = wanted.disks.flatMap((disk, index) => wish.current.disks.find(({ name }) => name === diskName(wanted, disk, index))?.usedBy ?? []);
+  if (taken.length > 0) return step('vms', 'conflict', wanted.name, [`A disk of its name belongs to ${taken[0]?.name}. Name the disk otherwise.`]);
+  const details = [`${wanted.vcpus} processors, ${wanted.memoryBytes} bytes of memory, ${disks.length} disks, ${wanted.nics.length} network interfaces`];
+  return step('vms', 'create', wanted.name, details, perform('vm.create', { ...wanted, disks }));
+}
+
+function planVm(wish: Wish, wanted: SiteVmWish, given: object, is: Vm): Step[] {
+  const { changes, details } = differences(settings, { wanted, given, is });
+  const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
+  const isOtherCdrom = 'cdrom' in given && wanted.cdrom !== is.cdrom;
+  const cdrom = isOtherCdrom ? [step('vms', 'change', is.name, [`cdrom: ${is.cdrom ?? '-'} -> ${wanted.cdrom ?? '-'}`], perform('vm.change-cdrom', { vm: is.id, iso: wanted.cdrom }))] : [];
+  return [...edit, ...cdrom, ...planVmDisks(wish, wanted, is), ...planNics(wish, wanted, is)];
+}
+
+function planVmDisks(wish: Wish, wanted: SiteVmWish, is: Vm): Step[] {
+  return wanted.disks.flatMap((disk, index) => {
+    const name = diskName(wanted, disk, index);
+    const known = is.disks.find((each) => each.name === name || each.id === name);
+    const { sizeBytes, format, allocation } = disk;
+    if (known) return sizeBytes === undefined || disk.content ? [] : planSize('vms', { name, sizeBytes, format, allocation }, known);
+    const other = wish.current.disks.find((each) => each.name === name)?.usedBy.find((user) => user.id !== is.id);
+    if (other) return step('vms', 'conflict', is.name, [`A disk "${name}" belongs to ${other.name}. Name the disk otherwise.`]);
+    return step('vms', 'attach', is.name, [`disk ${name}`], perform('vm.attach-disk', { vm: is.id, ...deviceOf(wish, wanted, index) }));
+  });
+}
+
+/** Network interfaces by their address; those without one by how many there are on each network. */
+function planNics({ current }: Wish, wanted: SiteVmWish, is: Vm): Step[] {
+  const nameOf = (network: string) => current.networks.find(({ id }) => id === network)?.name ?? network;
+  const named = new Set(wanted.nics.flatMap(({ mac }) => mac ?? []));
+  const free = is.nics.filter(({ mac }) => !named.has(mac));
+  return wanted.nics.flatMap(({ mac, network, model }) => {
+    const same = mac ? is.nics.find((nic) => nic.mac === mac) : free.splice(free.findIndex((nic) => nic.network === nameOf(network)), free.some((nic) => nic.network === nameOf(network)) ? 1 : 0)[0];
+    if (!same) return step('vms', 'attach', is.name, [`network interface on ${nameOf(network)}`], perform('vm.add-nic', { vm: is.id, network, model, ...(mac && { mac }) }));
+    if (same.network === nameOf(network)) return [];
+    return step('vms', 'conflict', is.name, [`The network interface ${same.mac} is on ${same.network}, not on ${nameOf(network)}. Remove it first.`]);
+  });
+}
+
+/** Only a VM that was never started: one that somebody has stopped stays down. */
+export function planStarts({ site, current }: Wish): Step[] {
+  return site.vms.flatMap(({ name, autostart }) => {
+    if (!autostart) return [];
+    const is = current.vms.find((vm) => vm.name === name);
+    if (is && !(is.state === 'down' && is.reason === 'new')) return [];
+    return step('starts', 'start', name, [], is && perform('vm.start', { vm: is.id }));
+  });
+}

@@ -1,0 +1,44 @@
+/** The slice of the site file: the whole appliance in one file, checked, planned, applied, exported, and found at boot. */
+import type { Activity } from '../activity/activity.ts';
+import type { Auth } from '../auth/auth.ts';
+import { bind } from '../core/operation.ts';
+import type { Core, Slice } from '../core/services.ts';
+import type { Host } from '../host/host.ts';
+import type { World } from '../world.ts';
+import { applyTask } from './apply-task.ts';
+import { createSiteFiles } from './files.ts';
+import { reopen } from './look.ts';
+import { siteOperations } from './operations.ts';
+import { watchForFiles } from './reconcile.ts';
+import type { Site } from './schema.ts';
+import { openSealingKey } from './sealing-key.ts';
+import type { Perform, SiteServices } from './services.ts';
+
+export interface ProvisionDeps extends Core {
+  world: Pick<World, 'siteSources' | 'downloads'>;
+  activity: Activity;
+  host: Pick<Host, 'id'>;
+  people: Auth['people'];
+  perform: Perform;
+}
+
+export interface Provision extends Slice {
+  /** Wishes of the applied file that other slices act on. */
+  policy(): Pick<Site, 'updates' | 'cluster'>;
+}
+
+export function createProvision({ world, activity, host, people, perform, ...core }: ProvisionDeps): Provision {
+  const services: SiteServices = {
+    ...core, activity, people, perform, hostId: host.id,
+    sources: world.siteSources, downloads: world.downloads, files: createSiteFiles(core), key: openSealingKey(core.statePath),
+  };
+  core.tasks.define([applyTask(services)]);
+  core.reconcilers.add({ name: 'site-file', periodMs: 10_000, run: watchForFiles(services) });
+  return {
+    operations: bind(services, siteOperations),
+    policy() {
+      const { updates, cluster } = reopen(services, services.files.current()?.document)?.site ?? {};
+      return { updates, cluster };
+    },
+  };
+}

@@ -1,0 +1,31 @@
+/** What the verbs, the task and the reconciler of the site file work with; `provision.ts` makes it once. */
+import type { Activity } from '../activity/activity.ts';
+import type { Auth } from '../auth/auth.ts';
+import type { Core } from '../core/services.ts';
+import type { Downloads, SiteSources } from '../world.ts';
+import type { SiteFiles } from './files.ts';
+import type { SealingKey } from './sealing-key.ts';
+
+export interface Performer {
+  /** Whose name journal and audit trail get. */
+  actor: string;
+  requestId: string;
+  signal: AbortSignal;
+}
+
+/** The operations of the slices to the left, as `http/perform.ts` carries them out. */
+export interface Perform {
+  run(id: string, input: Record<string, unknown>, by: Performer): Promise<{ body: unknown; task?: string | undefined }>;
+  send(id: string, input: Record<string, unknown>, by: Performer, request: Request): Promise<Response>;
+}
+
+export interface SiteServices extends Core {
+  activity: Pick<Activity, 'event' | 'settle'>;
+  people: Auth['people'];
+  perform: Perform;
+  sources: SiteSources;
+  downloads: Downloads;
+  files: SiteFiles;
+  key: SealingKey;
+  hostId: string;
+}

@@ -1,0 +1,259 @@
+/** The site file through the API: check, plan, apply, apply again, drift, export and the same appliance from it; secrets in no place. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { hashPassword } from '../../appliance/auth/password.ts';
+import { newSealingKey, seal } from '../../appliance/provision/sealed.ts';
+import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
+import { untilReady } from '../world/ready.ts';
+
+interface Step {
+  section: string;
+  verb: string;
+  name: string;
+  details: string[];
+}
+
+const iso = Buffer.alloc(64 * 2048);
+iso.write('\x01CD001\x01', 16 * 2048, 'latin1');
+const sha256 = createHash('sha256').update(iso).digest('hex');
+const raw = Buffer.alloc(1024 * 1024, 7);
+
+const passwordHash = await hashPassword('four unrelated words');
+
+const text = `bothy: 1
+host: { hostname: shop-9, timeZone: Europe/Berlin }
+users:
+  - { name: admin, roles: [administrator], passwordHash: "${passwordHash}" }
+  - { name: till, roles: [operator] }
+storageDomains: [{ name: local, description: All disks }]
+networks:
+  - { name: default }
+  - { name: lab, subnet: 192.168.150.0/24, description: Apart }
+images:
+  - { name: fetched.iso, url: "https://images.example.org/a.iso?key=topsecretkey", sha256: ${sha256} }
+  - { name: carried.iso, file: isos/carried.iso }
+disks: [{ name: spare, sizeBytes: 2 MiB }]
+vms:
+  - name: web
+    memoryBytes: 64 MiB
+    autostart: true
+    disks: [{ sizeBytes: 1 MiB, format: raw, content: { file: web.raw, format: raw } }, { name: web-data, sizeBytes: 2 MiB }]
+    nics: [{ network: lab, mac: "52:54:00:00:00:07" }, { network: default }]
+  - { name: cold, memoryBytes: 64 MiB, cdrom: carried.iso, bootOrder: [cdrom] }
+cluster: { peers: [10.0.0.2], token: join-us-secretly }
+`;
+
+async function openSite(): Promise<TestApp> {
+  const site = await openTestApp();
+  await untilReady(site);
+  site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', iso);
+  site.host.siteSources.plugIn({ source: 'nothing' }, { 'isos/carried.iso': iso, 'web.raw': raw });
+  return site;
+}
+
+const plan = async (site: TestApp, body: object = { text }) => (await site.send<{ steps: Step[]; isConverged: boolean }>('POST', '/api/v1/site/plan', body)).body;
+const told = ({ section, verb, name }: Step) => `${section} ${verb} ${name}`;
+const exported = async (site: TestApp, query = '') => {
+  const response = await site.door.request(`http://bothy/api/v1/site/export${query}`, { headers: { authorization: `Bearer ${await token(site)}` } });
+  return { status: response.status, text: await response.text() };
+};
+
+const tokens = new WeakMap<TestApp, string>();
+async function token(site: TestApp): Promise<string> {
+  const known = tokens.get(site) ?? (await site.tokenFor(['administrator']));
+  tokens.set(site, known);
+  return known;
+}
+
+async function apply(site: TestApp, body: object = { text }): Promise<{ state: string; detail: string }> {
+  const reply = await site.send<{ id: string }>('POST', '/api/v1/site/apply', body);
+  assert.is(reply.status, 202, JSON.stringify(reply.body));
+  const row = await site.app.core.tasks.ended(reply.body.id);
+  return { state: row.state, detail: (row.problem as { detail: string } | null)?.detail ?? '' };
+}
+
+async function untilUp(site: TestApp, vm: string): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    if ((await site.send('GET', `/api/v1/vms/${vm}`)).body['state'] === 'up') return;
+    await site.app.core.clock.sleep(10);
+  }
+  assert.unreachable(`${vm} never came up`);
+}
+
+/** What a site is, ids, keys and times aside. */
+async function answers(site: TestApp): Promise<unknown> {
+  const paths = ['vms', 'networks', 'storage-domains', 'disks', 'users', 'storage-domains/isos/files', 'vms/web', 'vms/cold', 'hosts/this/settings'];
+  const all = await Promise.all(paths.map(async (path) => (await site.send('GET', `/api/v1/${path}`)).body));
+  const left = new Set(['id', 'createdAt', 'since', 'generation', 'startedAt', 'at', 'modifiedAt', 'freeBytes', 'totalBytes', 'reservedBytes', 'occupiedBytes', 'since', 'isPlugged', 'hasAgent', 'hasPassword']);
+  return JSON.parse(JSON.stringify(all, (key, value) => (left.has(key) ? undefined : value)));
+}
+
+test('a file is planned, applied whole, and changes nothing the second time', async () => {
+  const site = await openSite();
+  const { steps } = await plan(site);
+  assert.equal(steps.map(told), [
+    'host change shop-7', 'users create admin@internal', 'users create till@internal', 'storageDomains change local', 'networks create lab',
+    'images fetch fetched.iso', 'images fetch carried.iso', 'disks create spare', 'disks fill web-disk1', 'vms create web', 'vms create cold', 'starts start web',
+  ]);
+  assert.equal(await apply(site), { state: 'done', detail: '' });
+  await untilUp(site, 'web');
+  const { body } = await site.send<{ disks: { name: string }[]; nics: { mac: string }[] }>('GET', '/api/v1/vms/web');
+  assert.equal(body.disks.map(({ name }) => name), ['web-disk1', 'web-data']);
+  assert.is(body.nics[0]?.mac, '52:54:00:00:00:07');
+  assert.is((await site.send('GET', '/api/v1/vms/cold')).body['state'], 'down');
+  const before = await answers(site);
+  const generations = (await site.send('GET', '/api/v1/vms/web')).body['generation'];
+  assert.equal(await plan(site), { steps: [], isConverged: true });
+  assert.equal(await apply(site), { state: 'done', detail: '' });
+  assert.equal(await answers(site), before);
+  assert.is((await site.send('GET', '/api/v1/vms/web')).body['generation'], generations, 'nothing was written');
+  assert.is(site.host.siteSources.openFiles(), 0);
+  await site.close();
+});
+
+test('the disk has the content that the file names, and keeps what the guest wrote since', async () => {
+  const site = await openSite();
+  await apply(site);
+  const content = async () => Buffer.from(await (await site.door.request('http://bothy/api/v1/disks/web-disk1/content?format=raw', { headers: { authorization: `Bearer ${await token(site)}` } })).arrayBuffer());
+  await untilUp(site, 'web');
+  await site.carryOut('POST', '/api/v1/vms/web/power-off');
+  assert.equal((await content()).compare(raw), 0);
+  site.host.siteSources.plugIn({ source: 'nothing' }, { 'web.raw': Buffer.alloc(raw.length, 9) });
+  await apply(site);
+  assert.equal((await content()).compare(raw), 0, 'not filled again');
+  await site.close();
+});
+
+test('drift is shown, brought back by an apply, and what the file does not name is left alone', async () => {
+  const site = await openSite();
+  await apply(site);
+  await untilUp(site, 'web');
+  await site.send('PATCH', '/api/v1/vms/cold', { memoryBytes: 128 * 2 ** 20, description: 'by hand', vcpus: 2 });
+  await site.send('POST', '/api/v1/networks', { name: 'by-hand' });
+  await site.carryOut('POST', '/api/v1/vms/web/power-off');
+  await site.send('PATCH', '/api/v1/users/till', { roles: ['observer'] });
+  const drift = await plan(site, {});
+  assert.equal(drift.steps.map((step) => `${told(step)} ${step.details}`), ['users change till@internal roles: observer -> operator', 'vms change cold memoryBytes: 134217728 -> 67108864']);
+  assert.not.ok(drift.isConverged);
+  await apply(site, {});
+  const cold = (await site.send('GET', '/api/v1/vms/cold')).body;
+  assert.equal([cold['memoryBytes'], cold['description'], cold['vcpus']], [64 * 2 ** 20, 'by hand', 2]);
+  assert.is((await site.send('GET', '/api/v1/vms/web')).body['state'], 'down', 'somebody has stopped it');
+  assert.is((await site.send('GET', '/api/v1/networks/by-hand')).status, 200);
+  await site.close();
+});
+
+test('an export makes an empty second appliance give the same answers', async () => {
+  const first = await openSite();
+  await apply(first);
+  await untilUp(first, 'web');
+  const { text: file, status } = await exported(first, '?secrets=true');
+  assert.is(status, 200);
+  const second = await openSite();
+  second.host.siteSources.plugIn({ source: 'nothing' }, { 'fetched.iso': iso, 'carried.iso': iso, 'web.raw': raw });
+  assert.equal((await second.send('POST', '/api/v1/site/check', { text: file })).body, { isValid: true, faults: [] });
+  assert.equal(await apply(second, { text: file }), { state: 'done', detail: '' });
+  await untilUp(second, 'web');
+  assert.equal(await answers(second), await answers(first));
+  assert.is((await exported(second, '?secrets=true')).text, file, 'and exports the same');
+  await first.close();
+  await second.close();
+});
+
+test('conflicts are told, and what does not depend on them is made', async () => {
+  const site = await openSite();
+  const odd = `bothy: 1
+networks: [{ name: default, kind: bridge, bridge: br0 }]
+storageDomains: [{ name: san }]
+images: [{ name: gone.iso, file: nowhere.iso }]
+vms: [{ name: a, memoryBytes: 64 MiB, cdrom: none.iso }, { name: b, memoryBytes: 64 MiB, nics: [{ network: nowhere }] }, { name: c, memoryBytes: 64 MiB }, { name: d, memoryBytes: 64 MiB, cdrom: gone.iso }]
+`;
+  assert.equal((await plan(site, { text: odd })).steps.map(told), ['storageDomains conflict san', 'networks conflict default', 'images fetch gone.iso', 'vms conflict a', 'vms conflict b', 'vms create c', 'vms create d']);
+  const { state, detail } = await apply(site, { text: odd });
+  assert.is(state, 'failed');
+  for (const part of ['6 things', 'storage domain "san"', 'network "default"', 'image "gone.iso": No stick holds the file', 'VM "a": There is no installation image "none.iso"', 'VM "b": There is no network "nowhere"', 'VM "d"']) assert.match(detail, part);
+  assert.is((await site.send('GET', '/api/v1/vms/c')).status, 200);
+  const { items } = (await site.send<{ items: { code: string }[] }>('GET', '/api/v1/events?standing=true')).body;
+  assert.ok(items.some(({ code }) => code === 'site-file.failed'));
+  await apply(site, { text: 'bothy: 1\nvms: [{ name: c, memoryBytes: 64 MiB }]' });
+  assert.not.ok((await site.send<{ items: { code: string }[] }>('GET', '/api/v1/events?standing=true')).body.items.some(({ code }) => code === 'site-file.failed'));
+  await site.close();
+});
+
+test('what is not the announced file is not taken', async () => {
+  const site = await openSite();
+  site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', Buffer.concat([iso, Buffer.from('x'.repeat(2048))]));
+  const { state, detail } = await apply(site);
+  assert.is(state, 'failed');
+  assert.match(detail, /SHA-256/);
+  assert.is((await site.send<{ items: unknown[] }>('GET', '/api/v1/storage-domains/isos/files')).body.items.length, 1);
+  site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', iso);
+  assert.is((await apply(site, {})).state, 'done');
+  await site.close();
+});
+
+test('a wrong file is refused with lines and changes nothing', async () => {
+  const site = await openSite();
+  const { status, body } = await site.send<{ errors: { message: string }[] }>('POST', '/api/v1/site/apply', { text: 'bothy: 1\nvms: [{ nmae: a }]' });
+  assert.is(status, 400);
+  assert.match(body.errors[0]?.message ?? '', /^Line 2/);
+  assert.equal((await site.send('GET', '/api/v1/site')).body['current'], null);
+  assert.is((await site.send('POST', '/api/v1/site/plan', {})).status, 404);
+  await site.close();
+});
+
+test('no secret is in the database in the clear, in a file of the state, in a task, an event, an audit line or an export', async () => {
+  const site = await openSite();
+  const key = ((await site.send('GET', '/api/v1/site')).body['sealingKey'] as string);
+  const secrets = ['join-us-secretly', 'a plain password indeed', 'a sealed password indeed'];
+  const file = `${text.replace('{ name: till, roles: [operator] }', '{ name: till, roles: [operator], password: a plain password indeed }')
+    .replace('users:', `users:\n  - { name: third, roles: [observer], password: "${seal(key, 'a sealed password indeed')}" }`)}`;
+  assert.is((await apply(site, { text: file })).state, 'done');
+  assert.equal(await plan(site, { text: file }), { steps: [], isConverged: true }, 'passwords compare well');
+  const signIn = await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'third', password: 'a sealed password indeed' }) });
+  assert.is(signIn.status, 201);
+  const plain = (await exported(site)).text;
+  assert.not.match(plain, /scrypt|join-us/);
+  const open = (await exported(site, '?secrets=true')).text;
+  assert.match(open, /scrypt/);
+  assert.match(open, /join-us-secretly/);
+  for (const path of ['tasks', 'events', 'audit', 'site', 'users']) {
+    const body = JSON.stringify((await site.send('GET', `/api/v1/${path}?limit=200`)).body);
+    for (const secret of [...secrets, 'scrypt', 'topsecretkey']) assert.not.ok(body.includes(secret), `${path} tells ${secret}`);
+  }
+  site.app.core.database.sql.run('pragma wal_checkpoint(full)');
+  for (const name of readdirSync(site.statePath, { recursive: true, encoding: 'utf8' })) {
+    const path = join(site.statePath, name);
+    if (!statSync(path).isFile() || statSync(path).size > 64 * 2 ** 20) continue;
+    const content = readFileSync(path, 'latin1');
+    for (const secret of secrets) assert.not.ok(content.includes(secret), `${name} holds ${secret}`);
+  }
+  await site.close();
+});
+
+test('a secret that was sealed to another machine is refused', async () => {
+  const site = await openSite();
+  const { createPublicKey } = await import('node:crypto');
+  const other = createPublicKey(newSealingKey()).export({ format: 'jwk' }).x ?? '';
+  const { body } = await site.send<{ faults: { message: string }[] }>('POST', '/api/v1/site/check', { text: `bothy: 1\nusers: [{ name: a, roles: [observer], password: "${seal(other, 'whatever it is')}" }]` });
+  assert.match(body.faults[0]?.message ?? '', /another machine/);
+  await site.close();
+});
+
+test('who may only read may not export secrets or apply; the schema is there for editors', async () => {
+  const site = await openTestApp();
+  const { body } = await site.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'reader', permissions: ['site.read'] });
+  const ask = (method: string, path: string, content?: object) => site.door.request(`http://bothy/api/v1${path}`, { method, headers: { authorization: `Bearer ${body.token}`, 'content-type': 'application/json' }, ...(content && { body: JSON.stringify(content) }) });
+  assert.is((await ask('GET', '/site/export')).status, 200);
+  assert.is((await ask('GET', '/site/export?secrets=true')).status, 403);
+  assert.is((await ask('POST', '/site/apply', { text })).status, 403);
+  const schema = (await (await ask('GET', '/site/schema.json')).json()) as { properties: Record<string, unknown> };
+  assert.ok(schema.properties['vms']);
+  assert.is((await site.send('POST', '/api/v1/setup', { code: site.app.setupCode(), password: adminPassword })).status, 201);
+  await site.close();
+});
+
+test.run();

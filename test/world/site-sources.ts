@@ -1,0 +1,42 @@
+/** The simulated places of a site file: sticks that are plugged in and taken out. */
+import type { FoundSite, SiteSources } from '../../appliance/world.ts';
+
+export interface SimulatedSources extends SiteSources {
+  /** Plugs in a stick with a site file and other files; takes the one before out. */
+  plugIn(found: FoundSite, files?: Record<string, Uint8Array>): void;
+  takeOut(): void;
+  /** How often a stick was read. */
+  reads(): number;
+  /** Files that are open now. */
+  openFiles(): number;
+}
+
+export function createSimulatedSources(): SimulatedSources {
+  let stick: { found: FoundSite; files: Record<string, Uint8Array> } | undefined;
+  let change = 0;
+  let reads = 0;
+  let open = 0;
+  return {
+    plugIn(found, files = {}) {
+      stick = { found, files };
+      change += 1;
+    },
+    takeOut() {
+      stick = undefined;
+      change += 1;
+    },
+    reads: () => reads,
+    openFiles: () => open,
+    fingerprint: async () => `change ${change}`,
+    async find() {
+      reads += 1;
+      return stick && { ...stick.found };
+    },
+    async openFile(path) {
+      const content = stick?.files[path];
+      if (!content) return undefined;
+      open += 1;
+      return { stream: new Blob([new Uint8Array(content)]).stream(), sizeBytes: content.length, close: async () => { open -= 1; } };
+    },
+  };
+}
