@@ -3,13 +3,19 @@
  * no password; `serve` is the service itself.
  */
 import { parseArgs } from 'node:util';
+import { leaveHost, showStatus } from './cli/host-commands.ts';
 import { call, print, Refusal } from './cli/local-call.ts';
 import { siteCommand } from './cli/site-commands.ts';
 
 const usage = `Usage: bothy COMMAND
 
   serve                       run the service
-  status                      show whether all is well
+  status [--json]             show whether all is well, the addresses and versions; ends with 0 when all is well, 1 when something
+                              needs attention, 2 when something does not work or the service does not answer
+  shutdown [--deadline SECONDS]
+                              shut this machine down, its VMs first; one that has not shut down in time (300 s) is powered off
+  reboot [--deadline SECONDS] the same, and start again
+  console                     the screen of the box on this terminal
   setup-code                  print the code for setting the first password
   token create --name NAME [--permissions A,B]
                               create an API token and print it
@@ -25,19 +31,15 @@ async function main(argv: string[]): Promise<void> {
   const [command, verb, ...rest] = argv;
   if (command === 'serve') {
     await import('./main.ts');
-  } else if (command === 'status') await showStatus();
+  } else if (command === 'status') await showStatus(argv.slice(1));
+  else if (command === 'shutdown' || command === 'reboot') await leaveHost(command, argv.slice(1));
+  else if (command === 'console') await (await import('./console-screen/main.ts')).startConsole(process.env);
   else if (command === 'setup-code') await showSetupCode();
   else if (command === 'token' && verb === 'create') await createToken(rest);
   else if (command === 'token' && verb === 'list') await listTokens();
   else if (command === 'site') await siteCommand(argv.slice(1), usage);
   else if (command === undefined || command === 'help' || command === '--help') print(usage);
   else throw new Refusal(`bothy: there is no command "${argv.join(' ')}".\n\n${usage}`);
-}
-
-async function showStatus(): Promise<void> {
-  const { status, body } = await call('GET', '/healthz');
-  print(`${JSON.stringify(body, null, 2)}\n`);
-  if (status !== 200) throw new Refusal('The appliance needs attention.');
 }
 
 async function showSetupCode(): Promise<void> {
