@@ -13,6 +13,10 @@ import WebSocket from 'ws';
 import { type Config, localSocketPath, readConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/core/log.ts';
 import { isLoopback, type Limits, serve, type ViewerSocket } from '../../appliance/server.ts';
+import { freePort } from '../free-port.ts';
+
+let port = 0;
+test.before.each(async () => { port = await freePort(); });
 
 interface Listening {
   config: Config;
@@ -67,8 +71,8 @@ test('loopback is recognised by address, not by hope', () => {
 });
 
 test('on loopback it speaks plain HTTP; the local socket is for root alone', async () => {
-  const server = await listen('127.0.0.1', 18_471);
-  assert.is(await get(plainRequest, { host: '127.0.0.1', port: 18_471 }), 'network');
+  const server = await listen('127.0.0.1', port);
+  assert.is(await get(plainRequest, { host: '127.0.0.1', port }), 'network');
   const socketPath = localSocketPath(server.config.statePath);
   assert.is(statSync(socketPath).mode & 0o777, 0o600);
   assert.is(await get(plainRequest, { socketPath }), 'local');
@@ -76,27 +80,27 @@ test('on loopback it speaks plain HTTP; the local socket is for root alone', asy
 });
 
 test('anywhere else it speaks TLS only, with a certificate of its own that stays', async () => {
-  const server = await listen('0.0.0.0', 18_472);
+  const server = await listen('0.0.0.0', port);
   const cert = readFileSync(join(server.config.statePath, 'tls/cert.pem'));
   assert.is(statSync(join(server.config.statePath, 'tls')).mode & 0o777, 0o700);
-  assert.is(await get(secureRequest, { host: 'localhost', servername: 'localhost', port: 18_472, ca: cert }), 'network');
-  await get(plainRequest, { host: '127.0.0.1', port: 18_472 }).then(() => assert.unreachable('plain HTTP was answered'), () => {});
+  assert.is(await get(secureRequest, { host: 'localhost', servername: 'localhost', port, ca: cert }), 'network');
+  await get(plainRequest, { host: '127.0.0.1', port }).then(() => assert.unreachable('plain HTTP was answered'), () => {});
   await server.stop();
 });
 
 const connect = (path: string, options: WebSocket.ClientOptions = {}) =>
   new Promise<WebSocket>((resolve, reject) => {
-    const socket = new WebSocket(`ws://127.0.0.1:18473${path}`, options);
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, options);
     socket.once('open', () => resolve(socket));
     socket.once('error', reject);
   });
 
 test('a console opens with a ticket, once, and only from our own pages', async () => {
-  const server = await listen('127.0.0.1', 18_473);
+  const server = await listen('127.0.0.1', port);
   await connect('/console/vm?ticket=bad').then(() => assert.unreachable(), (error) => assert.match(error.message, /403/));
   await connect('/elsewhere?ticket=good').then(() => assert.unreachable(), (error) => assert.match(error.message, /403/));
   await connect('/console/vm?ticket=good', { headers: { origin: 'http://evil.example' } }).then(() => assert.unreachable(), (error) => assert.match(error.message, /403/));
-  const socket = await connect('/console/vm?ticket=good', { headers: { origin: 'http://127.0.0.1:18473' } });
+  const socket = await connect('/console/vm?ticket=good', { headers: { origin: `http://127.0.0.1:${port}` } });
   const echoed = new Promise<string>((resolve) => socket.once('message', (data) => resolve(String(data))));
   socket.send(Buffer.from('hello'));
   assert.is(await echoed, 'hello');
@@ -106,10 +110,10 @@ test('a console opens with a ticket, once, and only from our own pages', async (
 });
 
 test('a stranger who asks for an upgrade with nonsense, or hangs up, does no harm', async () => {
-  const server = await listen('127.0.0.1', 18_474);
+  const server = await listen('127.0.0.1', port);
   const headers = 'host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
   for (const target of ['//', 'http://[', '/console/vm']) {
-    const socket = connectSocket(18_474, '127.0.0.1');
+    const socket = connectSocket(port, '127.0.0.1');
     const isClosed = new Promise<string>((resolve) => {
       let text = '';
       socket.on('data', (data) => { text += data; });
@@ -119,16 +123,16 @@ test('a stranger who asks for an upgrade with nonsense, or hangs up, does no har
     assert.match(await isClosed, /^HTTP\/1.1 403 /, target);
   }
   for (let tries = 0; tries < 20; tries++) {
-    const socket = connectSocket(18_474, '127.0.0.1');
+    const socket = connectSocket(port, '127.0.0.1');
     await new Promise((resolve) => socket.write(`GET /console/vm HTTP/1.1\r\n${headers}`, resolve));
     await new Promise((resolve) => socket.once('close', resolve).resetAndDestroy());
   }
-  assert.is(await get(plainRequest, { host: '127.0.0.1', port: 18_474 }), 'network');
+  assert.is(await get(plainRequest, { host: '127.0.0.1', port }), 'network');
   await server.stop();
 });
 
 test('it stops although a console is open', async () => {
-  const server = await listen('127.0.0.1', 18_473);
+  const server = await listen('127.0.0.1', port);
   const socket = await connect('/console/vm?ticket=good');
   const isClosed = new Promise((resolve) => socket.once('close', resolve));
   const viewerLeft = new Promise<void>((resolve) => server.viewers[0]?.onClose(resolve));
@@ -159,12 +163,12 @@ const endless = 'GET /forever HTTP/1.1\r\nhost: x\r\n\r\n';
 const few = { connections: 16 };
 
 test('clients that never finish their request keep nobody out, and end', async () => {
-  const server = await listen('127.0.0.1', 18_475, { ...few, headMs: 1_000 });
-  const idlers = Array.from({ length: 30 }, (_none, n) => speak(18_475, n % 2 === 0 ? '' : 'GET / HTTP/1.1\r\nhost: x\r\nx-slow: '));
+  const server = await listen('127.0.0.1', port, { ...few, headMs: 1_000 });
+  const idlers = Array.from({ length: 30 }, (_none, n) => speak(port, n % 2 === 0 ? '' : 'GET / HTTP/1.1\r\nhost: x\r\nx-slow: '));
   const dripping = setInterval(() => { for (const { socket } of idlers) if (!socket.destroyed) socket.write('a'); }, 100);
   await sleep(100);
   for (let tries = 0; tries < 5; tries++) {
-    const client = speak(18_475, whole);
+    const client = speak(port, whole);
     await client.closed;
     assert.match(client.answer(), /^HTTP\/1.1 200 [\s\S]*network/);
   }
@@ -174,37 +178,37 @@ test('clients that never finish their request keep nobody out, and end', async (
 });
 
 test('one connection more than can be served is refused in words, and served when there is room', async () => {
-  const server = await listen('127.0.0.1', 18_476, few);
-  const readers = Array.from({ length: 8 }, () => speak(18_476, endless));
+  const server = await listen('127.0.0.1', port, few);
+  const readers = Array.from({ length: 8 }, () => speak(port, endless));
   await until('all are served', () => readers.every(({ answer }) => answer().includes('...')));
-  const client = speak(18_476, whole);
+  const client = speak(port, whole);
   await client.closed;
   assert.match(client.answer(), /^HTTP\/1.1 503 [\s\S]*retry-after: 5[\s\S]*"type":"unavailable"[\s\S]*Try again in 5 seconds/);
   assert.ok(readers.every(({ isClosed }) => !isClosed()), 'who is served stays');
   readers[0]?.socket.destroy();
   await readers[0]?.closed;
   await sleep(50);
-  const again = speak(18_476, whole);
+  const again = speak(port, whole);
   await again.closed;
   assert.match(again.answer(), /^HTTP\/1.1 200 /);
   await server.stop();
 });
 
 test('connections over TLS are counted in and out', async () => {
-  const server = await listen('0.0.0.0', 18_477, few);
+  const server = await listen('0.0.0.0', port, few);
   const ca = readFileSync(join(server.config.statePath, 'tls/cert.pem'));
-  const silent = Array.from({ length: 20 }, () => speak(18_477, ''));
+  const silent = Array.from({ length: 20 }, () => speak(port, ''));
   for (let tries = 0; tries < 20; tries++) {
-    assert.is(await get(secureRequest, { host: 'localhost', family: 4, servername: 'localhost', port: 18_477, ca, agent: false }), 'network');
+    assert.is(await get(secureRequest, { host: 'localhost', family: 4, servername: 'localhost', port, ca, agent: false }), 'network');
   }
   for (const { socket } of silent) socket.destroy();
   await server.stop();
 });
 
 test('an upload may last longer than the head of a request', async () => {
-  const server = await listen('127.0.0.1', 18_478, { headMs: 300 });
-  const upload = speak(18_478, 'PUT /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n');
-  const reader = speak(18_478, endless);
+  const server = await listen('127.0.0.1', port, { headMs: 300 });
+  const upload = speak(port, 'PUT /upload HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n');
+  const reader = speak(port, endless);
   await until('it is served', () => reader.answer().includes('...'));
   for (let part = 0; part < 15; part++) {
     await sleep(100);
@@ -219,14 +223,14 @@ test('an upload may last longer than the head of a request', async () => {
 });
 
 test('a console whose browser is gone without a word is ended; one that answers stays', async () => {
-  const server = await listen('127.0.0.1', 18_473, { pingMs: 100 });
+  const server = await listen('127.0.0.1', port, { pingMs: 100 });
   const dead = await connect('/console/vm?ticket=good', { autoPong: false });
   let isGone = false;
   server.viewers[0]?.onClose(() => { isGone = true; });
   await until('it is ended', () => isGone);
   dead.terminate();
   await server.stop();
-  const second = await listen('127.0.0.1', 18_473, { pingMs: 100 });
+  const second = await listen('127.0.0.1', port, { pingMs: 100 });
   const alive = await connect('/console/vm?ticket=good');
   await sleep(1_000);
   assert.is(alive.readyState, WebSocket.OPEN);

@@ -11,6 +11,7 @@ import { inspect } from 'node:util';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { silentLog } from '../../appliance/core/log.ts';
 import { serve } from '../../appliance/server.ts';
+import { freePort } from '../free-port.ts';
 import { adminPassword, openTestApp, type TestApp, type TestAppOptions } from '../world/app.ts';
 import { untilReady } from '../world/ready.ts';
 
@@ -125,15 +126,6 @@ export async function serveTestApp(options: TestAppOptions = {}): Promise<Site> 
       await app.close();
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo; // a TCP server has one
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 // ------------------------------------------------------------------------------------------------ a line that can break

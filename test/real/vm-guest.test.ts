@@ -182,7 +182,7 @@ test('reboots when asked, and is up all the same', async (context) => {
   const { service } = context;
   const before = await inGuest(context, 'cat /proc/sys/kernel/random/boot_id');
   await service.carryOut('POST', '/vms/debian/reboot', {});
-  await context.line.until(/BdsDxe[^]*login:/, 240_000);
+  await context.line.until(/BdsDxe[^]*guest login:/, 240_000);
   await logIn(context.line);
   assert.is.not(await inGuest(context, 'cat /proc/sys/kernel/random/boot_id'), before);
   const { state, reason } = await service.vm('debian');
@@ -195,10 +195,12 @@ test('shuts down when asked, starts again on the same disk with the same name of
   const name = await inGuest(context, 'ls -1 /sys/class/net');
   await service.carryOut('POST', '/vms/debian/disks', { name: 'more', sizeBytes: 64 * MiB });
   await service.carryOut('POST', '/vms/debian/shutdown');
+  await context.line.until(/Power down/, 180_000);
   await service.vmIs('debian', 'down', 'shutdown');
+  const ends = context.line.seen().split('Power down').length - 1; // earlier boots and ends are in the scroll-back
   await service.carryOut('POST', '/vms/debian/start');
   context.line = await openConsole(context, 'serial');
-  await context.line.until(/Power down[\s\S]*BdsDxe[\s\S]*login:/, 240_000); // earlier boots are in the scroll-back
+  await context.line.until(new RegExp(`(Power down[^]*){${ends}}BdsDxe[^]*guest login:`), 240_000);
   await logIn(context.line);
   assert.is(await inGuest(context, 'ls -1 /sys/class/net'), name);
   await service.carryOut('POST', '/vms/debian/power-off');
