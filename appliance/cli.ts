@@ -21,6 +21,11 @@ const usage = `Usage: bothy COMMAND
                               create an API token and print it
   token list                  list API tokens
   site check FILE             tell what is wrong with a site file; needs no service
+  site plan [FILE]            show what a site file would change; without FILE, how this appliance has drifted
+  site apply [FILE]           apply it and wait
+  site export [--secrets]     print this appliance as a site file
+  site status                 show which site file is applied, and one that was found
+  site key                    print the key for sealing secrets to this machine
   site hash-password          read a password and print its hash for a site file
   site seal --key KEY         read a secret and print it sealed to the machine with that key
 

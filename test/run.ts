@@ -41,7 +41,7 @@ function findKinds(): string[] {
  * Files of the second tier: minutes each, for what the first tier proves in part already. They run with `--all`
  * (`npm run test:all`, before a release) or when a path names them.
  */
-const secondTier = /^test\/real\/(service-(kill-|scale|guest|space)|vm-guest|browser-looks)/;
+const secondTier = /^test\/task\/site-apply|^test\/real\/(service-(kill-|scale|guest|space)|vm-guest|browser-looks)/;
 
 /** Test files of a kind as paths in the checkout. From the sources: `build` may still hold what was deleted. */
 function findFiles(kind: string, { wanted, isAll }: Choice): string[] {
@@ -93,7 +93,7 @@ async function runFile(file: string, isSlow: boolean): Promise<Outcome> {
   const program = join(root, 'build', file.replace(/\.tsx?$/, '.js'));
   // The kernel ends the file when this process dies, however it dies; a rack host in turn ends with its file.
   const argv = ['setpriv', '--pdeathsig', 'KILL', '--', 'node', '--enable-source-maps', program];
-  const result = await runProcess(argv, { timeoutMs: isSlow ? 600_000 : 180_000, env: { ...process.env, NO_COLOR: '1', ...(!isSlow && { TMPDIR: folder }) } });
+  const result = await runProcess(argv, { timeoutMs: isSlow || secondTier.test(file) ? 600_000 : 180_000, env: { ...process.env, NO_COLOR: '1', ...(!isSlow && { TMPDIR: folder }) } });
   rmSync(folder, { recursive: true, force: true });
   const outcome = judge(file, result);
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);

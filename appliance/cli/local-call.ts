@@ -20,6 +20,13 @@ export async function call<T>(method: string, path: string, input?: unknown): Pr
   return readReply<T>(status, text, path);
 }
 
+/** As `call`, for an answer that is not JSON. */
+export async function callText(path: string): Promise<string> {
+  const { status, text } = await exchange({ socketPath: socketPath(), method: 'GET', path, body: '' });
+  if (status >= 400) readReply(status, text, path);
+  return text;
+}
+
 const socketPath = () => localSocketPath(readConfig(process.env).statePath);
 
 function readReply<T>(status: number, text: string, path: string): Reply<T> {

@@ -50,7 +50,7 @@ async function openSite(): Promise<TestApp> {
   const site = await openTestApp();
   await untilReady(site);
   site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', iso);
-  site.host.siteSources.plugIn({ source: 'nothing' }, { 'isos/carried.iso': iso, 'web.raw': raw });
+  site.host.siteSources.plugIn(undefined, { 'isos/carried.iso': iso, 'web.raw': raw });
   return site;
 }
 
@@ -121,7 +121,7 @@ test('the disk has the content that the file names, and keeps what the guest wro
   await untilUp(site, 'web');
   await site.carryOut('POST', '/api/v1/vms/web/power-off');
   assert.equal((await content()).compare(raw), 0);
-  site.host.siteSources.plugIn({ source: 'nothing' }, { 'web.raw': Buffer.alloc(raw.length, 9) });
+  site.host.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(raw.length, 9) });
   await apply(site);
   assert.equal((await content()).compare(raw), 0, 'not filled again');
   await site.close();
@@ -153,7 +153,7 @@ test('an export makes an empty second appliance give the same answers', async ()
   const { text: file, status } = await exported(first, '?secrets=true');
   assert.is(status, 200);
   const second = await openSite();
-  second.host.siteSources.plugIn({ source: 'nothing' }, { 'fetched.iso': iso, 'carried.iso': iso, 'web.raw': raw });
+  second.host.siteSources.plugIn(undefined, { 'fetched.iso': iso, 'carried.iso': iso, 'web.raw': raw });
   assert.equal((await second.send('POST', '/api/v1/site/check', { text: file })).body, { isValid: true, faults: [] });
   assert.equal(await apply(second, { text: file }), { state: 'done', detail: '' });
   await untilUp(second, 'web');

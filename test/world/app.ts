@@ -56,7 +56,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     await running;
     await app.close();
   };
-  return assemble({ app, host, world, door, statePath }, token, stop);
+  return assemble({ app, host, world, door, statePath }, token, { stop, halt: () => { stopping.abort(); running.catch(() => {}); } });
 }
 
 async function administratorToken(app: App): Promise<string> {
@@ -68,7 +68,7 @@ async function administratorToken(app: App): Promise<string> {
 
 type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'>;
 
-function assemble(opened: Opened, token: string, stop: () => Promise<void>): TestApp {
+function assemble(opened: Opened, token: string, { stop, halt }: { stop(): Promise<void>; halt(): void }): TestApp {
   const { app, door, host, statePath } = opened;
   const send: TestApp['send'] = async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const response = await door.request(`http://bothy${path}`, {
@@ -95,6 +95,7 @@ function assemble(opened: Opened, token: string, stop: () => Promise<void>): Tes
     },
     async killAndRestart(probe) {
       app.core.database.close();
+      halt(); // its timers would keep the test alive
       return openTestApp({ host, statePath, ...(probe && { probe }) });
     },
     async close() {

@@ -3,7 +3,7 @@ import type { FoundSite, SiteSources } from '../../appliance/world.ts';
 
 export interface SimulatedSources extends SiteSources {
   /** Plugs in a stick with a site file and other files; takes the one before out. */
-  plugIn(found: FoundSite, files?: Record<string, Uint8Array>): void;
+  plugIn(found: FoundSite | undefined, files?: Record<string, Uint8Array>): void;
   takeOut(): void;
   /** How often a stick was read. */
   reads(): number;
@@ -12,7 +12,7 @@ export interface SimulatedSources extends SiteSources {
 }
 
 export function createSimulatedSources(): SimulatedSources {
-  let stick: { found: FoundSite; files: Record<string, Uint8Array> } | undefined;
+  let stick: { found: FoundSite | undefined; files: Record<string, Uint8Array> } | undefined;
   let change = 0;
   let reads = 0;
   let open = 0;
@@ -30,7 +30,7 @@ export function createSimulatedSources(): SimulatedSources {
     fingerprint: async () => `change ${change}`,
     async find() {
       reads += 1;
-      return stick && { ...stick.found };
+      return stick?.found && { ...stick.found };
     },
     async openFile(path) {
       const content = stick?.files[path];
