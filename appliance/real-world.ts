@@ -6,6 +6,7 @@ import { createMachine } from './host/machine.ts';
 import { createMachineSettings } from './host/machine-settings.ts';
 import { createPower } from './host/power.ts';
 import { connectLibvirt } from '../native/libvirt.ts';
+import { createPortFiles } from './network/port-files.ts';
 import { nativeLibraryPath } from './paths.ts';
 import { createSiteSources } from './provision/sources.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
@@ -23,6 +24,7 @@ export function realWorld(config: Config): World {
     hostSettings: createMachineSettings({ isManaged: config.managesHost }),
     downloads: createDownloads({ clock: systemClock }),
     siteSources: createSiteSources({ isManaged: config.managesHost }),
+    hostNetwork: createPortFiles({ isManaged: config.managesHost }),
     power: createPower(),
     clock: systemClock,
   };

@@ -19,6 +19,7 @@ export interface World {
   hostSettings: HostSettingsPort;
   downloads: Downloads;
   siteSources: SiteSources;
+  hostNetwork: HostNetworkPort;
   power: Power;
   clock: Clock;
 }
@@ -288,4 +289,23 @@ export interface SiteSources {
   find(signal: AbortSignal): Promise<FoundSite | undefined>;
   /** A file on the stick that holds a site file, else on any other; `undefined` when there is none of that name. */
   openFile(path: string, signal: AbortSignal): Promise<OpenedFile | undefined>;
+}
+
+export interface PortSettings {
+  method: 'dhcp' | 'static';
+  /** With its prefix length. */
+  address: string | null;
+  gateway: string | null;
+  dns: string[];
+}
+
+/** Addresses of the machine's own ports. */
+export interface HostNetworkPort {
+  /** Whether `set` may be called: this machine is ours to set up. */
+  isManaged: boolean;
+  /** Of the ports that were set; the others have what the system gives them. */
+  settings(): Promise<Record<string, PortSettings>>;
+  inUse(): Promise<{ gateways: { port: string; address: string }[]; dns: string[] }>;
+  /** Applies at once and for good; null gives the port back to the default of the system. Rejects when the machine is not ours. */
+  set(port: string, settings: PortSettings | null): Promise<void>;
 }

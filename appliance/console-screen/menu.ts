@@ -1,5 +1,6 @@
 /** What can be done at the box without signing in. Whoever stands at it could also pull its plug; each act is noted in the audit trail. */
 import { locales } from '../../ui/text.ts';
+import { openAddress } from './address.ts';
 import { choice, confirm, type Item, message } from './choice.ts';
 import { entry } from './entry.ts';
 import { machinesScreen } from './machines.ts';
@@ -14,6 +15,7 @@ export function menuItems(stage: Stage): Item[] {
   return [
     { letter: 'v', text: t('console.menuMachines'), act: () => stage.push(machinesScreen(stage)) },
     { letter: 'n', text: t('console.menuNetwork'), act: () => stage.push(networkScreen(stage)) },
+    { letter: 'a', text: t('console.menuAddress'), act: () => openAddress(stage) },
     { letter: 's', text: t('console.menuShutdown'), act: () => stage.push(powerScreen(stage, 'shutdown')) },
     { letter: 'r', text: t('console.menuReboot'), act: () => stage.push(powerScreen(stage, 'reboot')) },
     { letter: 'p', text: t('console.menuPassword'), act: () => stage.push(passwordScreen(stage)) },

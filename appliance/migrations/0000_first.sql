@@ -164,6 +164,11 @@ CREATE TABLE `offered_bridge` (
 	`at` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `port_trial` (
+	`taskId` text PRIMARY KEY NOT NULL,
+	`confirmedAt` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `site_content` (
 	`disk` text PRIMARY KEY NOT NULL,
 	`state` text NOT NULL,

@@ -7,6 +7,8 @@ import type { World } from '../world.ts';
 import { bringUp } from './libvirt-network.ts';
 import { createNetworks, ensureDefault, type Usage } from './networks.ts';
 import { networkOperations } from './operations.ts';
+import { portOperations } from './port-operations.ts';
+import { portTask } from './port-task.ts';
 import { reconcileNetworks } from './reconcile.ts';
 import { formatMac } from './rules.ts';
 
@@ -38,11 +40,12 @@ export function createNetwork(deps: NetworkDeps): Network {
 
   ensureDefault(networks, deps);
   reconcilers.add({ name: 'network', periodMs: 60_000, run: () => reconcileNetworks({ ...deps, networks }) });
+  deps.tasks.define([portTask(deps)]);
   world.hypervisor.onEvent((event) => {
     if (event.type === 'connection' && event.state === 'connected') reconcilers.wake('network');
   });
   return {
-    operations: bind({ ...deps, networks, usage: () => usage }, networkOperations),
+    operations: [...bind({ ...deps, networks, usage: () => usage }, networkOperations), ...bind(deps, portOperations)],
     isMacFree,
     requireNetwork(ref) {
       const row = networks.require(ref);

@@ -76,3 +76,26 @@ const macPrefix = [0x52, 0x54, 0x00];
 export function formatMac(random: Uint8Array): string {
   return [...macPrefix, ...random.slice(0, 3)].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
 }
+
+interface PortWish {
+  method: 'dhcp' | 'static';
+  address: string | null;
+  gateway: string | null;
+}
+
+/** What is wrong with the addresses of a port, by field. */
+export function portFault({ method, address, gateway }: PortWish): { path: string; message: string }[] {
+  if (method === 'dhcp') return address || gateway ? [{ path: 'address', message: 'With DHCP the network gives address and gateway. Leave both empty.' }] : [];
+  if (address === null) return [{ path: 'address', message: 'Give an address with its prefix length, such as 192.168.10.5/24.' }];
+  if (address.includes(':')) return gateway !== null && !gateway.includes(':') ? [{ path: 'gateway', message: 'Address and gateway must both be IPv6.' }] : [];
+  const [own = '', length = ''] = address.split('/');
+  const size = 2 ** (32 - Number(length));
+  const place = (text: string) => text.split('.').reduce((sum, byte) => sum * 256 + Number(byte), 0);
+  const first = Math.floor(place(own) / size) * size;
+  const isWhole = size > 2 && (place(own) === first || place(own) === first + size - 1);
+  if (isWhole || /^(0|127|22[4-9]|23\d|24\d|25[0-5])\./.test(own)) return [{ path: 'address', message: `${own} is no address that a machine can have in this network.` }];
+  if (gateway === null) return [];
+  if (gateway.includes(':')) return [{ path: 'gateway', message: 'Address and gateway must both be IPv4.' }];
+  if (place(gateway) < first || place(gateway) >= first + size || gateway === own) return [{ path: 'gateway', message: `The gateway ${gateway} is not another address in the network of ${address}.` }];
+  return [];
+}

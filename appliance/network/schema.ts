@@ -49,3 +49,38 @@ export const BridgeOutput = z.object({
   /** The network that uses it; null for none. */
   network: z.string().nullable(),
 });
+
+const Server = z.union([z.ipv4(), z.ipv6()]);
+
+export const PortSettingsSchema = z.object({
+  method: z.enum(['dhcp', 'static']),
+  address: z.string().nullable(),
+  gateway: z.string().nullable(),
+  dns: z.array(z.string()),
+});
+
+export const HostNetworkRef = z.object({ host: refSchema.meta({ label: 'Host', help: 'Host name, or "this".' }) });
+
+export const PortInput = HostNetworkRef.extend({
+  /** As the kernel names it; no letter that systemd-networkd takes for a pattern. */
+  port: z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, 'A name of a port, such as eno1.').meta({ label: 'Port' }),
+  method: z.enum(['dhcp', 'static']).meta({ label: 'Addresses', help: 'dhcp: the network gives one. static: the one given here.' }),
+  address: z.union([z.cidrv4(), z.cidrv6()]).optional().meta({ label: 'Address', help: 'With its prefix length, such as 192.168.10.5/24.' }),
+  gateway: Server.optional().meta({ label: 'Gateway', help: 'Leave empty where there is none.' }),
+  dns: z.array(Server).max(3).default([]).meta({ label: 'Name servers' }),
+  confirmSeconds: z.coerce.number().int().min(10).max(600).default(60).meta({ label: 'Time to confirm', unit: 's', help: 'The old addresses come back unless somebody confirms in this time.' }),
+});
+
+export const HostNetworkOutput = z.object({
+  /** Whether addresses can be set here. */
+  isManaged: z.boolean(),
+  ports: z.array(z.object({
+    name: z.string(), mac: z.string(), speedMbps: z.number(), isUp: z.boolean(), isBridge: z.boolean(), addresses: z.array(z.string()),
+    /** What somebody has set; null where the default holds: DHCP. */
+    settings: PortSettingsSchema.nullable(),
+  })),
+  gateways: z.array(z.object({ port: z.string(), address: z.string() })),
+  dns: z.array(z.string()),
+  /** The task that waits until somebody confirms. */
+  trial: z.uuid().nullable(),
+});

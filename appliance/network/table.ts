@@ -34,3 +34,9 @@ export const offeredBridgeTable = sqliteTable('offered_bridge', {
   name: text().primaryKey(),
   at: integer().notNull(),
 });
+
+/** Addresses of a port that somebody has confirmed while their task still waits for it. */
+export const portTrialTable = sqliteTable('port_trial', {
+  taskId: text().primaryKey(),
+  confirmedAt: integer().notNull(),
+});

@@ -116,7 +116,7 @@ test('the menu: arrows, letters, Enter and Escape', async ({ open }) => {
   terminal.type('m');
   assert.match(await shows(/> V {2}Virtual machines/), /^ shop-7 {2}Menu *\n Arrow keys choose, Enter does, Esc goes back\./);
   terminal.type('<down><down>');
-  await shows(/> S {2}Shut down this box/);
+  await shows(/> A {2}Set an address/);
   terminal.type('<up><up><up>');
   await shows(/> Q {2}QR code/);
   terminal.type('<escape>');

@@ -16,6 +16,7 @@ import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
 import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
 import { createSimulatedLibvirt, type SimulatedLibvirt } from './libvirt.ts';
+import { createSimulatedHostNetwork, type SimulatedHostNetwork } from './host-network.ts';
 import { createSimulatedPower, type SimulatedPower } from './power.ts';
 import { createSimulatedSources, type SimulatedSources } from './site-sources.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
@@ -42,6 +43,7 @@ export interface SimulatedHost {
   readonly downloads: SimulatedDownloads;
   readonly siteSources: SimulatedSources;
   readonly power: SimulatedPower;
+  readonly hostNetwork: SimulatedHostNetwork;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
   freeDisk(freeBytes: number): void;
@@ -59,7 +61,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   };
   const power = createSimulatedPower(restart);
   return {
-    clock, libvirt, disk, machine, power, guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
+    clock, libvirt, disk, machine, power, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
@@ -119,6 +121,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, power, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, downloads, siteSources, power, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, power, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, downloads, siteSources, hostNetwork, power, clock, host, control: hypervisor.control };
 }

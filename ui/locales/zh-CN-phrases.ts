@@ -4,6 +4,8 @@ export const zhPhrases: Record<string, string> = {
   "Reset the first administrator's password and make a set-up code": '重置首位管理员的密码并生成设置码',
   'Name of this machine': '本机名称',
   'Type it to confirm. The password stops working at once, and everybody who signed in with it is signed out.': '输入以确认。密码立即失效，所有已登录的人都会退出。',
+  'Apply the new addresses': '应用新地址',
+  'Wait until somebody confirms': '等待确认',
   'Shut the host down, its VMs first': '关闭主机（先关闭虚拟机）',
   'Restart the host, its VMs first': '重启主机（先关闭虚拟机）',
   'Time for the VMs': '留给虚拟机的时间',
