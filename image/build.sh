@@ -1,14 +1,17 @@
 #!/bin/bash
-# `npm run image`: builds the host image on this machine, without containers. As root; needs mmdebstrap.
+# `npm run image`: builds the host image on this machine, without containers. `npm run package`: builds the Debian package of the
+# service (--deb). As root; needs mmdebstrap.
 #
-# usage: image/build.sh [--out FOLDER] [--work FOLDER] [--version VERSION]
+# usage: image/build.sh [--deb] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]
 #
-# FOLDER gets bothy_VERSION.{raw,qcow2,root.squashfs,efi} and what describes them. Trees are kept in the work folder and made anew
+# FOLDER gets bothy_VERSION.{raw,qcow2,root.squashfs,efi}, the signed update bothy_VERSION.bundle and what describes them, or
+# bothy_VERSION_amd64.deb. BOTHY_KEYS is a folder with the signing key (private.pem) and the keys that the image trusts (public/*.pem);
+# without it a pair is made once in the work folder, so that images of this machine take updates of this machine. Trees are kept in the work folder and made anew
 # when image/packages.txt, or what they are made by, has changed; --fresh makes them anew in any case.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 source=$(dirname "$here")
-out=$source/build/image work=/var/tmp/bothy-image version= fresh=
+out=$source/build/image work=/var/tmp/bothy-image version= fresh= target=image
 
 say() { echo "image: $(date +%T) $*" >&2; }
 fail() { say "$*"; exit 1; }
@@ -19,7 +22,8 @@ while [ $# -gt 0 ]; do
     --work) work=$2; shift ;;
     --version) version=$2; shift ;;
     --fresh) fresh=yes ;;
-    *) fail "usage: image/build.sh [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]" ;;
+    --deb) target=deb ;;
+    *) fail "usage: image/build.sh [--deb] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]" ;;
   esac
   shift
 done
@@ -65,18 +69,48 @@ inside_tools() {
 trust=(--bind /etc/resolv.conf /etc/resolv.conf)
 [ ! -e /etc/ssl/certs/ca-certificates.crt ] || trust+=(--bind /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt)
 
-tools=$(debian_tree tools compile build pack)
-host=$(debian_tree host run image)
+tools=$(debian_tree tools build compile pack)
 
 say "compiling the service, version $version"
 logged service inside_tools /run/source/image/steps/service /run/source /run/work/service "$version" /run/work/npm
 
-say "finishing the root file system"
-rm -rf "$work/root"
-cp -a --reflink=auto "$host" "$work/root"
-logged finish "$here/steps/inside" "$work/root" --bind "$source" /run/source --bind "$work/service" /run/service -- /run/source/image/steps/finish /run/source /run/service "$version"
+build_deb() {
+  say "packing the Debian package"
+  logged deb inside_tools /run/source/image/steps/deb /run/source /run/work/service /run/out "$version"
+}
 
-say "packing"
-logged pack inside_tools /run/source/image/steps/pack /run/work/root /run/source /run/out "$version"
+# The key is private: it is read where the bundle is made and goes nowhere else.
+make_keys() {
+  keys=${BOTHY_KEYS:-$work/keys}
+  [ -n "${BOTHY_KEYS:-}" ] || [ -e "$keys/private.pem" ] ||
+    logged keys inside_tools node /run/work/service/build/appliance/update/bundle-tool.js keys /run/work/keys
+  compgen -G "$keys/public/*.pem" >/dev/null || fail "$keys holds no public/*.pem: image/bundle keys FOLDER makes a pair"
+}
+
+make_bundle() {
+  if [ ! -e "$keys/private.pem" ]; then
+    say "$keys holds no private.pem: no bundle is made"
+    return
+  fi
+  logged bundle "$here/steps/inside" "$tools" --bind "$work/service" /run/service --bind "$out" /run/out --bind "$keys" /run/keys -- \
+    node /run/service/build/appliance/update/bundle-tool.js make --version "$version" --kernel "/run/out/bothy_$version.efi" \
+    --root "/run/out/bothy_$version.root.squashfs" --key /run/keys/private.pem --created "$SOURCE_DATE_EPOCH" --out "/run/out/bothy_$version.bundle"
+}
+
+build_image() {
+  local host
+  make_keys
+  host=$(debian_tree host run image)
+  say "finishing the root file system"
+  rm -rf "$work/root"
+  cp -a --reflink=auto "$host" "$work/root"
+  logged finish "$here/steps/inside" "$work/root" --bind "$source" /run/source --bind "$work/service" /run/service --bind "$keys/public" /run/keys -- \
+    /run/source/image/steps/finish /run/source /run/service /run/keys "$version"
+  say "packing"
+  logged pack inside_tools /run/source/image/steps/pack /run/work/root /run/source /run/out "$version"
+  make_bundle
+}
+
+"build_$target"
 say "done: $out"
 ls -lsh "$out" >&2
