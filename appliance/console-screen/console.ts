@@ -15,6 +15,7 @@ import { createKeyReader, type Key } from './keys.ts';
 import { fit, type Line, lineWidth, say } from './lines.ts';
 import { menuItems, menuScreen } from './menu.ts';
 import { createPainter, type Size } from './painter.ts';
+import { spellingFor } from './spelling.ts';
 import type { Glyphs, Screen, Stage } from './stage.ts';
 
 export interface Terminal {
@@ -39,6 +40,8 @@ export interface ConsoleOptions {
 /** A burst of changes is one reading. */
 const gatherMs = 150;
 const retryMs = 1_000;
+/** Asking the system why takes more than trying again: only now and then. */
+const askEvery = 5;
 /** Whatever else wrote on the screen, the kernel for one, is written over within this time. */
 const repaintMs = 60_000;
 /** Nobody finds a half-filled form of somebody who went away. */
@@ -73,14 +76,17 @@ type Screens = ReturnType<typeof createScreens>;
 
 async function followService(options: ConsoleOptions, screens: Screens): Promise<void> {
   const { api, clock, signal, whyAway } = options;
+  let reason = '';
+  let tries = 0;
   while (!signal.aborted) {
     try {
       screens.setService({ state: 'up', box: await readBox(api) });
+      tries = 0;
       const refresh = createRefresh(options, screens);
       await api.follow((kind) => refresh(kind), signal);
     } catch (error) {
       if (signal.aborted) return;
-      const reason = error instanceof Refused ? error.message : await whyAway().catch(() => '');
+      if (tries++ % askEvery === 0) reason = error instanceof Refused ? error.message : await whyAway().catch(() => '');
       screens.setService({ state: 'away', reason });
       await clock.sleep(retryMs, signal).catch(() => {});
     }
@@ -108,7 +114,7 @@ function createRefresh({ api, clock, signal }: ConsoleOptions, screens: Screens)
 }
 
 function createScreens({ api, terminal, glyphs, clock, signal, locale = 'en' }: ConsoleOptions) {
-  const painter = createPainter((text) => terminal.write(text), () => terminal.size());
+  const painter = createPainter((text) => terminal.write(text), () => terminal.size(), spellingFor(glyphs));
   const stack: Screen[] = [];
   let ui = makeTranslator(locale);
   let service: Service = { state: 'away', reason: '' };

@@ -35,7 +35,7 @@ function powerScreen(stage: Stage, verb: 'shutdown' | 'reboot'): Screen {
   if (leaving) return progress(stage, leaving.id, t('console.leaving'));
   const lead = () => {
     const running = boxOf(stage).vms.filter(({ state }) => state !== 'down').map(({ name }) => name);
-    const first = running.length === 0 ? t('console.noneRuns') : t('console.goFirst', { count: running.length, names: `${running.slice(0, 8).join(', ')}${running.length > 8 ? ' …' : ''}` });
+    const first = running.length === 0 ? t('console.noneRuns') : t('console.goFirst', { count: running.length, names: `${running.slice(0, 8).join(', ')}${running.length > 8 ? ' ...' : ''}` });
     return [first, t(verb === 'shutdown' ? 'console.shutdownAfter' : 'console.rebootAfter')];
   };
   return confirm(stage, {

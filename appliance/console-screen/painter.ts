@@ -28,14 +28,15 @@ export interface Painter {
   close(): void;
 }
 
-export function createPainter(write: (text: string) => void, size: () => Size): Painter {
+/** `spell` puts letters that the terminal has in the place of those that it has not, one for one. */
+export function createPainter(write: (text: string) => void, size: () => Size, spell: (text: string) => string): Painter {
   let shown: string[] = [];
   let wasCursor = '';
   let prefix = '\x1b[?7l\x1b[?25l\x1b[0m\x1b[2J';
   return {
     paint(lines, cursor) {
       const { columns, rows } = size();
-      const wanted = Array.from({ length: rows }, (_none, row) => encode(fit(lines[row] ?? [], columns)));
+      const wanted = Array.from({ length: rows }, (_none, row) => encode(fit(lines[row] ?? [], columns), spell));
       const changed = wanted.flatMap((text, row) => (text === shown[row] ? [] : [`\x1b[${row + 1};1H${text}`]));
       const place = cursor ? `\x1b[${cursor.row + 1};${cursor.column + 1}H\x1b[?25h` : '\x1b[?25l';
       shown = wanted;
@@ -56,6 +57,6 @@ export function createPainter(write: (text: string) => void, size: () => Size): 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those are meant
 const harmful = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g;
 
-function encode(line: Line): string {
-  return line.map(({ text, style }) => `\x1b[${codes[style]}m${text.replace(harmful, '?')}`).join('');
+function encode(line: Line, spell: (text: string) => string): string {
+  return line.map(({ text, style }) => `\x1b[${codes[style]}m${spell(text.replace(harmful, '?'))}`).join('');
 }

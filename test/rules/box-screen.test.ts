@@ -6,6 +6,7 @@ import { readAnswer, readChanges, Refused } from '../../appliance/console-screen
 import { createKeyReader, type Key } from '../../appliance/console-screen/keys.ts';
 import { cut, fit, lineWidth, say, widthOf, wrap } from '../../appliance/console-screen/lines.ts';
 import { drawQr } from '../../appliance/console-screen/qr.ts';
+import { spellingFor } from '../../appliance/console-screen/spelling.ts';
 import { lastLines } from '../../appliance/console-screen/why-away.ts';
 
 const names = (keys: Key[]) => keys.map((key) => (key.name === 'text' ? key.text : key.name));
@@ -67,6 +68,12 @@ test('a refusal of the appliance is told in its own words', () => {
     assert.instance(error, Refused);
     assert.is((error as Refused).message, 'It is down. Start it first.');
   }
+});
+
+test('letters that a terminal has not are spelled with those that it has, and no column moves', () => {
+  const text = '“Café” … é █ ▲ × 中';
+  const spelled = (hasBlocks: boolean, hasChinese: boolean) => spellingFor({ hasBlocks, hasChinese })(text);
+  assert.equal([spelled(true, true), spelled(true, false), spelled(false, false)], [text, '"Café" . é █ ▲ x ?', '"Caf?" . ? ? ? x ?']);
 });
 
 test('the change feed is read in whatever pieces it comes', async () => {

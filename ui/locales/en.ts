@@ -248,7 +248,7 @@ export const en = {
   'console.setupCode': 'Set-up code:',
   'console.setupHelp': 'Open the address, type this code, choose a password.',
   'console.shutdownAfter': 'Then the box switches off. To bring it back, somebody must press its power button.',
-  'console.starting': 'The service is starting…',
+  'console.starting': 'The service is starting ...',
   'console.startingText': 'This takes a minute after power on. Virtual machines that run are not touched.',
   'console.state.attention': 'It works, but something needs attention',
   'console.state.trouble': 'Something does not work',
