@@ -26,6 +26,8 @@ import { migrationsPath } from './paths.ts';
 import { createProvision } from './provision/provision.ts';
 import { isLoopback, type OpenConsole } from './server.ts';
 import { createStorage } from './storage/storage.ts';
+import { mayReturn } from './update/record.ts';
+import { createUpdate, type Update } from './update/update.ts';
 import { createVm } from './vm/vm.ts';
 import type { World } from './world.ts';
 
@@ -63,8 +65,9 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const vm = createVm({ ...core, world, activity, host, network, storage });
   const left = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform: createPerform(core, activity.audit, left) });
-  const operations = [...left, ...provision.operations];
-  const http = mount({ core, auth, activity, host, operations, config });
+  const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: config.keysPath });
+  const operations = [...left, ...provision.operations, ...update.operations];
+  const http = mount({ core, auth, activity, host, update, operations, config });
   return {
     operations,
     core,
@@ -88,7 +91,7 @@ function createCore({ config, log, world, probe }: AppOptions): Core {
   const { statePath } = config;
   const { clock } = world;
   mkdirSync(statePath, { recursive: true });
-  const database = openDatabase({ file: join(statePath, 'bothy.db'), migrations: migrationsPath });
+  const database = openDatabase({ file: join(statePath, 'bothy.db'), migrations: migrationsPath, mayReturn: mayReturn(statePath) });
   const journal = createJournal({ database, clock, log });
   const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(probe && { probe }) });
   const reconcilers = createReconcilers({ clock, log });
@@ -100,11 +103,12 @@ interface Mounted {
   auth: Auth;
   activity: Activity;
   host: Host;
+  update: Update;
   operations: BoundOperation[];
   config: Config;
 }
 
-function mount({ core, auth, activity, host, operations, config }: Mounted): (door: Door) => Hono {
+function mount({ core, auth, activity, host, update, operations, config }: Mounted): (door: Door) => Hono {
   return createHttp({
     core, auth, operations, pages,
     audit: activity.audit,
@@ -112,6 +116,7 @@ function mount({ core, auth, activity, host, operations, config }: Mounted): (do
     isSecure: !isLoopback(config.listen.host),
     health: host.health,
     metrics: host.metrics,
+    changeFault: update.changeFault,
   });
 }
 

@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { leaveHost, showStatus } from './cli/host-commands.ts';
 import { call, print, Refusal } from './cli/local-call.ts';
 import { siteCommand } from './cli/site-commands.ts';
+import { healthGate, updateCommand } from './cli/update-commands.ts';
 
 const usage = `Usage: bothy COMMAND
 
@@ -28,6 +29,13 @@ const usage = `Usage: bothy COMMAND
   site key                    print the key for sealing secrets to this machine
   site hash-password          read a password and print its hash for a site file
   site seal --key KEY         read a secret and print it sealed to the machine with that key
+  update status               show the installed versions and how the last switch ended
+  update install FILE|URL [--allow-older]
+                              install an update beside the version that runs
+  update switch [--retry]     restart into the installed version; returns by itself if it does not come up well
+  update rollback [--accept-loss]
+                              restart into the version before
+  health-gate                 wait until a version on trial has come up well, or give it up (run at start)
 
 Settings are environment variables: BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL.
 `;
@@ -43,6 +51,8 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'token' && verb === 'create') await createToken(rest);
   else if (command === 'token' && verb === 'list') await listTokens();
   else if (command === 'site') await siteCommand(argv.slice(1), usage);
+  else if (command === 'update') await updateCommand(argv.slice(1), usage);
+  else if (command === 'health-gate') process.exitCode = await healthGate();
   else if (command === undefined || command === 'help' || command === '--help') print(usage);
   else throw new Refusal(`bothy: there is no command "${argv.join(' ')}".\n\n${usage}`);
 }

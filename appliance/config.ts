@@ -10,6 +10,7 @@ const Environment = z.object({
   BOTHY_LIBVIRT: z.string().min(1).default('qemu:///system'),
   BOTHY_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
   BOTHY_MANAGE_HOST: z.enum(['yes', 'no']).default('no'),
+  BOTHY_UPDATE_KEYS: z.string().min(1).default('/usr/share/bothy/keys'),
   BOTHY_LOG: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
 
@@ -20,6 +21,8 @@ export interface Config {
   accel: 'auto' | 'kvm' | 'tcg';
   /** The machine is ours: its name and time are set, and sticks are looked at for a site file. */
   managesHost: boolean;
+  /** Folder of the public keys that updates may be signed with. */
+  keysPath: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
   version: string;
 }
@@ -28,7 +31,7 @@ export interface Config {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const result = Environment.safeParse(environment);
   if (!result.success) throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
-  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_LOG } = result.data;
+  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_UPDATE_KEYS, BOTHY_LOG } = result.data;
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(BOTHY_LISTEN) ?? [];
   return {
     statePath: resolve(BOTHY_STATE),
@@ -36,6 +39,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     libvirtUri: BOTHY_LIBVIRT,
     accel: BOTHY_ACCEL,
     managesHost: BOTHY_MANAGE_HOST === 'yes',
+    keysPath: resolve(BOTHY_UPDATE_KEYS),
     logLevel: BOTHY_LOG,
     version: (JSON.parse(readFileSync(join(rootPath, 'package.json'), 'utf8')) as { version: string }).version, // our own file
   };

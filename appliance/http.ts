@@ -31,6 +31,8 @@ export interface HttpOptions {
   isSecure: boolean;
   health(): Promise<{ isHealthy: boolean; [check: string]: unknown }>;
   metrics(): Promise<string>;
+  /** Why nothing may be changed now; `undefined` when it may. */
+  changeFault?(): Problem | undefined;
 }
 
 interface Parts extends HttpOptions {
@@ -116,6 +118,7 @@ async function serve(context: Context, bound: BoundOperation, parts: Parts): Pro
   const params = context.req.param() as Record<string, string>;
   const subject = Object.fromEntries(pathParameters(record.path).map((name) => [name, params[name] ?? '']));
   requireAllowed(parts, bound, { call, subject });
+  requireChangeable(parts, bound);
   const input = await readInput(record, context.req.raw, params);
   if (record.kind === 'stream') {
     const audit = (outcome: string) => { if (record.method !== 'GET' && record.method !== 'HEAD') parts.audit(null, entryOf({ bound, call, subject }, outcome)); };
@@ -152,6 +155,13 @@ function requireAllowed(parts: Parts, bound: BoundOperation, { call, subject }: 
     parts.audit(null, entryOf({ bound, call, subject }, asProblem(error).type));
     throw error;
   }
+}
+
+/** Signing in and out goes on: it changes nothing that anybody would miss. */
+function requireChangeable({ changeFault }: Parts, { record }: BoundOperation): void {
+  if (record.kind === 'read' || record.method === 'GET' || record.method === 'HEAD' || record.id.startsWith('session.')) return;
+  const fault = changeFault?.();
+  if (fault) throw fault;
 }
 
 function fragmentAnswer(context: Context, { record }: BoundOperation, parts: Parts, answer: Answer): Promise<Response> {

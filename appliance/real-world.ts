@@ -11,6 +11,8 @@ import { nativeLibraryPath } from './paths.ts';
 import { createSiteSources } from './provision/sources.ts';
 import { createDiskSpace } from './storage/disk-space.ts';
 import { createQemuImg } from './storage/qemu-img.ts';
+import { stagingFolder } from './update/record.ts';
+import { createSlots } from './update/slots.ts';
 import { createGuestLog } from './vm/guest-log.ts';
 import type { World } from './world.ts';
 
@@ -22,10 +24,11 @@ export function realWorld(config: Config): World {
     disk: createDiskSpace(),
     machine: createMachine(),
     hostSettings: createMachineSettings({ isManaged: config.managesHost }),
-    downloads: createDownloads({ clock: systemClock }),
     siteSources: createSiteSources({ isManaged: config.managesHost }),
     hostNetwork: createPortFiles({ isManaged: config.managesHost }),
     power: createPower(),
+    slots: createSlots({ stagingPath: stagingFolder(config.statePath) }),
+    downloads: createDownloads({ clock: systemClock }),
     clock: systemClock,
   };
 }

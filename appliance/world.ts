@@ -21,6 +21,7 @@ export interface World {
   siteSources: SiteSources;
   hostNetwork: HostNetworkPort;
   power: Power;
+  slots: Slots;
   clock: Clock;
 }
 
@@ -240,6 +241,45 @@ export interface Power {
   bootId(): Promise<string>;
   powerOff(): Promise<void>;
   reboot(): Promise<void>;
+}
+
+// ---------------------------------------------------------------------------------------------- slots
+
+export interface SlotFact {
+  version: string;
+  /**
+   * `written`: its file system is there, but no kernel to start it. `trying`: the next start counts as a try. `good`: it has come up
+   * well. `bad`: it is started only where nothing else is left.
+   */
+  state: 'written' | 'trying' | 'good' | 'bad';
+  isRunning: boolean;
+}
+
+export interface SlotFacts {
+  /** Why this machine does not start from slots, a whole sentence; empty where it does. */
+  lack: string;
+  /** The version that runs; empty where there are no slots. */
+  running: string;
+  /** Such as `x86_64`. */
+  architecture: string;
+  /** Most bytes that a root file system may have. */
+  slotBytes: number;
+  slots: SlotFact[];
+}
+
+/** The two slots of the host image and its boot loader: systemd-sysupdate, systemd-boot with boot counting. */
+export interface Slots {
+  facts(): Promise<SlotFacts>;
+  /** Where the files of the next version must lie, named `bothy_<version>.root.squashfs` and `bothy_<version>.efi`. */
+  stagingPath: string;
+  /** Writes the staged root file system of `version` to the slot that does not run. The next start does not use it yet. */
+  write(version: string, signal: AbortSignal): Promise<void>;
+  /** The next start tries `version`, a few times; its kernel comes from staging unless it is there already. Others stay behind it. */
+  arm(version: string, signal: AbortSignal): Promise<void>;
+  /** Takes that back: `version` is bad, the next start is the version that runs. */
+  disarm(version: string, signal: AbortSignal): Promise<void>;
+  /** The version that runs is bad: the next start is the other one. */
+  giveUp(signal: AbortSignal): Promise<void>;
 }
 
 // ---------------------------------------------------------------------------------------------- downloads

@@ -25,6 +25,8 @@ export const permissions = {
   'host.power': 'Shut down and restart the host',
   'site.read': 'See the site file, what it would change, and export it',
   'site.apply': 'Apply a site file: as much as all other permissions together',
+  'update.read': 'See which versions are installed',
+  'update.install': 'Install updates and restart the host into them',
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',

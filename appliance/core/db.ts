@@ -6,18 +6,18 @@
  * `afterCommit` for who must be told (the change feed, the task engine). `rehearse` runs the same work and rolls it back:
  * that is what `?dryRun=true` means.
  *
- * Opening it migrates: a copy of the database is kept beside it first, and a database that a newer version has
- * written is refused untouched.
+ * Opening it migrates (`schema.ts`): a copy of the database is kept beside it first, and a database that a newer version has
+ * written is refused untouched, or, where the caller allows it, put aside for the copy that was kept when it was migrated.
  *
  * Its file and its log hold room that is taken at every start, so that on a full disk it can still be noted that the disk is
  * full, and what makes room again can be done. When that is used up, too, a write throws `insufficient-storage`.
  */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
-import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
 import { Problem } from './problem.ts';
+import { bringUpToDate, keepPrivate, newestSchema, returnToCopy } from './schema.ts';
 
 export type Sql = BetterSQLite3Database;
 
@@ -42,15 +42,27 @@ export interface Database {
   write<T>(origin: Origin, work: (tx: Tx) => T): T;
   /** Runs `work` and undoes it; `afterCommit` work is dropped. */
   rehearse<T>(origin: Origin, work: (tx: Tx) => T): T;
+  /** Number of the newest migration: two versions of the appliance with the same one share their database. */
+  readonly schema: number;
+  /** This start has put a newer version's database aside and gone back to the copy of that time. */
+  readonly returnedTo: number | undefined;
   close(): void;
 }
 
 /** Undoes a rehearsal: drizzle rolls back only when something is thrown. */
 class Undo extends Error {}
 
-export function openDatabase(options: { file: string; migrations: string }): Database {
+export interface DatabaseOptions {
+  file: string;
+  migrations: string;
+  /** What a newer version has written since it took over may be put aside. */
+  mayReturn?: boolean;
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
   mkdirSync(dirname(options.file), { recursive: true });
   keepPrivate(options.file);
+  const returnedTo = returnToCopy(options);
   const sqlite = new Sqlite(options.file);
   try {
     sqlite.pragma('journal_mode = WAL');
@@ -59,14 +71,14 @@ export function openDatabase(options: { file: string; migrations: string }): Dat
     const sql = drizzle(sqlite);
     bringUpToDate(sqlite, sql, options);
     keepRoom(sqlite);
-    return createDatabase(sqlite, sql);
+    return { ...createDatabase(sqlite, sql), schema: newestSchema(options.migrations), returnedTo };
   } catch (error) {
     sqlite.close();
     throw error;
   }
 }
 
-function createDatabase(sqlite: Sqlite.Database, sql: Sql): Database {
+function createDatabase(sqlite: Sqlite.Database, sql: Sql): Omit<Database, 'schema' | 'returnedTo'> {
   const run = <T>(origin: Origin, work: (tx: Tx) => T, isRehearsal: boolean): T => {
     if (sqlite.inTransaction) throw new Error('a write inside a write: pass the transaction on instead');
     const before: (() => void)[] = [];
@@ -99,45 +111,6 @@ function createDatabase(sqlite: Sqlite.Database, sql: Sql): Database {
     rehearse: (origin, work) => run(origin, work, true),
     close: () => sqlite.close(),
   };
-}
-
-interface MigrationJournal {
-  entries: { when: number; tag: string }[];
-}
-
-function bringUpToDate(sqlite: Sqlite.Database, sql: Sql, { file, migrations }: { file: string; migrations: string }): void {
-  const known = JSON.parse(readFileSync(join(migrations, 'meta/_journal.json'), 'utf8')) as MigrationJournal; // written by drizzle-kit
-  const newest = Math.max(0, ...known.entries.map((entry) => entry.when));
-  const applied = lastApplied(sqlite);
-  if (applied > newest) {
-    throw new Error(`The database ${file} was written by a newer version of Bothy. Start that version, or restore the copy ${file}.before-* that was kept when it was upgraded.`);
-  }
-  if (applied === newest) return;
-  if (applied > 0) keepCopy(sqlite, `${file}.before-${newest}`);
-  migrate(sql, { migrationsFolder: migrations });
-}
-
-function lastApplied(sqlite: Sqlite.Database): number {
-  const has = sqlite.prepare(`select 1 from sqlite_master where name = '__drizzle_migrations'`).get();
-  if (!has) return 0;
-  const row = sqlite.prepare('select max(created_at) as at from __drizzle_migrations').get() as { at: number | null };
-  return Number(row.at ?? 0);
-}
-
-/** A copy has its name only when it is whole: the next start must not take what a kill has left for one. */
-function keepCopy(sqlite: Sqlite.Database, copy: string): void {
-  if (existsSync(copy)) return;
-  const unfinished = `${copy}.new`;
-  rmSync(unfinished, { force: true });
-  keepPrivate(unfinished);
-  sqlite.prepare('vacuum into ?').run(unfinished);
-  renameSync(unfinished, copy);
-}
-
-/** Set-up code and password hashes are for us alone. SQLite gives its other files the mode of the database. */
-function keepPrivate(file: string): void {
-  closeSync(openSync(file, 'a', 0o600));
-  chmodSync(file, 0o600);
 }
 
 // ------------------------------------------------------------------------------------------------ room

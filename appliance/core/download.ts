@@ -135,10 +135,10 @@ function ask(url: URL, { wish, state, faultOf, silenceMs }: Attempt): Promise<In
   if (fault) throw fault;
   const isGoingOn = state.receivedBytes > 0 && state.etag !== undefined;
   const headers = { 'user-agent': 'Bothy', 'accept-encoding': 'identity', ...(isGoingOn && { range: `bytes=${state.receivedBytes}-`, 'if-range': state.etag }) };
-  const options = { headers, signal: wish.signal, lookup: judgedLookup(refuse), agent: false as const, ...(wish.isVerifiedLater && { rejectUnauthorized: false }) };
+  const options = { headers, timeout: silenceMs, signal: wish.signal, lookup: judgedLookup(refuse), agent: false as const, ...(wish.isVerifiedLater && { rejectUnauthorized: false }) };
   return new Promise((resolve, reject) => {
     const outgoing = url.protocol === 'https:' ? requestSecure(url, options, resolve) : requestPlain(url, options, resolve);
-    outgoing.setTimeout(silenceMs, () => outgoing.destroy(new Error('it does not answer')));
+    outgoing.on('timeout', () => outgoing.destroy(new Error('it has fallen silent')));
     outgoing.on('error', reject);
     outgoing.end();
   });
@@ -176,8 +176,7 @@ async function startAnew(state: State): Promise<void> {
   state.receivedBytes = 0;
 }
 
-async function receive(response: IncomingMessage, { wish, state, silenceMs }: Attempt, totalBytes: number | undefined): Promise<void> {
-  response.setTimeout(silenceMs, () => response.destroy(new Error('it has fallen silent')));
+async function receive(response: IncomingMessage, { wish, state }: Attempt, totalBytes: number | undefined): Promise<void> {
   for await (const chunk of response as AsyncIterable<Buffer>) { // no encoding is set
     if (state.receivedBytes + chunk.length > wish.limitBytes) throw tooLarge(wish);
     await writeAll(state, chunk);

@@ -31,6 +31,7 @@ export interface Host extends Slice {
   registerMetrics(collect: () => Metric[]): void;
   /** Who knows the guests and can end them; once. */
   registerGuests(guests: Guests): void;
+  guests(): Guests;
   /** It is being shut down or restarted: nothing new is started on it. */
   isLeaving(): boolean;
 }
@@ -75,6 +76,7 @@ export function createHost(deps: HostDeps): Host {
     id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings,
     operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
     registerGuests: (registered) => { guests = registered; },
+    guests: () => guests,
     isLeaving: () => deps.tasks.list({ limit: 50, isActive: true, about: hostId })
       .some(({ kind, state, input }) => powerTaskKinds.includes(kind) && state !== 'unwinding' && (input as PowerInput).bootId === bootId), // the task's own input
     async accelerator() {

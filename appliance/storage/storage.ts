@@ -4,7 +4,7 @@
  */
 import type { Activity } from '../activity/activity.ts';
 import type { Tx } from '../core/db.ts';
-import { bind } from '../core/operation.ts';
+import { bind, type Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { World } from '../world.ts';
@@ -12,6 +12,7 @@ import { exportTask } from './disk-download.ts';
 import { createDisks, type DiskRow, type Disks, toolFormat, volumeOf } from './disks.ts';
 import { beginCreate, beginDelete, type NewDisk } from './disk-verbs.ts';
 import { createDomains } from './domains.ts';
+import { type FileUpload, receiveFile } from './file-upload.ts';
 import { importTasks } from './import-task.ts';
 import { createIsos } from './isos.ts';
 import { storageOperations } from './operations.ts';
@@ -21,6 +22,7 @@ import { storageReconcilers } from './reconcile.ts';
 import type { StorageServices } from './services.ts';
 import { createSpace } from './space.ts';
 import { diskTasks } from './tasks.ts';
+import { cancelUpload, showUpload } from './upload-verbs.ts';
 import { createUploads } from './uploads.ts';
 import { createUsers, type StorageUsers } from './users.ts';
 
@@ -40,6 +42,14 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   isoPath(name: string): string;
   /** Whether guests can go on writing to where that disk lies. */
   hasRoom(diskId: string): Promise<boolean>;
+  /** Every storage domain, and whether the last look found it there. */
+  domains(): { id: string; name: string; isActive: boolean }[];
+  /** A resumable upload of a file for a slice to the right. */
+  receiveFile(call: Call, request: Request, wish: FileUpload): Promise<Response>;
+  /** Where that upload stands; `undefined` when there is none. */
+  fileUpload(target: string): ReturnType<typeof showUpload> | undefined;
+  /** Starts the task that gives it up. */
+  cancelFileUpload(tx: Tx, target: string): string;
 }
 
 export interface StorageDeps extends Core {
@@ -84,6 +94,10 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
       const { freeBytes, domain } = await space.look(domains.require(disks.require(diskId).domainId));
       return freeBytes > domain.criticalSpaceBytes;
     },
+    domains: () => domains.list().map(({ id, name }) => ({ id, name, isActive: domains.fact(id)?.status === 'active' })),
+    receiveFile: (call, request, wish) => receiveFile(services, call, request, wish),
+    fileUpload: (target) => (services.uploads.find(target) ? showUpload(services, target) : undefined),
+    cancelFileUpload: (tx, target) => cancelUpload(services, tx, target, []),
     registerUsage: users.registerUsage,
     registerGrowth: users.registerGrowth,
   };

@@ -22,9 +22,10 @@ export function createAutostart(services: VmServices): Autostart {
   /** VM ids with how often they were started. */
   let due: Map<string, number> | undefined;
 
-  const firstDue = (hostStartedAt: number) => rows.withState(['down'])
-    .filter((vm) => vm.autostart && !vm.fact.isDeleting && needsAutostart(vm.fact, hostStartedAt))
-    .map(({ id }) => [id, 0] as const);
+  /** One that was being started when the power went is on its way already: its task goes on, and may fail. */
+  const firstDue = (hostStartedAt: number) => rows.withState(['down', 'powering-up'])
+    .filter((vm) => vm.autostart && !vm.fact.isDeleting && (vm.fact.state === 'powering-up' || needsAutostart(vm.fact, hostStartedAt)))
+    .map(({ id, fact }) => [id, fact.state === 'down' ? 0 : 1] as const);
 
   return {
     follow(hostStartedAt) {

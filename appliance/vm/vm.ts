@@ -18,6 +18,7 @@ import { vmOperations } from './operations.ts';
 import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
 import { createVmRows } from './rows.ts';
+import type { VmState } from './rules.ts';
 import { vmStates } from './rules.ts';
 import type { VmServices } from './services.ts';
 import { startVmTask } from './start-task.ts';
@@ -35,6 +36,16 @@ export interface VmDeps extends Core {
 export interface Vms extends Slice {
   /** Redeems a console ticket for what serves its viewer. */
   openConsole: Consoles['open'];
+  /** Every VM as last seen. */
+  all(): VmSummary[];
+}
+
+export interface VmSummary {
+  id: string;
+  name: string;
+  state: VmState;
+  /** It starts with the host. */
+  autostart: boolean;
 }
 
 export function createVm(deps: VmDeps): Vms {
@@ -48,7 +59,7 @@ export function createVm(deps: VmDeps): Vms {
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
   tellLeftNeighbours(services);
-  return { operations: bind(services, vmOperations), openConsole: consoles.open };
+  return { operations: bind(services, vmOperations), openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 /** Every state is always there, so that an alarm on one of them never meets a gap. */

@@ -130,4 +130,70 @@ test('a database from a newer version is refused untouched', () => {
   assert.not.ok(existsSync(`${file}.before-1001`));
 });
 
+// ------------------------------------------------------------------------------------------------ the way back
+
+const add = (database: ReturnType<typeof openDatabase>, value: number) => database.write(origin, (tx) => tx.sql.run(sql`insert into t0 values (${value})`));
+const values = (database: ReturnType<typeof openDatabase>) => database.sql.values<[number]>(sql`select x from t0 order by x`).map(([value]) => value);
+
+/** The old version works, a newer one takes over and works, too. */
+function upgraded(): string {
+  const file = fresh();
+  const old = openDatabase({ file, migrations: migrations(1) });
+  add(old, 1);
+  old.close();
+  const newer = openDatabase({ file, migrations: migrations(2) });
+  add(newer, 2);
+  newer.close();
+  return file;
+}
+
+test('where it may, the old version goes back to the copy, and the newer database is kept aside', () => {
+  const file = upgraded();
+  const old = openDatabase({ file, migrations: migrations(1), mayReturn: true });
+  assert.equal(values(old), [1]);
+  assert.ok(Date.now() - (old.returnedTo ?? 0) < 60_000);
+  add(old, 3);
+  old.close();
+  const aside = new Sqlite(`${file}.newer-1001`, { readonly: true });
+  assert.equal(aside.prepare('select x from t0 order by x').all(), [{ x: 1 }, { x: 2 }]);
+  aside.close();
+  const again = openDatabase({ file, migrations: migrations(1), mayReturn: true });
+  assert.equal(values(again), [1, 3]);
+  assert.is(again.returnedTo, undefined);
+  again.close();
+});
+
+test('the second try of the newer version keeps a copy of what the old one has written since', () => {
+  const file = upgraded();
+  const old = openDatabase({ file, migrations: migrations(1), mayReturn: true });
+  add(old, 3);
+  old.close();
+  openDatabase({ file, migrations: migrations(2) }).close();
+  const back = openDatabase({ file, migrations: migrations(1), mayReturn: true });
+  assert.equal(values(back), [1, 3]);
+  back.close();
+});
+
+test('with the same schema nothing goes back: what was written is there', () => {
+  const file = upgraded();
+  const other = openDatabase({ file, migrations: migrations(2), mayReturn: true });
+  assert.equal(values(other), [1, 2]);
+  other.close();
+});
+
+test('what a power cut left of a way back does no harm', () => {
+  const file = upgraded();
+  writeFileSync(`${file}.return`, 'half');
+  writeFileSync(`${file}.newer-1001.new`, 'half');
+  const old = openDatabase({ file, migrations: migrations(1), mayReturn: true });
+  assert.equal(values(old), [1]);
+  old.close();
+});
+
+test('without a copy that it can read it is refused, also where it may go back', () => {
+  const file = upgraded();
+  writeFileSync(`${file}.before-1001`, 'not a database');
+  assert.throws(() => openDatabase({ file, migrations: migrations(1), mayReturn: true }), /newer version of Bothy/);
+});
+
 test.run();

@@ -61,7 +61,8 @@ export function checkTask<S>(test: Uvu, task: TaskCase<S>): void {
   test(`${task.name} undoes what it did when a step fails, also over a power cut`, () => checkFailures(task));
 }
 
-async function checkKills<S>(task: TaskCase<S>): Promise<void> {
+/** The first of them alone. */
+export async function checkKills<S>(task: TaskCase<S>): Promise<void> {
   const undisturbed = await play(task, () => 'pass');
   assert.is(undisturbed.state, 'done', `${task.name} does not end well even undisturbed: ${undisturbed.problem}`);
   for (const [index, point] of undisturbed.points.entries()) {

@@ -5,7 +5,7 @@ import { checkTask, type Life } from './harness.ts';
 import { begin, carryOut, generationsLater, makeVm, observeSite, openVmSite, origin, putIso, type VmSite } from './vm-site.ts';
 
 const vm = { vm: 'web-1' };
-const common = { open: openVmSite, observe: observeSite };
+const common = { open: (life: Life) => openVmSite(life), observe: observeSite };
 const running = async (site: VmSite, life: Life) => {
   makeVm(site);
   await carryOut(site, life, vmStart, vm);

@@ -13,7 +13,7 @@ const paused = async (site: VmSite, life: Life) => {
   await running(site, life);
   await carryOut(site, life, vmPause, vm);
 };
-const common = { open: openVmSite, observe: observeSite };
+const common = { open: (life: Life) => openVmSite(life), observe: observeSite };
 /** One step without undo: what it has done stays, and the state tells it. */
 const asFarAsItCame = ({ before, after, point }: { before: unknown; after: unknown; point: { when: string } }) => (point.when === 'done' ? after : before);
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Activity, createActivity } from '../../appliance/activity/activity.ts';
 import type { Origin } from '../../appliance/core/db.ts';
 import type { StartTask, Write } from '../../appliance/core/operation.ts';
-import { createHost } from '../../appliance/host/host.ts';
+import { createHost, type Host } from '../../appliance/host/host.ts';
 import { createNetwork, type Network } from '../../appliance/network/network.ts';
 import { createStorage, type Storage } from '../../appliance/storage/storage.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
@@ -21,13 +21,15 @@ export interface VmSite {
   services: VmServices;
 }
 
-export async function openVmSite(life: Life): Promise<VmSite> {
+/** `add` makes slices to the right, before anything runs. */
+export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'> & { host: Host }) => void = () => {}): Promise<VmSite> {
   const { core, world, signal, clock } = life;
   const activity = createActivity(core);
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });
+  add({ activity, host, network, storage, vm });
   const running = core.reconcilers.start(signal);
   running.catch(() => {});
   let hasLooked = false;

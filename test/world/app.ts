@@ -38,13 +38,14 @@ export const adminPassword = 'correct horse battery';
 export interface TestAppOptions extends Partial<HostOptions> {
   host?: SimulatedHost;
   probe?: TaskProbe;
+  keysPath?: string;
 }
 
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const statePath = options.statePath ?? mkdtempSync(join(tmpdir(), 'bothy-app-'));
   const host = options.host ?? createSimulatedHost({ clock: systemClock, ...options, statePath });
   const world = createSimulatedWorld(host);
-  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
   const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
   const stopping = new AbortController();
   const running = app.start(stopping.signal);
@@ -56,7 +57,12 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     await running;
     await app.close();
   };
-  return assemble({ app, host, world, door, statePath }, token, { stop, halt: () => { stopping.abort(); running.catch(() => {}); } });
+  const kill = () => {
+    stopping.abort(); // its timers would keep the test alive
+    running.catch(() => {});
+    app.core.tasks.stop().catch(() => {}); // its database is closed: nothing of it is noted
+  };
+  return assemble({ app, host, world, door, statePath, keysPath: config.keysPath }, token, { stop, kill });
 }
 
 async function administratorToken(app: App): Promise<string> {
@@ -66,9 +72,9 @@ async function administratorToken(app: App): Promise<string> {
   return token;
 }
 
-type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'>;
+type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'> & { keysPath: string };
 
-function assemble(opened: Opened, token: string, { stop, halt }: { stop(): Promise<void>; halt(): void }): TestApp {
+function assemble(opened: Opened, token: string, { stop, kill }: { stop(): Promise<void>; kill(): void }): TestApp {
   const { app, door, host, statePath } = opened;
   const send: TestApp['send'] = async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const response = await door.request(`http://bothy${path}`, {
@@ -94,9 +100,10 @@ function assemble(opened: Opened, token: string, { stop, halt }: { stop(): Promi
       if (row.state !== 'done') throw new Error(`${row.kind} ended ${row.state}: ${JSON.stringify(row.problem)}`);
     },
     async killAndRestart(probe) {
+      await opened.world.hypervisor.close(); // the dead hear nothing
       app.core.database.close();
-      halt(); // its timers would keep the test alive
-      return openTestApp({ host, statePath, ...(probe && { probe }) });
+      kill();
+      return openTestApp({ host, statePath, keysPath: opened.keysPath, ...(probe && { probe }) });
     },
     async close() {
       await stop();

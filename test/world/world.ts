@@ -20,6 +20,7 @@ import { createSimulatedHostNetwork, type SimulatedHostNetwork } from './host-ne
 import { createSimulatedPower, type SimulatedPower } from './power.ts';
 import { createSimulatedSources, type SimulatedSources } from './site-sources.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
+import { createSimulatedSlots, type SimulatedSlots } from './slots.ts';
 
 export interface HostOptions {
   clock: Clock;
@@ -30,12 +31,14 @@ export interface HostOptions {
   guests?: Partial<GuestBehaviour>;
   libvirt?: Partial<HypervisorFacts>;
   machine?: Partial<MachineFacts>;
+  slots?: { running?: string };
 }
 
 export interface SimulatedHost {
   readonly clock: Clock;
   readonly libvirt: SimulatedLibvirt;
   readonly machine: SimulatedMachine;
+  readonly slots: SimulatedSlots;
   readonly disk: SimulatedDisk;
   readonly imageTool: SimulatedImageTool;
   readonly guestLog: GuestLog;
@@ -55,14 +58,16 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const libvirt = createSimulatedLibvirt({ clock, guests, createMs, facts: parts.libvirt ?? {} });
   const disk = createSimulatedDisk();
   const machine = createSimulatedMachine(clock, parts.machine);
+  const slots = createSimulatedSlots({ statePath, ...parts.slots });
   const restart = () => {
     libvirt.cutPower();
     machine.restart();
+    slots.boot();
   };
   const power = createSimulatedPower(restart);
   return {
     clock, libvirt, disk, machine, power, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
-    downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
+    slots, downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
       disk.setFree(0);
@@ -121,6 +126,6 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, power, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, hostSettings, downloads, siteSources, hostNetwork, power, clock, host, control: hypervisor.control };
+  const { imageTool, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
+  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, siteSources, hostNetwork, power, clock, host, control: hypervisor.control };
 }

@@ -1,0 +1,67 @@
+/** What goes in and out of the verbs of this slice. Times are milliseconds since the epoch. */
+import * as z from 'zod';
+import { versionPattern } from './versions.ts';
+
+const allowOlder = z.boolean().default(false).meta({ label: 'Allow an older version', help: 'For recovery only: an older version may have errors that were mended since.' });
+const shutdownSeconds = z.number().int().min(10).max(3_600).default(180).meta({ label: 'Time to shut down', help: 'Seconds that virtual machines get to shut down before they are powered off.' });
+
+export const InstallInput = z.object({
+  url: z.url().max(2_048).meta({ label: 'Address', help: 'Where the update lies: http or https, also at another appliance.' }),
+  allowOlder,
+});
+export const UploadInput = z.object({ allowOlder: z.stringbool().default(false).meta({ label: 'Allow an older version' }) });
+export const SwitchInput = z.object({
+  shutdownSeconds,
+  retry: z.boolean().default(false).meta({ label: 'Try again', help: 'Also a version that did not come up before.' }),
+});
+export const RollbackInput = z.object({
+  shutdownSeconds,
+  acceptLoss: z.boolean().default(false).meta({ label: 'Accept the older records', help: 'Where the older version cannot read the records of this one, it goes back to its own: what was changed since then is put aside.' }),
+});
+
+export const VersionName = z.string().regex(versionPattern);
+
+export const SlotOutput = z.object({
+  version: z.string(),
+  /** `installed`: can be switched to. `spare`: has come up well before. `bad`: did not come up. */
+  state: z.enum(['running', 'installed', 'trying', 'spare', 'bad']),
+  /** When this version was made; null where that is not known. */
+  createdAt: z.number().int().nullable(),
+});
+
+export const UpdateOutput = z.object({
+  /** False where the machine does not run the host image; `reason` says why. */
+  isSupported: z.boolean(),
+  reason: z.string(),
+  /** Version of the system that runs. */
+  running: z.string(),
+  slots: z.array(SlotOutput),
+  /** What a switch goes to; null when nothing is installed that has not run. */
+  next: z.string().nullable(),
+  /** What a rollback goes to. */
+  previous: z.string().nullable(),
+  /** The older version would find records of another kind: going back loses what was changed since. */
+  rollbackLosesChanges: z.boolean(),
+  /** Task that installs or switches now. */
+  task: z.uuid().nullable(),
+  /** The version that runs has not proved itself yet. */
+  isOnTrial: z.boolean(),
+  /** What the version on trial still lacks. */
+  missing: z.array(z.string()),
+  last: z.object({
+    from: z.string(), to: z.string(), at: z.number().int(), result: z.enum(['pending', 'committed', 'failed']), endedAt: z.number().int().nullable(), reasons: z.array(z.string()),
+  }).nullable(),
+  /** Ids of the keys that updates may be signed with. */
+  keys: z.array(z.string()),
+});
+
+export const UploadState = z.object({
+  id: z.uuid(), receivedBytes: z.number().int(), totalBytes: z.number().int().nullable(), actor: z.string(), createdAt: z.number().int(),
+});
+
+export const GateOutput = z.object({
+  isOnTrial: z.boolean(),
+  /** Another slot could be returned to. */
+  hasFallback: z.boolean(),
+  missing: z.array(z.string()),
+});
