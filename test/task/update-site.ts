@@ -25,6 +25,7 @@ export async function openUpdateSite(life: Life): Promise<UpdateSite> {
     const made = createUpdate({ ...core, world, activity, host: ours, storage, vms: vm, keysPath: foundry.keysPath });
     update = made.operations[0]?.services as UpdateServices; // all records of a slice share its services
     core.reconcilers.add({ name: 'test-gate', periodMs: 500, run: () => passGate(life) });
+    core.tasks.resume(); // as the service does: before anything looks
   });
   if (!update || !host) throw new Error('no slice was made');
   return { ...site, update };
