@@ -112,7 +112,7 @@ const transferFiles = { root: '10-root.transfer', uki: '20-uki.transfer' };
 
 /** One transfer alone: a folder of its own with only that file. */
 async function transfer({ root, stagingPath }: Place, { name, version, signal }: Transfer): Promise<void> {
-  const definitions = join(root, 'run/bothy-slots', name);
+  const definitions = join(stagingPath, '../transfers', name); // /run is not for the service to write
   const text = await readFile(join(root, 'usr/lib/sysupdate.d', transferFiles[name]), 'utf8');
   await rm(definitions, { recursive: true, force: true });
   await mkdir(definitions, { recursive: true, mode: 0o700 });
