@@ -41,6 +41,14 @@ const ask = async ({ site }: Context, verb: 'shutdown' | 'reboot', body: object 
 const task = async ({ site }: Context, id: string) => (await site.send<{ state: string; message: string; problem: { detail: string } | null }>('GET', `/api/v1/tasks/${id}`)).body;
 const ended = (context: Context, id: string) => passing(context.clock, context.site.app.core.tasks.ended(id));
 const stateOf = async ({ site }: Context, name: string) => (await site.send<{ state: string }>('GET', `/api/v1/vms/${name}`)).body.state;
+/** Files are made in real time, which the virtual clock outruns on a busy machine. */
+async function becomes(context: Context, name: string, state: string): Promise<void> {
+  for (let tries = 0; tries < 1_000 && (await stateOf(context, name)) !== state; tries++) {
+    await context.clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.is(await stateOf(context, name), state);
+}
 /** Order in which guests ended. */
 const endings = (site: TestApp) => {
   const names: string[] = [];
@@ -121,8 +129,7 @@ test('cancelled, it starts what it has shut down; meanwhile nothing else starts 
   assert.is((await context.site.send('POST', '/api/v1/hosts/this/reboot', {})).status, 409);
   await context.site.send('POST', `/api/v1/tasks/${id}/cancel`);
   await ended(context, id);
-  await context.clock.advance(10_000);
-  assert.equal([await stateOf(context, 'first'), await stateOf(context, 'second')], ['up', 'up']);
+  for (const name of ['first', 'second']) await becomes(context, name, 'up');
   assert.equal(context.site.host.power.asked, []);
   assert.is((await context.site.send('POST', '/api/v1/vms/third/start')).status, 202);
 });
@@ -133,8 +140,7 @@ test('where the system refuses, the VMs run again and people learn why', async (
   const id = await ask(context, 'shutdown');
   await ended(context, id);
   assert.match((await task(context, id)).problem?.detail ?? '', /has not been booted with systemd\. The VMs are started again\.$/);
-  await context.clock.advance(10_000);
-  assert.is(await stateOf(context, 'tills'), 'up');
+  await becomes(context, 'tills', 'up');
 });
 
 test('a power cut in the middle does not switch the machine off again at the next start', async (context) => {
@@ -147,7 +153,7 @@ test('a power cut in the middle does not switch the machine off again at the nex
   await context.clock.advance(120_000);
   assert.is((await task(context, id)).state, 'done');
   assert.equal(context.site.host.power.asked, []);
-  assert.is(await stateOf(context, 'tills'), 'up');
+  await becomes(context, 'tills', 'up');
 });
 
 test('only this host, and only with the permission', async ({ site }) => {
