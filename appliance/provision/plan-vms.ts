@@ -1,6 +1,6 @@
 /** The part of a plan that is about VMs. Pure. */
 import type { Current } from './current.ts';
-import { differences, entries, perform, planSize, type Step, step, type Wish } from './plan.ts';
+import { differences, entries, exactSize, perform, planSize, type Step, step, type Wish } from './plan.ts';
 import { diskName } from './rules.ts';
 import type { SiteVmWish } from './schema.ts';
 
@@ -45,7 +45,7 @@ function planNew(wish: Wish, wanted: SiteVmWish): Step {
   const disks = wanted.disks.map((_disk, index) => deviceOf(wish, wanted, index));
   const taken = wanted.disks.flatMap((disk, index) => wish.current.disks.find(({ name }) => name === diskName(wanted, disk, index))?.usedBy ?? []);
   if (taken.length > 0) return step('vms', 'conflict', wanted.name, [`A disk of its name belongs to ${taken[0]?.name}. Name the disk otherwise.`]);
-  const details = [`${wanted.vcpus} processors, ${wanted.memoryBytes} bytes of memory, ${disks.length} disks, ${wanted.nics.length} network interfaces`];
+  const details = [`processors: ${wanted.vcpus}, memory: ${exactSize(wanted.memoryBytes)}, disks: ${disks.length}, network interfaces: ${wanted.nics.length}`];
   return step('vms', 'create', wanted.name, details, perform('vm.create', { ...wanted, disks }));
 }
 

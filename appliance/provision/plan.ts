@@ -5,6 +5,7 @@
  * stops no VM. Of a thing that is there already only the keys that stand in the file are compared: what is left out is left alone.
  */
 import type * as z from 'zod';
+import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
@@ -50,11 +51,21 @@ export function differences(names: readonly string[], { wanted, given, is }: { w
   const changed = names.filter((name) => name in given && JSON.stringify(wish[name]) !== JSON.stringify(fact[name]));
   return {
     changes: Object.fromEntries(changed.map((name) => [name, wish[name]])),
-    details: changed.map((name) => `${name}: ${shown(fact[name])} -> ${shown(wish[name])}`),
+    details: changed.map((name) => `${name}: ${shown(name, fact[name])} -> ${shown(name, wish[name])}`),
   };
 }
 
-const shown = (value: unknown) => (value === '' || value === null || value === undefined ? '-' : typeof value === 'string' ? value : JSON.stringify(value));
+function shown(name: string, value: unknown): string {
+  if (value === '' || value === null || value === undefined) return '-';
+  if (typeof value === 'number' && name.endsWith('Bytes')) return exactSize(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** With its unit where that says it exactly. */
+export function exactSize(bytes: number): string {
+  const text = formatBytes(bytes);
+  return parseBytes(text) === bytes ? text : `${bytes} bytes`;
+}
 
 export const perform = (operation: string, input: Record<string, unknown>): Action => ({ do: 'perform', operation, input });
 export const step = (section: Section, verb: Step['verb'], name: string, details: string[], action?: Action): Step => ({ section, verb, name, details, ...(action && { action }) });
@@ -153,6 +164,6 @@ function planFilled(disk: NewDisk, content: Content, { is, promised }: { is: Cur
 export function planSize(section: Section, wanted: NewDisk, is: { id: string; name: string; sizeBytes: number; format: string; allocation: string }): Step[] {
   const fixed = (['format', 'allocation'] as const).filter((name) => wanted[name] !== undefined && wanted[name] !== is[name]);
   if (fixed.length > 0) return [step(section, 'conflict', is.name, fixed.map((name) => `${name}: is ${is[name]}, and a disk keeps it`))];
-  if (wanted.sizeBytes < is.sizeBytes) return [step(section, 'note', is.name, [`has ${is.sizeBytes} bytes, more than the file says: a disk never shrinks`])];
-  return wanted.sizeBytes === is.sizeBytes ? [] : [step(section, 'change', is.name, [`sizeBytes: ${is.sizeBytes} -> ${wanted.sizeBytes}`], perform('disk.resize', { disk: is.id, sizeBytes: wanted.sizeBytes }))];
+  if (wanted.sizeBytes < is.sizeBytes) return [step(section, 'note', is.name, [`has ${exactSize(is.sizeBytes)}, more than the file says: a disk never shrinks`])];
+  return wanted.sizeBytes === is.sizeBytes ? [] : [step(section, 'change', is.name, [`sizeBytes: ${exactSize(is.sizeBytes)} -> ${exactSize(wanted.sizeBytes)}`], perform('disk.resize', { disk: is.id, sizeBytes: wanted.sizeBytes }))];
 }

@@ -136,7 +136,7 @@ test('drift is shown, brought back by an apply, and what the file does not name 
   await site.carryOut('POST', '/api/v1/vms/web/power-off');
   await site.send('PATCH', '/api/v1/users/till', { roles: ['observer'] });
   const drift = await plan(site, {});
-  assert.equal(drift.steps.map((step) => `${told(step)} ${step.details}`), ['users change till@internal roles: observer -> operator', 'vms change cold memoryBytes: 134217728 -> 67108864']);
+  assert.equal(drift.steps.map((step) => `${told(step)} ${step.details}`), ['users change till@internal roles: observer -> operator', 'vms change cold memoryBytes: 128 MiB -> 64 MiB']);
   assert.not.ok(drift.isConverged);
   await apply(site, {});
   const cold = (await site.send('GET', '/api/v1/vms/cold')).body;

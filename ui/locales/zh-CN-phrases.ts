@@ -33,6 +33,8 @@ export const zhPhrases: Record<string, string> = {
   'Valid until': '有效期至',
   'Delete an API token; it stops working at once': '删除 API 令牌，立即失效',
   'Stop a task and undo what it has done': '停止任务并撤销已完成的部分',
+  'Site file': '站点文件',
+  'Apply a site file': '应用站点文件',
   'Create a network: NAT, or on a bridge of the host': '创建网络：NAT，或使用主机的网桥',
   'VMs refer to it, so it cannot be changed later.': '虚拟机会引用它，以后不能更改。',
   Kind: '类型',

@@ -5,8 +5,9 @@ import { eventPages } from './event.tsx';
 import { hostPages } from './host.tsx';
 import { networkPages } from './network.tsx';
 import { overviewPages } from './overview.tsx';
+import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...taskPages, ...eventPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...sitePages, ...taskPages, ...eventPages, ...authPages];
