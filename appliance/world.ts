@@ -348,4 +348,6 @@ export interface HostNetworkPort {
   inUse(): Promise<{ gateways: { port: string; address: string }[]; dns: string[] }>;
   /** Applies at once and for good; null gives the port back to the default of the system. Rejects when the machine is not ours. */
   set(port: string, settings: PortSettings | null): Promise<void>;
+  /** Whether there is a network behind the port as it is set now: its gateway answers, an address came, or at least a cable is in where neither is awaited. */
+  answers(port: string, settings: PortSettings): Promise<boolean>;
 }

@@ -25,3 +25,16 @@ export function parseDefaultRoutes(table: string): { port: string; address: stri
     .map(([, port = '', hex = '']) => ({ port, address: [6, 4, 2, 0].map((at) => Number.parseInt(hex.slice(at, at + 2), 16)).join('.') }))
     .filter(({ address }) => address !== '0.0.0.0');
 }
+
+/** Addresses in what `ip -j address show` prints. */
+export function parseAddresses(printed: string): string[] {
+  const links = (printed.trim() === '' ? [] : JSON.parse(printed)) as { addr_info?: { local?: string }[] }[]; // the format of iproute2
+  return links.flatMap(({ addr_info: addresses = [] }) => addresses.flatMap(({ local }) => local ?? []));
+}
+
+/** Whether `ip -j neighbour show` tells of a neighbour that has answered. */
+export function isNeighbour(printed: string): boolean {
+  const neighbours = (printed.trim() === '' ? [] : JSON.parse(printed)) as { lladdr?: string; state?: string[] }[]; // the format of iproute2
+  return neighbours.some(({ lladdr, state = [] }) => lladdr !== undefined && state.some((each) => answered.has(each)));
+}
+const answered = new Set(['REACHABLE', 'PERMANENT', 'NOARP']);

@@ -2,25 +2,29 @@
  * Addresses of the machine's own ports, as files of systemd-networkd: one of ours for each port that somebody has set, before that of the
  * image, which asks for addresses by DHCP on every port. A file of somebody else's is never touched. Unless `isManaged`, nothing is changed.
  */
+import { createSocket } from 'node:dgram';
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../core/run.ts';
 import type { HostNetworkPort } from '../world.ts';
-import { networkFile, parseDefaultRoutes, parseNameServers, parseNetworkFile } from './port-file.ts';
+import { isNeighbour, networkFile, parseAddresses, parseDefaultRoutes, parseNameServers, parseNetworkFile } from './port-file.ts';
 
 export interface PortFilesOptions {
   isManaged: boolean;
   /** Where the machine's root lies; another one for tests. */
   root?: string;
-  /** Runs a tool of the system. */
-  tool?: (argv: readonly string[]) => Promise<unknown>;
+  /** Runs a tool of the system and gives what it prints. */
+  tool?: (argv: readonly string[]) => Promise<string>;
 }
 
 const timeoutMs = 30_000;
+const discardPort = 9;
 const pattern = /^60-bothy-(.+)\.network$/;
 
-export function createPortFiles({ isManaged, root = '/', tool = (argv) => run(argv, { timeoutMs }) }: PortFilesOptions): HostNetworkPort {
+export function createPortFiles({ isManaged, root = '/', tool = async (argv) => (await run(argv, { timeoutMs })).stdout }: PortFilesOptions): HostNetworkPort {
   const folder = join(root, 'etc/systemd/network');
+  /** Empty while the port is gone, or the tool has nothing to tell. */
+  const ask = (argv: readonly string[]) => tool(argv).catch(() => '');
   const read = (path: string) => readFile(join(root, path), 'utf8').catch(() => '');
   return {
     isManaged,
@@ -38,7 +42,25 @@ export function createPortFiles({ isManaged, root = '/', tool = (argv) => run(ar
       await tool(['networkctl', 'reload']);
       await tool(['networkctl', 'reconfigure', '--', port]);
     },
+    async answers(port, { method, gateway }) {
+      if (method === 'dhcp') return parseAddresses(await ask(['ip', '-j', 'address', 'show', 'dev', port, 'scope', 'global'])).length > 0;
+      if (gateway === null) return (await read(`sys/class/net/${port}/carrier`)).trim() === '1';
+      await knock(gateway, port);
+      return isNeighbour(await ask(['ip', '-j', 'neighbour', 'show', 'to', gateway, 'dev', port]));
+    },
   };
+}
+
+/** Makes the kernel look for a neighbour: any packet does, and a gateway throws this one away (port 9, discard). */
+async function knock(address: string, port: string): Promise<void> {
+  const isV6 = address.includes(':');
+  const socket = createSocket(isV6 ? 'udp6' : 'udp4');
+  const target = isV6 && address.toLowerCase().startsWith('fe80:') ? `${address}%${port}` : address;
+  await new Promise<void>((resolve) => {
+    socket.once('error', () => resolve()); // no way there: it does not answer then
+    socket.send('', discardPort, target, () => resolve());
+  });
+  socket.close();
 }
 
 /** Whole or not at all, and on the disk before it is told. */

@@ -5,7 +5,7 @@ import { type FieldError, Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { PortSettings, World } from '../world.ts';
 import { type PortTaskInput, portTaskKind } from './port-task.ts';
-import { portFault } from './rules.ts';
+import { findPort, noPort, portFault } from './rules.ts';
 import { HostNetworkOutput, HostNetworkRef, PortInput } from './schema.ts';
 import { portTrialTable } from './table.ts';
 
@@ -36,21 +36,21 @@ export const hostNetworkSet = startTask<PortServices>()({
   id: 'host-network.set', method: 'PUT', path: '/hosts/{host}/network/ports/{port}', permission: 'host.edit',
   summary: 'Set the addresses of a port; the old ones come back unless confirmed',
   input: PortInput,
-  async prepare(services, _call, { host, port, confirmSeconds: _seconds, host: _host, port: _port, ...wish }) {
+  async prepare(services, _call, { host, port: given, ...wish }) {
     await requireHost(services, host);
     const { machine, hostNetwork } = services.world;
     if (!hostNetwork.isManaged) throw new Problem('unavailable', 'The addresses of this machine are not set by Bothy. Set them with the tools of its system, or run the service with BOTHY_MANAGE_HOST=yes where systemd-networkd is in charge.');
     const { nics } = await machine.facts();
-    const known = nics.filter(({ isBridge }) => !isBridge).map(({ name }) => name);
-    if (!known.includes(port)) throw new Problem('not-found', `This host has no port "${port}". It has: ${known.join(', ')}.`);
+    const port = findPort(nics, given)?.name;
+    if (port === undefined) throw new Problem('not-found', noPort(nics, given));
     const settings: PortSettings = { method: wish.method, address: wish.address ?? null, gateway: wish.gateway ?? null, dns: wish.dns };
     const faults: FieldError[] = portFault(settings);
     if (faults.length > 0) throw new Problem('invalid-input', faults.map(({ message }) => message).join(' '), { errors: faults });
-    return { settings, before: (await hostNetwork.settings())[port] ?? null };
+    return { port, settings, before: (await hostNetwork.settings())[port] ?? null };
   },
-  run(services, tx, { port, confirmSeconds }, { settings, before }) {
+  run(services, tx, { confirmBy, confirmSeconds }, { port, settings, before }) {
     if (trialOf(services)) throw new Problem('wrong-state', 'Other addresses are on trial now. Confirm them or cancel that task first.');
-    const input: PortTaskInput = { port, settings, before, confirmMs: confirmSeconds * 1000 };
+    const input: PortTaskInput = { port, settings, before, confirmBy, confirmMs: confirmSeconds * 1000 };
     return services.tasks.start(tx, portTaskKind, input, [{ kind: 'port', id: port, name: port }]);
   },
 });

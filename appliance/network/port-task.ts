@@ -1,5 +1,6 @@
 /**
- * Other addresses for a port, on trial: applied, and taken back unless somebody confirms in time. Whoever has cut themselves off cannot
+ * Other addresses for a port, on trial: applied, and taken back unless somebody confirms in time, or where nobody is awaited, unless the
+ * network behind the port answers. Whoever has cut themselves off cannot
  * confirm, so the old address comes back by itself; also after a power cut, since the task goes on at the next start.
  */
 import { eq } from 'drizzle-orm';
@@ -14,14 +15,15 @@ import { portTrialTable } from './table.ts';
 
 export const portTaskKind = 'host-network.set';
 
-const Input = z.object({ port: z.string(), settings: PortSettingsSchema, before: PortSettingsSchema.nullable(), confirmMs: z.number() });
+const Input = z.object({ port: z.string(), settings: PortSettingsSchema, before: PortSettingsSchema.nullable(), confirmMs: z.number(), confirmBy: z.enum(['person', 'network']).default('person') });
 export type PortTaskInput = z.output<typeof Input>;
 
 interface Memory {
   until: number;
 }
 
-const lookMs = 250;
+/** How often a confirmation is looked for. Asking the network costs a packet and a process. */
+const lookMs = { person: 250, network: 1_000 };
 
 export function portTask({ world, clock, database }: Core & { world: World }): AnyTask {
   const isConfirmed = (taskId: string) => database.sql.select().from(portTrialTable).where(eq(portTrialTable.taskId, taskId)).get() !== undefined;
@@ -38,19 +40,27 @@ export function portTask({ world, clock, database }: Core & { world: World }): A
         undo: ({ input: { port, before } }) => tell(world.hostNetwork.set(port, before)),
       },
       {
-        name: 'Wait until somebody confirms', timeoutMs: 900_000,
-        async do({ taskId, memory: { until = 0 }, signal, progress, input: { confirmMs } }) {
-          while (!isConfirmed(taskId)) {
+        name: 'Wait until they are confirmed', timeoutMs: 900_000,
+        async do({ taskId, memory: { until = 0 }, signal, progress, input }) {
+          const { port, settings, confirmBy, confirmMs } = input;
+          const isKept = async () => isConfirmed(taskId) || (confirmBy === 'network' && (await world.hostNetwork.answers(port, settings)));
+          while (!(await isKept())) {
             const left = until - clock.now();
-            if (left <= 0) throw new Problem('unavailable', 'Nobody confirmed the new addresses in time, so the old ones are back.');
-            progress(1 - left / confirmMs, `Confirm within ${Math.ceil(left / 1000)} s`);
-            await clock.sleep(lookMs, signal);
+            if (left <= 0) throw new Problem('unavailable', untold(input));
+            progress(1 - left / confirmMs, confirmBy === 'person' ? `Confirm within ${Math.ceil(left / 1000)} s` : `Asking the network for ${Math.ceil(left / 1000)} s`);
+            await clock.sleep(lookMs[confirmBy], signal);
           }
         },
       },
     ],
     finished(tx) { tx.sql.delete(portTrialTable).run(); },
   });
+}
+
+function untold({ confirmBy, port, settings: { method, gateway } }: PortTaskInput): string {
+  if (confirmBy === 'person') return 'Nobody confirmed the new addresses in time, so the old ones are back.';
+  const silence = method === 'dhcp' ? `No address came to ${port} by DHCP` : gateway ? `Nothing answered at the gateway ${gateway} behind ${port}` : `No cable is in ${port}`;
+  return `${silence}, so the old addresses are back. Check cable, address and gateway.`;
 }
 
 async function tell(work: Promise<void>): Promise<void> {

@@ -99,3 +99,16 @@ export function portFault({ method, address, gateway }: PortWish): { path: strin
   if (place(gateway) < first || place(gateway) >= first + size || gateway === own) return [{ path: 'gateway', message: `The gateway ${gateway} is not another address in the network of ${address}.` }];
   return [];
 }
+
+interface Nic {
+  name: string;
+  mac: string;
+  isBridge: boolean;
+}
+
+/** A port of the machine by its name or its MAC address; a bridge is none. */
+export const findPort = <T extends Nic>(nics: readonly T[], given: string): T | undefined =>
+  nics.find(({ name, mac, isBridge }) => !isBridge && (name === given || mac.toLowerCase() === given.toLowerCase()));
+
+export const noPort = (nics: readonly Nic[], given: string): string =>
+  `This host has no port "${given}". It has: ${nics.filter(({ isBridge }) => !isBridge).map(({ name, mac }) => `${name} (${mac})`).join(', ')}.`;

@@ -63,12 +63,13 @@ export const HostNetworkRef = z.object({ host: refSchema.meta({ label: 'Host', h
 
 export const PortInput = HostNetworkRef.extend({
   /** As the kernel names it; no letter that systemd-networkd takes for a pattern. */
-  port: z.string().regex(/^[A-Za-z0-9._-]{1,15}$/, 'A name of a port, such as eno1.').meta({ label: 'Port' }),
+  port: z.string().regex(/^([A-Za-z0-9._-]{1,15}|([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2})$/, 'A name of a port, such as eno1, or its MAC address.').meta({ label: 'Port', help: 'Its name, or its MAC address.' }),
   method: z.enum(['dhcp', 'static']).meta({ label: 'Addresses', help: 'dhcp: the network gives one. static: the one given here.' }),
   address: z.union([z.cidrv4(), z.cidrv6()]).optional().meta({ label: 'Address', help: 'With its prefix length, such as 192.168.10.5/24.' }),
   gateway: Server.optional().meta({ label: 'Gateway', help: 'Leave empty where there is none.' }),
   dns: z.array(Server).max(3).default([]).meta({ label: 'Name servers' }),
-  confirmSeconds: z.coerce.number().int().min(10).max(600).default(60).meta({ label: 'Time to confirm', unit: 's', help: 'The old addresses come back unless somebody confirms in this time.' }),
+  confirmBy: z.enum(['person', 'network']).default('person').meta({ label: 'Kept when', help: 'person: somebody confirms. network: the gateway answers, for machines with nobody beside them.' }),
+  confirmSeconds: z.coerce.number().int().min(10).max(600).default(60).meta({ label: 'Time to confirm', unit: 's', help: 'The old addresses come back unless they are confirmed in this time.' }),
 });
 
 export const HostNetworkOutput = z.object({

@@ -2,12 +2,13 @@
 import type * as z from 'zod';
 import type { UserOutput } from '../auth/schema.ts';
 import type { HostSettingsOutput } from '../host/schema.ts';
-import type { NetworkOutput } from '../network/schema.ts';
+import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
 
 export interface Current {
   host: z.output<typeof HostSettingsOutput>;
+  hostNetwork: z.output<typeof HostNetworkOutput>;
   domains: z.output<typeof DomainOutput>[];
   networks: z.output<typeof NetworkOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -46,6 +47,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
   return {
     domains, images, vms,
     host: (await ask('host.settings', { host: 'this' })) as Current['host'],
+    hostNetwork: (await ask('host-network.get', { host: 'this' })) as Current['hostNetwork'],
     networks: await whole('network.list'),
     users: await whole('user.list'),
     disks: await pages('disk.list'),

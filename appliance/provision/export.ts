@@ -22,6 +22,7 @@ const freshVm = SiteVm.parse({ name: 'a' }) as Record<string, unknown>; // the d
 export function exportSite(current: Current, options: ExportOptions): string {
   const attached = new Set(current.vms.flatMap(({ disks }) => disks.map(({ id }) => id)));
   const lists = {
+    ports: current.hostNetwork.ports.flatMap(({ name, settings }) => (settings ? [exportPort(name, settings)] : [])),
     storageDomains: current.domains.map(({ name, description, lowSpacePercent, criticalSpaceBytes }) => ({ name, description, lowSpacePercent, criticalSpaceBytes: size(criticalSpaceBytes) })),
     networks: current.networks.map(exportNetwork),
     users: current.users.map(({ name, roles }) => ({ name, roles, ...(options.passwordHashes.has(name) && { passwordHash: options.passwordHashes.get(name) }) })),
@@ -48,6 +49,10 @@ function comment(document: Document, { hasSecrets }: ExportOptions): void {
     if (pair && (isSeq(pair.value) || isMap(pair.value))) pair.key.commentBefore = text;
   };
   before('images', ' Put these files on the stick beside this one, or name their addresses with "url".');
+}
+
+function exportPort(port: string, { method, address, gateway, dns }: NonNullable<Current['hostNetwork']['ports'][number]['settings']>): Record<string, unknown> {
+  return { port, method, ...(address && { address }), ...(gateway && { gateway }), ...(dns.length > 0 && { dns }) };
 }
 
 function exportNetwork({ name, kind, description, subnet, bridge }: Current['networks'][number]): Record<string, unknown> {

@@ -7,12 +7,13 @@
 import type * as z from 'zod';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
+import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'users' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'starts';
-export const sections: readonly Section[] = ['host', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts'];
+export type Section = 'host' | 'ports' | 'users' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -36,7 +37,7 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planUsers(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planUsers(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { UserCreateInput } from '../auth/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { HostSettingsInput } from '../host/schema.ts';
-import { NetworkInput } from '../network/schema.ts';
+import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
 
@@ -47,6 +47,9 @@ export const SiteVm = VmCreateInput.extend({ disks: z.array(SiteVmDisk).max(16).
 export const SiteDomain = DomainEditInput.omit({ domain: true }).extend({ name: nameSchema.meta({ label: 'Name' }) });
 export const SiteHost = HostSettingsInput.omit({ host: true });
 
+/** Addresses of the machine's own ports. They are kept only if the network behind the port answers. */
+export const SitePort = PortInput.omit({ host: true, confirmBy: true, confirmSeconds: true });
+
 const ClockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'A time of the day such as "02:30", in quotes.');
 
 /** Stored for the slice of updates. */
@@ -67,6 +70,7 @@ const listOf = <T extends z.ZodType>(item: T, label: string) => z.array(item).ma
 export const SiteFile = z.object({
   bothy: z.literal(1, 'Begin the file with "bothy: 1": the version of its format.').meta({ label: 'Version of the format' }),
   host: SiteHost.optional().meta({ label: 'Host' }),
+  ports: listOf(SitePort, 'Ports'),
   storageDomains: listOf(SiteDomain, 'Storage domains'),
   networks: listOf(NetworkInput, 'Networks'),
   users: listOf(UserCreateInput, 'Users'),

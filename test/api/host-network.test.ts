@@ -72,6 +72,25 @@ test('one that nobody confirms goes, and what was set before is back', async (co
   assert.equal((await show(context)).ports.find(({ name }) => name === 'eno1')?.settings, fixed);
 });
 
+test('where nobody is awaited, the network confirms: the gateway answers, or what was there before is back', async (context) => {
+  const unattended = { ...fixed, confirmBy: 'network' };
+  const kept = (await set(context, unattended)).body.id;
+  assert.is((await ended(context, kept)).state, 'done');
+  assert.equal(await addressesOf(context), ['10.1.2.3/24']);
+  context.site.host.hostNetwork.isAnswering = false;
+  const lost = (await set(context, { ...unattended, address: '10.1.2.9/24' })).body.id;
+  const row = await ended(context, lost);
+  assert.match(JSON.stringify(row.problem), /Nothing answered at the gateway 10\.1\.2\.1 behind eno1, so the old addresses are back/);
+  assert.equal(await addressesOf(context), ['10.1.2.3/24']);
+});
+
+test('a port is known by its MAC address, too', async (context) => {
+  const { nics } = await context.site.host.machine.facts();
+  const mac = nics.find(({ name }) => name === 'eno2')?.mac ?? '';
+  await passing(context.clock, ended(context, (await set(context, { ...fixed, confirmBy: 'network' }, mac.toUpperCase())).body.id));
+  assert.equal(await addressesOf(context, 'eno2'), ['10.1.2.3/24']);
+});
+
 test('a cancelled trial takes the address back at once', async (context) => {
   const { body: { id } } = await set(context, fixed);
   await context.clock.advance(1_000);
@@ -144,7 +163,7 @@ test('only our own file is written and removed, and only on a machine that is ou
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, '50-mine.network'), '[Match]\nName=eno1\n');
   const asked: string[] = [];
-  const ports = createPortFiles({ isManaged: true, root, tool: async (argv) => { asked.push(argv.join(' ')); } });
+  const ports = createPortFiles({ isManaged: true, root, tool: async (argv) => { asked.push(argv.join(' ')); return ''; } });
   await ports.set('eno1', { method: 'dhcp', address: null, gateway: null, dns: ['9.9.9.9'] });
   assert.equal(readdirSync(folder).sort(), ['50-mine.network', '60-bothy-eno1.network']);
   assert.equal(await ports.settings(), { eno1: { method: 'dhcp', address: null, gateway: null, dns: ['9.9.9.9'] } });

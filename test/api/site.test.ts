@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { hashPassword } from '../../appliance/auth/password.ts';
 import { newSealingKey, seal } from '../../appliance/provision/sealed.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
+import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { untilReady } from '../world/ready.ts';
 
 interface Step {
@@ -52,6 +53,17 @@ async function openSite(): Promise<TestApp> {
   site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', iso);
   site.host.siteSources.plugIn(undefined, { 'isos/carried.iso': iso, 'web.raw': raw });
   return site;
+}
+
+/** Lets the virtual time pass while something waits for it. */
+async function advancing<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
+  let isDone = false;
+  const done = work.finally(() => { isDone = true; });
+  while (!isDone) {
+    await clock.advance(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return done;
 }
 
 const plan = async (site: TestApp, body: object = { text }) => (await site.send<{ steps: Step[]; isConverged: boolean }>('POST', '/api/v1/site/plan', body)).body;
@@ -112,6 +124,26 @@ test('a file is planned, applied whole, and changes nothing the second time', as
   assert.is((await site.send('GET', '/api/v1/vms/web')).body['generation'], generations, 'nothing was written');
   assert.is(site.host.siteSources.openFiles(), 0);
   await site.close();
+});
+
+test('addresses of ports come first, are kept when the network answers, taken back when it does not, and exported', async () => {
+  const clock = createVirtualClock();
+  const passing = <T>(work: Promise<T>) => advancing(clock, work);
+  const site = await passing(openTestApp({ clock }));
+  const portFile = (address: string) => `bothy: 1\nports: [{ port: eno1, method: static, address: ${address}, gateway: 10.1.2.1, dns: [10.1.2.1] }]\n`;
+  assert.equal((await passing(plan(site, { text: portFile('10.1.2.3/24') }))).steps.map((step) => `${told(step)} ${step.details}`),
+    ['ports change eno1 method: - -> static,address: - -> 10.1.2.3/24,gateway: - -> 10.1.2.1,dns: - -> 10.1.2.1']);
+  assert.equal(await passing(apply(site, { text: portFile('10.1.2.3/24') })), { state: 'done', detail: '' });
+  assert.is((await passing(plan(site, {}))).isConverged, true);
+  assert.match((await passing(exported(site))).text, /ports:\n {2}- port: eno1\n {4}method: static\n {4}address: 10\.1\.2\.3\/24\n {4}gateway: 10\.1\.2\.1\n {4}dns:\n {6}- 10\.1\.2\.1\n/);
+  site.host.hostNetwork.isAnswering = false;
+  const lost = await passing(apply(site, { text: portFile('10.1.2.9/24') }));
+  assert.match(lost.detail, /port "eno1": Nothing answered at the gateway 10\.1\.2\.1/);
+  assert.is((await site.host.hostNetwork.settings())['eno1']?.address, '10.1.2.3/24', 'as before');
+  site.host.hostNetwork.isManaged = false;
+  assert.equal((await passing(plan(site, { text: portFile('10.1.2.9/24') }))).steps.map(told), ['ports note eno1'], 'on a machine that is not ours');
+  assert.equal((await passing(plan(site, { text: portFile('10.1.2.9/24').replace('eno1', 'eno9') }))).steps.map(told), ['ports conflict eno9']);
+  await passing(site.close());
 });
 
 test('the disk has the content that the file names, and keeps what the guest wrote since', async () => {

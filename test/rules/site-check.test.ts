@@ -53,7 +53,7 @@ test('all errors are told at once, in order of line, each with its place and wha
     '11:15 vms.1.firmware: This must be one of: bios, efi.',
     '12:16 vms.1.autostart: Write true or false: other words are plain text.',
     '13:26 vms.1.disks.0.sizeBytes: At least 1 MiB.',
-    '14:1 colour: There is no "colour" here. There are: bothy, host, storageDomains, networks, users, images, disks, vms, updates, cluster, onNewFile.',
+    '14:1 colour: There is no "colour" here. There are: bothy, host, ports, storageDomains, networks, users, images, disks, vms, updates, cluster, onNewFile.',
   ]);
 });
 
@@ -162,6 +162,14 @@ test('whatever the text, the check ends with a site or with faults', () => {
     assert.is(site === undefined, faults.length > 0);
     for (const { line, column } of faults) assert.ok(line >= 1 && column >= 1);
   }), { numRuns: 1_000 });
+});
+
+test('addresses that no port can have are told where they stand', () => {
+  const port = (rest: string) => `bothy: 1\nports: [{ port: eno1, ${rest} }]\n`;
+  assert.is(only(port('method: static, address: 10.1.2.3/24, gateway: 10.1.2.1')), '');
+  assert.match(only(port('method: static, address: 10.1.2.0/24')), /^2:\d+ ports\.0\.address: 10\.1\.2\.0 is no address that a machine can have/);
+  assert.match(only(port('method: static, address: 10.1.2.3/24, gateway: 10.9.9.1')), /^2:\d+ ports\.0\.gateway: The gateway 10\.9\.9\.1 is not another address in the network/);
+  assert.match(only('bothy: 1\nports:\n  - { port: eno1, method: dhcp }\n  - { port: eno1, method: dhcp }\n'), /^4:\d+ ports\.1\.port: This port stands here twice/);
 });
 
 test.run();

@@ -10,7 +10,7 @@ const settings = { method: 'static' as const, address: '10.1.2.3/24', gateway: n
 checkTask<VmSite>(test, {
   name: 'host-network.set', open: openVmSite,
   begin: ({ services }) => services.database.write(origin, (tx) => {
-    const input: PortTaskInput = { port: 'eno1', settings, before: null, confirmMs: 60_000 };
+    const input: PortTaskInput = { port: 'eno1', settings, before: null, confirmBy: 'person', confirmMs: 60_000 };
     const id = services.tasks.start(tx, 'host-network.set', input, []);
     tx.sql.insert(portTrialTable).values({ taskId: id, confirmedAt: 0 }).run();
     return id;

@@ -6,6 +6,8 @@ export interface SimulatedHostNetwork extends HostNetworkPort {
   isManaged: boolean;
   /** The system refuses from now on; `undefined` ends it. */
   refuse(error: Error | undefined): void;
+  /** Whether anything answers behind the ports. */
+  isAnswering: boolean;
 }
 
 const leased = '192.168.10.77/24';
@@ -16,6 +18,8 @@ export function createSimulatedHostNetwork(machine: SimulatedMachine): Simulated
   let own: MachineFacts['nics'] | undefined;
   return {
     isManaged: true,
+    isAnswering: true,
+    answers: async function answers() { return this.isAnswering; },
     refuse: (error) => { refusal = error; },
     settings: async () => Object.fromEntries(wishes),
     inUse: async () => ({ gateways: [...wishes].flatMap(([port, { gateway }]) => (gateway ? [{ port, address: gateway }] : [])), dns: [...wishes.values()].flatMap(({ dns }) => dns) }),

@@ -532,6 +532,7 @@ export const en = {
   'site.sealingKey': 'Seal a secret for this machine',
   'site.sealingKeyText': 'Sealed passwords can be read by this machine only. Run this anywhere, and put its answer in the file.',
   'site.section.host': 'Host',
+  'site.section.ports': 'Port',
   'site.section.users': 'User',
   'site.section.storageDomains': 'Storage domain',
   'site.section.networks': 'Network',

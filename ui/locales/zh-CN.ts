@@ -534,6 +534,7 @@ export const zhCN = {
   'site.sealingKey': '为本机密封机密',
   'site.sealingKeyText': '密封后的密码只有本机能读。在任何机器上运行此命令，并把结果写入文件。',
   'site.section.host': '主机',
+  'site.section.ports': '网口',
   'site.section.users': '用户',
   'site.section.storageDomains': '存储域',
   'site.section.networks': '网络',
