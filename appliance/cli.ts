@@ -46,7 +46,7 @@ async function main(argv: string[]): Promise<void> {
     await import('./main.ts');
   } else if (command === 'status') await showStatus(argv.slice(1));
   else if (command === 'shutdown' || command === 'reboot') await leaveHost(command, argv.slice(1));
-  else if (command === 'console') await (await import('./console-screen/main.ts')).startConsole(process.env);
+  else if (command === 'console') await (await import('./console-screen/main.ts')).startConsole(process.env, argv.slice(1));
   else if (command === 'setup-code') await showSetupCode();
   else if (command === 'token' && verb === 'create') await createToken(rest);
   else if (command === 'token' && verb === 'list') await listTokens();

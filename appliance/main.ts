@@ -1,4 +1,6 @@
 /** `bothyd`: settings -> App -> serve. One AbortController ends everything; a second signal ends the process at once. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createApp } from './app.ts';
 import { readConfig } from './config.ts';
 import { claimState } from './core/claim.ts';
@@ -23,6 +25,7 @@ try {
     process.stdout.write(`Bothy ${config.version} is ready: ${url}\n`);
     const code = app.setupCode();
     if (code) process.stdout.write(`Set-up code: ${code}\n`);
+    tellReady(process.env['RUNTIME_DIRECTORY']);
   });
   await running;
   await app.close();
@@ -31,4 +34,9 @@ try {
 } catch (error) {
   process.stderr.write(`Bothy cannot start. ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
+}
+
+/** For what waits in the system until the service answers (bothy-console.path). systemd empties the folder when the service ends. */
+function tellReady(folder: string | undefined): void {
+  if (folder) writeFileSync(join(folder, 'ready'), '');
 }

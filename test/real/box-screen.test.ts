@@ -50,6 +50,16 @@ interface SeatOptions {
   isSerial?: boolean;
 }
 
+/** Waits until the screen shows it; throws with what it shows instead. */
+async function shows(screen: Screen, pattern: RegExp): Promise<string> {
+  for (const until = performance.now() + 20_000; ; await sleep(50)) {
+    await new Promise<void>((resolve) => screen.write('', resolve));
+    const text = Array.from({ length: screen.rows }, (_none, row) => screen.buffer.active.getLine(row)?.translateToString(true) ?? '').join('\n');
+    if (pattern.test(text)) return text;
+    if (performance.now() > until) throw new Error(`never shown: ${pattern}, but\n${text}`);
+  }
+}
+
 function sitDown({ statePath, term, columns, rows, knowsUtf8 = true, isSerial = false }: SeatOptions): Seat {
   const program = `stty ${isSerial ? 'cols 0 rows 0' : `cols ${columns} rows ${rows}`}; exec node ${join(rootPath, 'build/appliance/console-screen/main.js')}`;
   const child = spawn('script', ['--quiet', '--return', '--flush', '--command', program, '/dev/null'], { env: { PATH: process.env['PATH'], TERM: term, BOTHY_STATE: statePath }, stdio: ['pipe', 'pipe', 'inherit'] });
@@ -58,14 +68,7 @@ function sitDown({ statePath, term, columns, rows, knowsUtf8 = true, isSerial = 
   child.stdout?.on('data', (data: Buffer) => screen.write(knowsUtf8 ? data : data.toString('latin1')));
   return {
     child, type: (text) => child.stdin?.write(text), ended: new Promise((resolve) => child.once('exit', resolve)),
-    async shows(pattern) {
-      for (const until = performance.now() + 20_000; ; await sleep(50)) {
-        await new Promise<void>((resolve) => screen.write('', resolve));
-        const text = Array.from({ length: rows }, (_none, row) => screen.buffer.active.getLine(row)?.translateToString(true) ?? '').join('\n');
-        if (pattern.test(text)) return text;
-        if (performance.now() > until) throw new Error(`never shown: ${pattern}, but\n${text}`);
-      }
-    },
+    shows: (pattern) => shows(screen, pattern),
   };
 }
 
@@ -124,6 +127,59 @@ test('it lives through a restart of the service, and ends when the line hangs up
   assert.not.ok(existsSync(`/proc/${program}/exe`), 'it has ended with its terminal');
   await stop();
   await site.close();
+});
+
+/** A terminal that the program does not start on: `script` makes it and holds it. */
+async function makeTerminal(folder: string, { columns, rows }: { columns: number; rows: number }) {
+  const file = join(folder, `terminal-${columns}`);
+  const child = spawn('script', ['--quiet', '--flush', '--command', `stty cols ${columns} rows ${rows}; tty >${file}; exec sleep 1000`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const screen: Screen = new Emulator({ cols: columns, rows, allowProposedApi: true });
+  screen.onData((answer) => child.stdin.write(answer));
+  child.stdout.on('data', (data: Buffer) => screen.write(data));
+  while (!existsSync(file) || !readFileSync(file, 'utf8').includes('\n')) await sleep(20);
+  return {
+    child, name: readFileSync(file, 'utf8').trim().replace('/dev/', ''),
+    shows: (pattern: RegExp) => shows(screen, pattern),
+  };
+}
+
+test('one program serves two terminals: each its own screen, and one that stands still or hangs up does not hold the other', async () => {
+  const site = await openTestApp();
+  const stop = await listen(site);
+  const one = await makeTerminal(site.statePath, { columns: 80, rows: 25 });
+  const large = await makeTerminal(site.statePath, { columns: 300, rows: 100 }); // more than the kernel keeps for one that does not read
+  const program = spawn('node', [join(rootPath, 'build/appliance/console-screen/main.js'), one.name, 'ttyS99', large.name], { env: { PATH: process.env['PATH'], BOTHY_STATE: site.statePath }, stdio: ['ignore', 'inherit', 'ignore'] });
+  const ended = new Promise((resolve) => program.once('exit', resolve));
+  try {
+    await one.shows(/All is well/);
+    await large.shows(/All is well/);
+    one.child.stdin.write('m');
+    await one.shows(/> V {2}Virtual machines/);
+    assert.not.match(await large.shows(/All is well/), /Virtual machines/, 'what one types the other does not see');
+    large.child.kill('SIGSTOP');
+    for (let n = 0; n < 40; n += 1) {
+      program.kill('SIGWINCH'); // paints all of both
+      await sleep(50);
+    }
+    one.child.stdin.write('\x1b');
+    await one.shows(/All is well/);
+    large.child.kill('SIGCONT');
+    await large.shows(/All is well/);
+    large.child.stdin.write('m');
+    await large.shows(/> V {2}Virtual machines/);
+    large.child.kill('SIGKILL');
+    await sleep(1_500);
+    one.child.stdin.write('m');
+    await one.shows(/> V {2}Virtual machines/);
+    assert.is(program.exitCode, null);
+    program.kill('SIGTERM');
+    assert.is(await ended, 0);
+  } finally {
+    program.kill('SIGKILL');
+    for (const { child } of [one, large]) child.kill('SIGKILL');
+    await stop();
+    await site.close();
+  }
 });
 
 test('without a terminal it says so and ends with 69', async () => {
