@@ -52,7 +52,7 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'token' && verb === 'list') await listTokens();
   else if (command === 'site') await siteCommand(argv.slice(1), usage);
   else if (command === 'update') await updateCommand(argv.slice(1), usage);
-  else if (command === 'health-gate') process.exitCode = await healthGate();
+  else if (command === 'health-gate') process.exit(await healthGate()); // a question that nobody answers would hold it back
   else if (command === undefined || command === 'help' || command === '--help') print(usage);
   else throw new Refusal(`bothy: there is no command "${argv.join(' ')}".\n\n${usage}`);
 }

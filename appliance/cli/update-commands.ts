@@ -73,7 +73,7 @@ export async function healthGate(): Promise<number> {
   const { statePath } = readConfig(process.env);
   const seconds = Number(process.env['BOTHY_GATE_SECONDS'] ?? '600');
   return runGate({
-    statePath, clock: systemClock, slots: createSlots({ stagingPath: stagingFolder(statePath) }), limitMs: seconds * 1_000, say: (line) => print(`${line}\n`),
+    statePath, clock: systemClock, slots: createSlots({ stagingPath: stagingFolder(statePath) }), limitMs: seconds * 1_000, elapsed: () => performance.now(), say: (line) => print(`${line}\n`),
     ask: async () => (await call<z.output<typeof GateOutput>>('GET', '/api/v1/update/gate')).body,
   });
 }

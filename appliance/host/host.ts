@@ -11,7 +11,7 @@ import { createLoadHistory } from './load.ts';
 import type { Metric } from './metrics.ts';
 import { hostOperations, type HostServices } from './operations.ts';
 import { powerOperations } from './power-operations.ts';
-import { type PowerInput, powerTaskKinds, powerTasks } from './power-task.ts';
+import { leavingTask, powerTasks } from './power-task.ts';
 import { type Accelerator, decideAcceleration, type WantedAccelerator } from './rules.ts';
 import { hostTable } from './table.ts';
 import { createSettings, type Settings } from './settings.ts';
@@ -77,8 +77,10 @@ export function createHost(deps: HostDeps): Host {
     operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
     registerGuests: (registered) => { guests = registered; },
     guests: () => guests,
-    isLeaving: () => deps.tasks.list({ limit: 50, isActive: true, about: hostId })
-      .some(({ kind, state, input }) => powerTaskKinds.includes(kind) && state !== 'unwinding' && (input as PowerInput).bootId === bootId), // the task's own input
+    isLeaving() {
+      const task = leavingTask(deps.tasks, hostId, bootId);
+      return task !== undefined && task.state !== 'unwinding';
+    },
     async accelerator() {
       const { accelerator, isRefused, warning } = await acceleration();
       if (isRefused) throw new Problem('unavailable', [warning?.message, warning?.nextStep].filter(Boolean).join(' '));

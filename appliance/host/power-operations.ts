@@ -2,7 +2,7 @@
 import { startTask } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { type HostServices, requireThis } from './operations.ts';
-import { type PowerInput, powerTaskKinds, type PowerVerb } from './power-task.ts';
+import { leavingTask, type PowerInput, type PowerVerb } from './power-task.ts';
 import { HostPowerInput } from './schema.ts';
 
 function powerVerb(verb: PowerVerb, summary: string) {
@@ -15,8 +15,7 @@ function powerVerb(verb: PowerVerb, summary: string) {
       return { hostName: hostname, bootId: await services.world.power.bootId() };
     },
     run({ tasks, clock, hostId }, tx, { deadlineSeconds }, { hostName, bootId }) {
-      const other = tasks.list({ limit: 50, isActive: true, about: hostId }).find(({ kind }) => powerTaskKinds.includes(kind));
-      if (other) throw new Problem('wrong-state', 'This host is already being shut down or restarted. Cancel that task first, or wait.');
+      if (leavingTask(tasks, hostId, bootId)) throw new Problem('wrong-state', 'This host is already being shut down or restarted. Cancel that task first, or wait.');
       const input: PowerInput = { host: hostId, hostName, bootId, askedAt: clock.now(), deadlineMs: deadlineSeconds * 1000 };
       return tasks.start(tx, `host.${verb}`, input, [{ kind: 'host', id: hostId, name: hostName }]);
     },

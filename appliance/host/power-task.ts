@@ -13,12 +13,14 @@ import { exclusive } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
+import type { TaskRow } from '../core/task-rows.ts';
 import type { World } from '../world.ts';
 import type { Guest, Guests } from './guests.ts';
 import { pauseBetween } from './rules.ts';
 
 export type PowerVerb = 'shutdown' | 'reboot';
-export const powerTaskKinds: readonly string[] = ['host.shutdown', 'host.reboot'];
+/** Tasks that empty the host and leave it: those here, and the restart into another version. Their input names the boot that they end. */
+const leavingKinds: readonly string[] = ['host.shutdown', 'host.reboot', 'update.switch'];
 
 const Input = z.object({ host: z.string(), hostName: z.string(), bootId: z.string(), askedAt: z.number(), deadlineMs: z.number() });
 export type PowerInput = z.output<typeof Input>;
@@ -42,6 +44,12 @@ const endMs = 60_000;
 const patienceMs = 200_000;
 /** From `systemctl poweroff` until this service is stopped: others may be stopped before it. */
 const leaveMs = 300_000;
+
+/** The task by which the host is being left in this boot; one that goes on in the next boot leaves it no more. */
+export function leavingTask(tasks: Pick<Core['tasks'], 'list'>, hostId: string, bootId: string): TaskRow | undefined {
+  const isLeaving = ({ kind, input }: TaskRow) => leavingKinds.includes(kind) && (input as { bootId: string }).bootId === bootId; // the task's own input
+  return tasks.list({ limit: 50, isActive: true, about: hostId }).find(isLeaving);
+}
 
 export const powerTasks = (services: PowerServices): AnyTask[] => [powerTask(services, 'shutdown'), powerTask(services, 'reboot')];
 

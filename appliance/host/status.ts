@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { read } from '../core/operation.ts';
 import { type HostServices, requireThis, stateOf } from './operations.ts';
-import { powerTaskKinds } from './power-task.ts';
+import { leavingTask } from './power-task.ts';
 import { isLinkLocal, judgeStatus, urlsOf } from './rules.ts';
 import { HostRef, HostStatusOutput } from './schema.ts';
 
@@ -32,7 +32,7 @@ export const hostStatus = read<StatusServices>()({
       urls: urlsOf(listen, isSecure, facts.nics),
       fingerprint: isSecure ? await fingerprintIn(statePath) : null,
       ports: facts.nics.map(({ addresses, ...port }) => ({ ...port, addresses: addresses.map((address) => ({ address, isLinkLocal: isLinkLocal(address) })) })),
-      leaving: tasks.list({ limit: 50, isActive: true, about: hostId }).find(({ kind }) => powerTaskKinds.includes(kind))?.id ?? null,
+      leaving: leavingTask(tasks, hostId, await services.world.power.bootId())?.id ?? null,
     };
   },
 });

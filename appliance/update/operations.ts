@@ -7,7 +7,7 @@ import { Problem } from '../core/problem.ts';
 import type { SlotFact, SlotFacts } from '../world.ts';
 import { isStaged, mostBundleBytes } from './install-task.ts';
 import { incomingPath, makeIncoming, readRelease, readTrial } from './record.ts';
-import { type Expectation, rollbackTarget, switchTarget } from './rules.ts';
+import { type Expectation, hasFallback, rollbackTarget, switchTarget } from './rules.ts';
 import { GateOutput, InstallInput, RollbackInput, SwitchInput, UpdateOutput, UploadInput, UploadState } from './schema.ts';
 import type { UpdateServices } from './services.ts';
 import type { SwitchTaskInput } from './switch-task.ts';
@@ -83,10 +83,10 @@ export const updateGate = read<UpdateVerbs>()({
   summary: 'Show what a version on trial still lacks',
   input: z.object({}), output: GateOutput,
   async run(services) {
-    const { slots } = await services.world.slots.facts();
+    const facts = await services.world.slots.facts();
     const trial = services.trial.current();
     return {
-      isOnTrial: trial !== undefined, hasFallback: slots.some(({ isRunning, state }) => !isRunning && state !== 'written'),
+      isOnTrial: trial !== undefined, hasFallback: hasFallback(facts, readTrial(services.statePath)),
       missing: await missingNow(services, trial ?? { expected: { domains: [], vms: [], nics: [] } }),
     };
   },
@@ -158,6 +158,8 @@ interface Plan {
   facts: SlotFacts;
   target: SlotFact;
   expected: Expectation;
+  bootId: string;
+  hostName: string;
 }
 
 async function plan(services: UpdateVerbs, choose: (facts: SlotFacts) => SlotFact | undefined, otherwise: string): Promise<Plan> {
@@ -165,22 +167,33 @@ async function plan(services: UpdateVerbs, choose: (facts: SlotFacts) => SlotFac
   requireSlots(facts);
   const target = choose(facts);
   if (!target || (target.state === 'written' && !(await isStaged(services, target.version)))) throw new Problem('wrong-state', otherwise);
-  return { facts, target, expected: await lookForExpectation(services) };
+  const { power, machine } = services.world;
+  return { facts, target, expected: await lookForExpectation(services), bootId: await power.bootId(), hostName: (await machine.facts()).hostname };
 }
 
 interface Terms {
   shutdownSeconds: number;
   acceptsLoss: boolean;
+  cutOff: boolean;
+}
+
+/** VMs that libvirt does not show cannot be shut down; to cut them off is for people to decide. */
+function requireSight({ vms, world }: UpdateVerbs): void {
+  const unseen = vms.all().filter(({ state }) => state === 'unknown');
+  if (unseen.length === 0 && world.hypervisor.connection().state === 'connected') return;
+  const names = unseen.slice(0, 5).map(({ name }) => `"${name}"`).join(', ');
+  throw new Problem('precondition-failed', `libvirt does not answer, so no virtual machine can be shut down${names ? `: ${names} may run` : ''}. Wait until it answers again, or say that what runs may be cut off by the restart, as by a power cut.`);
 }
 
 /** No other task may cross to the other version: it may know other steps. */
-function begin(services: UpdateVerbs, tx: Parameters<UpdateServices['tasks']['start']>[0], { facts, target, expected }: Plan, { shutdownSeconds, acceptsLoss }: Terms): string {
+function begin(services: UpdateVerbs, tx: Parameters<UpdateServices['tasks']['start']>[0], { facts, target, expected, bootId, hostName }: Plan, { shutdownSeconds, acceptsLoss, cutOff }: Terms): string {
+  if (!cutOff) requireSight(services);
   requireIdle(services);
   if (services.trial.current()) throw new Problem('wrong-state', `Version ${facts.running} is still proving itself. Wait until that is decided.`);
   const [other] = services.tasks.list({ limit: 1, isActive: true });
   if (other) throw new Problem('in-use', `A task is at work: ${other.kind}${other.about[0] ? ` on ${other.about[0].name}` : ''}. Wait until all tasks have ended, or cancel them.`);
-  const input: SwitchTaskInput = { from: facts.running, to: target.version, at: services.clock.now(), acceptsLoss, shutdownMs: shutdownSeconds * 1_000, expected };
-  return services.tasks.start(tx, 'update.switch', input, []);
+  const input: SwitchTaskInput = { from: facts.running, to: target.version, at: services.clock.now(), acceptsLoss, cutsOff: cutOff, bootId, shutdownMs: shutdownSeconds * 1_000, expected };
+  return services.tasks.start(tx, 'update.switch', input, [{ kind: 'host', id: services.host.id, name: hostName }]);
 }
 
 export const updateSwitch = startTask<UpdateVerbs>()({
@@ -188,7 +201,7 @@ export const updateSwitch = startTask<UpdateVerbs>()({
   summary: 'Restart into the installed version; the host returns if that is not well',
   input: SwitchInput,
   prepare: (services, _call, { retry }) => plan(services, (facts) => switchTarget(facts, { isRetry: retry }), 'Nothing is installed that could be switched to. Install an update first.'),
-  run: (services, tx, { shutdownSeconds }, planned: Plan) => begin(services, tx, planned, { shutdownSeconds, acceptsLoss: false }),
+  run: (services, tx, { shutdownSeconds, cutOff }, planned: Plan) => begin(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: false }),
 });
 
 export const updateRollback = startTask<UpdateVerbs>()({
@@ -196,11 +209,11 @@ export const updateRollback = startTask<UpdateVerbs>()({
   summary: 'Restart the host into the version that ran before',
   input: RollbackInput,
   prepare: (services) => plan(services, rollbackTarget, 'There is no version to go back to: the other slot holds none that has come up well.'),
-  run(services, tx, { shutdownSeconds, acceptLoss }, planned: Plan) {
+  run(services, tx, { shutdownSeconds, acceptLoss, cutOff }, planned: Plan) {
     if (losesChanges(services, planned.facts) && !acceptLoss) {
       throw new Problem('precondition-failed', `Version ${planned.target.version} cannot read the records of this one. It would go back to its own, of the time when it last ran: what was changed since then would be lost. Accept that to go on.`);
     }
-    return begin(services, tx, planned, { shutdownSeconds, acceptsLoss: acceptLoss });
+    return begin(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: acceptLoss });
   },
 });
 

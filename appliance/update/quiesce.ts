@@ -13,15 +13,19 @@ const origin = { actor: 'system', operation: 'update.switch' };
 
 interface Quiet {
   shutdownMs: number;
+  /** VMs that libvirt does not show are left to the restart. */
+  cutsOff: boolean;
   signal: AbortSignal;
   progress(fraction: number, message: string): void;
 }
 
-export async function shutVmsDown({ host, clock, database, ...services }: UpdateServices, { shutdownMs, signal, progress }: Quiet): Promise<void> {
+export async function shutVmsDown(services: UpdateServices, { shutdownMs, cutsOff, signal, progress }: Quiet): Promise<void> {
+  const { host, clock, database } = services;
   const endsAt = clock.now() + shutdownMs;
-  for (let left = host.guests().running(); left.length > 0; left = host.guests().running()) {
+  const inTheWay = () => (cutsOff ? seen(services) : host.guests().running());
+  for (let left = inTheWay(); left.length > 0; left = inTheWay()) {
     const restMs = endsAt - clock.now();
-    if (restMs <= 0) return powerAllOff({ host, clock, database, ...services }, signal);
+    if (restMs <= 0) return powerAllOff(services, inTheWay, signal);
     progress(1 - restMs / shutdownMs, `${left.length} still run: ${namesOf(left)}`);
     const due = (restMs > shutdownMs / 2 ? left.slice(0, 1) : left).filter(({ isLeaving }) => !isLeaving);
     if (due.length > 0) database.write(origin, (tx) => { for (const { id } of due) host.guests().askDown(tx, id); });
@@ -31,13 +35,23 @@ export async function shutVmsDown({ host, clock, database, ...services }: Update
 
 const namesOf = (guests: Guest[]) => guests.slice(0, 5).map(({ name }) => name).join(', ');
 
-async function powerAllOff({ host, clock, database }: UpdateServices, signal: AbortSignal): Promise<void> {
+/** Those that run for certain. */
+function seen({ host, vms }: Pick<UpdateServices, 'host' | 'vms'>): Guest[] {
+  const states = new Map(vms.all().map(({ id, state }) => [id, state]));
+  return host.guests().running().filter(({ id }) => states.get(id) !== 'unknown');
+}
+
+async function powerAllOff(services: UpdateServices, inTheWay: () => Guest[], signal: AbortSignal): Promise<void> {
+  const { host, clock, database } = services;
   for (const endsAt = clock.now() + powerOffMs; clock.now() < endsAt; await clock.sleep(pollMs, signal)) {
-    const left = host.guests().running();
+    const left = inTheWay();
     if (left.length === 0) return;
+    if (seen(services).length === 0) {
+      throw new Problem('unavailable', `libvirt does not answer, so these virtual machines could not be shut down: ${namesOf(left)}. Nothing was switched. Wait until libvirt answers again, or say that what runs may be cut off by the restart.`);
+    }
     database.write(origin, (tx) => { for (const { id } of left) host.guests().end(tx, id); });
   }
-  throw new Problem('unavailable', `Some virtual machines cannot be ended: ${namesOf(host.guests().running())}. Nothing was switched. See what holds them up, then try again.`);
+  throw new Problem('unavailable', `Some virtual machines cannot be ended: ${namesOf(inTheWay())}. Nothing was switched. See what holds them up, then try again.`);
 }
 
 /** How long a VM may be on its way down, or not be seen, before it is left to itself. */

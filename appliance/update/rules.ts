@@ -41,6 +41,13 @@ export const switchTarget = ({ slots }: SlotFacts, { isRetry }: { isRetry: boole
 /** The version that a rollback goes to: one that has come up well before. */
 export const rollbackTarget = ({ slots }: SlotFacts): SlotFact | undefined => slots.find(({ isRunning, state }) => !isRunning && state === 'good');
 
+/**
+ * Whether the version that runs could be left for another one. One that did not come up is none, but for the one that was switched from: going back to
+ * an older version puts the newer one behind it in the boot menu.
+ */
+export const hasFallback = ({ slots }: SlotFacts, trial: { from: string } | undefined): boolean =>
+  slots.some(({ isRunning, state, version }) => !isRunning && (state === 'good' || state === 'trying' || (state === 'bad' && version === trial?.from)));
+
 // ------------------------------------------------------------------------------------------------ the trial
 
 /** What was there before a switch, and must be there after it. */

@@ -5,17 +5,19 @@ import { versionPattern } from './versions.ts';
 const allowOlder = z.boolean().default(false).meta({ label: 'Allow an older version', help: 'For recovery only: an older version may have errors that were mended since.' });
 const shutdownSeconds = z.number().int().min(10).max(3_600).default(180).meta({ label: 'Time to shut down', help: 'Seconds that virtual machines get to shut down before they are powered off.' });
 
+const cutOff = z.boolean().default(false).meta({ label: 'Cut off what cannot be seen', help: 'While libvirt does not answer, virtual machines cannot be shut down. The restart then ends them as a power cut would.' });
+
 export const InstallInput = z.object({
   url: z.url().max(2_048).meta({ label: 'Address', help: 'Where the update lies: http or https, also at another appliance.' }),
   allowOlder,
 });
 export const UploadInput = z.object({ allowOlder: z.stringbool().default(false).meta({ label: 'Allow an older version' }) });
 export const SwitchInput = z.object({
-  shutdownSeconds,
+  shutdownSeconds, cutOff,
   retry: z.boolean().default(false).meta({ label: 'Try again', help: 'Also a version that did not come up before.' }),
 });
 export const RollbackInput = z.object({
-  shutdownSeconds,
+  shutdownSeconds, cutOff,
   acceptLoss: z.boolean().default(false).meta({ label: 'Accept the older records', help: 'Where the older version cannot read the records of this one, it goes back to its own: what was changed since then is put aside.' }),
 });
 

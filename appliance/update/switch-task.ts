@@ -29,6 +29,10 @@ const switchInput = z.object({
   to: z.string(),
   at: z.number(),
   acceptsLoss: z.boolean(),
+  /** VMs that libvirt does not show are ended by the restart itself. */
+  cutsOff: z.boolean().default(false),
+  /** The start of the kernel in which it was asked for: until the next one nothing new is started (host/power-task.ts). */
+  bootId: z.string().default(''),
   shutdownMs: z.number(),
   expected: ExpectationSchema,
 });
@@ -99,8 +103,8 @@ async function arm(services: UpdateServices, context: Context): Promise<void> {
 
 async function shutDown(services: UpdateServices, context: Context): Promise<void> {
   if (await hasRestarted(services, context)) return;
-  const { input: { shutdownMs }, signal, progress } = context;
-  await shutVmsDown(services, { shutdownMs, signal, progress });
+  const { input: { shutdownMs, cutsOff }, signal, progress } = context;
+  await shutVmsDown(services, { shutdownMs, cutsOff, signal, progress });
 }
 
 async function restart(services: UpdateServices, context: Context): Promise<void> {

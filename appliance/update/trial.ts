@@ -18,7 +18,7 @@ export async function lookForExpectation(services: UpdateServices): Promise<Expe
   const seen = await look(services);
   return {
     domains: services.storage.domains().filter(({ isActive }) => isActive).map(({ id, name }) => ({ id, name })),
-    vms: services.vms.all().filter(({ state }) => ['powering-up', 'up', 'paused', 'suspended'].includes(state)).map(({ id, name, autostart, state }) => ({ id, name, isRequired: autostart && state === 'up' })),
+    vms: services.vms.all().filter(({ state }) => ['powering-up', 'up', 'paused', 'suspended', 'unknown'].includes(state)).map(({ id, name, autostart, state }) => ({ id, name, isRequired: autostart && state === 'up' })),
     nics: seen.nics,
   };
 }

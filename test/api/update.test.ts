@@ -161,6 +161,7 @@ async function until(what: string, isTrue: () => Promise<boolean> | boolean): Pr
 }
 
 const gateOf = (site: TestApp, limitMs = 60_000) => ({
+  elapsed: () => performance.now(),
   statePath: site.statePath, slots: site.host.slots, limitMs, say: () => {}, clock: { now: systemClock.now, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 60, signal) },
   ask: async () => {
     const response = await site.app.http('local').request('http://bothy/api/v1/update/gate');
@@ -223,6 +224,49 @@ test('a version that never answers is given up by the gate; one that dies before
   await after.close();
 });
 
+test('where there is nothing to return to the gate ends at once, whatever the service says', async ({ site }) => {
+  const said: string[] = [];
+  const never = { ...gateOf(site), say: (line: string) => { said.push(line); }, ask: () => Promise.reject(new Error('it was asked')) };
+  assert.is(await runGate(never), 0);
+  assert.match(said.join(), /no other version to return to/);
+  const blind = { ...site.host.slots, facts: () => Promise.reject(new Error('no boot loader')) };
+  assert.is(await runGate({ ...never, slots: blind }), 0, 'nor where the slots cannot be seen');
+});
+
+test('a service that takes the question and never answers is given up', async ({ site }) => {
+  const { after } = await switchTo(site, '1.1');
+  assert.is(await runGate({ ...gateOf(after, 2_000), ask: () => new Promise(() => {}) }), 1);
+  assert.match(readTrial(site.statePath)?.outcome?.reasons.join() ?? '', /took the question and said nothing/);
+  assert.equal((await after.host.slots.facts()).slots.map(({ version, state }) => [version, state]), [['1.0', 'good'], ['1.1', 'bad']]);
+  await after.close();
+});
+
+test('a decision that the power cut off from the boot loader stands', async ({ site }) => {
+  const { after } = await switchTo(site, '1.1');
+  const trial = readTrial(site.statePath);
+  if (!trial) throw new Error('no record');
+  await writeTrial(site.statePath, { ...trial, outcome: { result: 'failed', at: 1, reasons: ['It was ill.'] } });
+  assert.is(await runGate(gateOf(after)), 1, 'though all is well now');
+  after.host.slots.boot();
+  assert.is((await after.host.slots.facts()).running, '1.0');
+  await after.close();
+});
+
+test('a version that was gone back to and is not well returns to the newer one, which comes last in the boot menu', async ({ site }) => {
+  const { after } = await switchTo(site, '1.1');
+  await runGate(gateOf(after));
+  site.host.slots.bless();
+  await until('the task has ended', () => after.app.core.tasks.list({ limit: 1, isActive: true }).length === 0);
+  await after.send('POST', '/api/v1/update/rollback', { shutdownSeconds: 10 });
+  await until('the host has restarted', async () => (await site.host.slots.facts()).running === '1.0');
+  const back = await after.killAndRestart();
+  assert.is(await runGate({ ...gateOf(back, 2_000), ask: async () => ({ isOnTrial: true, missing: ['Something is.'] }) }), 1);
+  site.host.slots.boot();
+  assert.is((await site.host.slots.facts()).running, '1.1');
+  assert.is(await runGate({ ...gateOf(back), ask: () => Promise.reject(new Error('it was asked')) }), 0, 'there it stays, well or not');
+  await back.close();
+});
+
 test('three starts without a word, and the boot loader is back', async ({ site }) => {
   const { after, task } = await switchTo(site, '1.1');
   for (let tries = 0; tries < 3; tries++) after.host.slots.boot();
@@ -263,6 +307,40 @@ test('while a version with a database of its own is on trial it takes no changes
   assert.is((await status(after)).rollbackLosesChanges, true);
   assert.is((await after.send('POST', '/api/v1/update/rollback', {})).status, 412);
   assert.is((await after.send('POST', '/api/v1/update/rollback', { acceptLoss: true })).status, 202);
+  await after.close();
+});
+
+test('once a switch has begun no VM is started, until the host is back', async ({ site }) => {
+  await install(site, await foundry.make('1.1'));
+  site.host.libvirt.behave({ shutdownMs: 60_000 });
+  await makeVm(site, 'slow', false);
+  await site.send('POST', '/api/v1/vms', { name: 'other', vcpus: 1, memoryBytes: 2 ** 28 });
+  await site.send('POST', '/api/v1/update/switch', { shutdownSeconds: 3_600 });
+  await until('the VM is asked', async () => (await vmState(site, 'slow')) === 'powering-down');
+  const refused = await site.send('POST', '/api/v1/vms/other/start');
+  assert.equal([refused.status, String(refused.body.detail).slice(0, 53)], [409, 'The host is being shut down or restarted. Cancel that']);
+  assert.is((await site.send('POST', '/api/v1/hosts/this/reboot', {})).status, 409);
+  await site.send('POST', '/api/v1/vms/slow/power-off');
+  await until('the host has restarted', async () => (await site.host.slots.facts()).running === '1.1');
+  const after = await site.killAndRestart();
+  await until('the VM that ran runs', async () => (await vmState(after, 'slow')) === 'up');
+  assert.is((await after.send('POST', '/api/v1/vms/other/start')).status, 202, 'while the version proves itself');
+  await after.close();
+});
+
+test('without libvirt it says so and does nothing; told to cut off what runs, it switches', async ({ site }) => {
+  await install(site, await foundry.make('1.1'));
+  await makeVm(site, 'till', false);
+  site.world.control.disconnect();
+  await until('it cannot be seen', async () => (await vmState(site, 'till')) === 'unknown');
+  const refused = await site.send('POST', '/api/v1/update/switch', { shutdownSeconds: 10 });
+  assert.is(refused.status, 412);
+  assert.match(String(refused.body.detail), /libvirt does not answer.*"till" may run.*cut off/);
+  assert.is((await site.send('POST', '/api/v1/update/switch', { shutdownSeconds: 10, cutOff: true })).status, 202);
+  await until('the host has restarted', async () => (await site.host.slots.facts()).running === '1.1');
+  const after = await site.killAndRestart();
+  after.world.control.reconnect();
+  await until('the VM that ran runs', async () => (await vmState(after, 'till')) === 'up');
   await after.close();
 });
 
