@@ -7,8 +7,9 @@
  * Root's own `authorized_keys` and other people's drop-ins are never touched. SSH is switched on when there are keys; it is
  * switched off without keys only if it was us who switched it on. Unless `isManaged`, nothing is changed.
  */
-import { mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { writeFileAtomically } from '../core/atomic-file.ts';
 import { run } from '../core/run.ts';
 import type { HostSettings, HostSettingsPort } from '../world.ts';
 
@@ -50,6 +51,8 @@ export function createMachineSettings({ isManaged, root = '/', tool = (argv) => 
         await tool(['systemctl', 'try-restart', 'systemd-timesyncd.service']);
       }
       if (sshKeys !== undefined) await setKeys(path, tool, sshKeys);
+      // systemd's tools do not wait for the disk: after a power cut the name that was told as set could be an empty file.
+      await tool(['sync', '--file-system', '--', join(root, 'etc')]);
     },
   };
 }
@@ -85,6 +88,5 @@ async function readText(path: string): Promise<string> {
 async function put(path: string, text: string | undefined): Promise<void> {
   if (text === undefined) return rm(path, { force: true });
   await mkdir(dirname(path), { recursive: true });
-  await writeFile(`${path}.new`, text, { mode: 0o644 });
-  await rename(`${path}.new`, path);
+  await writeFileAtomically(path, text, 0o644);
 }

@@ -2,10 +2,10 @@
  * The appliance's own certificate, made once by openssl when the service listens beyond loopback: without TLS nothing does.
  * Key and certificate stay in the state folder; an administrator may replace both by files of the same name.
  */
-import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { renameDurably, syncPath } from '../core/atomic-file.ts';
 import { run } from '../core/run.ts';
 
 export interface Certificate {
@@ -19,8 +19,18 @@ export async function loadCertificate(statePath: string, address: string): Promi
   const folder = join(statePath, 'tls');
   const keyPath = join(folder, 'key.pem');
   const certPath = join(folder, 'cert.pem');
-  if (!existsSync(keyPath) || !existsSync(certPath)) await makeCertificate({ folder, keyPath, certPath, address });
+  const kept = { key: await content(keyPath), cert: await content(certPath) };
+  if (kept.key.length > 0 && kept.cert.length > 0) return kept;
+  await makeCertificate({ folder, keyPath, certPath, address });
   return { key: await readFile(keyPath), cert: await readFile(certPath) };
+}
+
+/** Empty where there is none. A file that a power cut left empty is none either: the box must come up with nobody there. */
+async function content(path: string): Promise<Buffer> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  });
 }
 
 async function makeCertificate({ folder, keyPath, certPath, address }: { folder: string; keyPath: string; certPath: string; address: string }): Promise<void> {
@@ -32,6 +42,8 @@ async function makeCertificate({ folder, keyPath, certPath, address }: { folder:
       '-subj', `/CN=${hostname().slice(0, 60)}`, '-addext', `subjectAltName=${names.join(',')}`, '-keyout', `${keyPath}.new`, '-out', `${certPath}.new`],
     { timeoutMs: 30_000 },
   );
-  await rename(`${keyPath}.new`, keyPath);
-  await rename(`${certPath}.new`, certPath);
+  for (const path of [keyPath, certPath]) {
+    await syncPath(`${path}.new`);
+    await renameDurably(`${path}.new`, path);
+  }
 }

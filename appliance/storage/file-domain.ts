@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { isId } from '../core/id.ts';
 import { MiB } from '../core/units.ts';
 import type { DiskSpace } from '../world.ts';
-import { renameDurably, syncPath, unfinishedSuffix, writeFileAtomically } from './atomic-file.ts';
+import { renameDurably, syncPath, unfinishedSuffix, writeFileAtomically } from '../core/atomic-file.ts';
 import { DomainFault, type FileDomain, type ImageDomain, type StorageDomain, type VolumeRef } from './backend.ts';
 import { type DomainClass, type DomainMetadata, formatDomainMetadata, parseDomainMetadata } from './domain-metadata.ts';
 import { occupiedBytes } from './occupied.ts';

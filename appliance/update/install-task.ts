@@ -15,7 +15,7 @@ import { Problem } from '../core/problem.ts';
 import { ToolError } from '../core/run.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
 import { formatBytes, GiB, MiB } from '../core/units.ts';
-import { syncPath } from '../storage/atomic-file.ts';
+import { syncPath } from '../core/atomic-file.ts';
 import { type Bundle, openBundle, unpack } from './bundle.ts';
 import { type Manifest, product } from './manifest.ts';
 import { dropReleases, incomingPath, keepRelease, makeIncoming, readRelease } from './record.ts';

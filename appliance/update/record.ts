@@ -13,7 +13,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { syncPath, writeFileAtomically } from '../storage/atomic-file.ts';
+import { syncPath, writeFileAtomically } from '../core/atomic-file.ts';
 
 const named = z.object({ id: z.string(), name: z.string() });
 

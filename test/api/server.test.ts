@@ -1,5 +1,6 @@
 /** The sockets: plain HTTP on loopback only, TLS with our own certificate elsewhere, root's socket, consoles by ticket. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -12,6 +13,7 @@ import * as assert from 'uvu/assert';
 import WebSocket from 'ws';
 import { type Config, localSocketPath, readConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/core/log.ts';
+import { loadCertificate } from '../../appliance/http/certificate.ts';
 import { isLoopback, type Limits, serve, type ViewerSocket } from '../../appliance/server.ts';
 import { freePort } from '../free-port.ts';
 
@@ -241,6 +243,18 @@ test('a console whose browser is gone without a word is ended; one that answers 
 test('wrong settings are told by name', () => {
   assert.throws(() => readConfig({ BOTHY_LISTEN: 'nonsense', BOTHY_ACCEL: 'xen' }), /BOTHY_LISTEN[\s\S]*BOTHY_ACCEL/);
   assert.equal(readConfig({ BOTHY_LISTEN: '[::1]:80' }).listen, { host: '::1', port: 80 });
+});
+
+test('a certificate that a power cut left empty is made anew', async () => {
+  for (const empty of ['key.pem', 'cert.pem']) {
+    const statePath = mkdtempSync(join(tmpdir(), 'bothy-server-'));
+    const before = await loadCertificate(statePath, '192.0.2.1');
+    assert.equal(await loadCertificate(statePath, '192.0.2.1'), before);
+    writeFileSync(join(statePath, 'tls', empty), '');
+    const { key, cert } = await loadCertificate(statePath, '192.0.2.1');
+    assert.ok(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)));
+    rmSync(statePath, { recursive: true });
+  }
 });
 
 test.run();

@@ -86,6 +86,13 @@ files('SSH goes off with the last key only where we had switched it on', async (
   }
 });
 
+files('what is told as set is on the disk', async () => {
+  const { port, calls, root, end } = openFakeRoot(true);
+  await port.apply({ hostname: 'shop-9', timeZone: 'Europe/Berlin', sshKeys: [key] });
+  assert.is(calls.at(-1), `sync --file-system -- ${root}/etc`);
+  end();
+});
+
 files('keys count as set only when SSH was switched on', async () => {
   const { root, end } = openFakeRoot(true);
   const port = createMachineSettings({ isManaged: true, root, tool: async (argv) => { if (argv[1] === 'enable') throw new Error('no systemd'); } });

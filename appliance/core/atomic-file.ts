@@ -1,6 +1,7 @@
 /**
  * Files that a power cut leaves either old or new: written under another name, synced, renamed, and the folder synced,
- * because a name is data of its folder. Called by the backends.
+ * because a name is data of its folder. Without the sync a file that was just made can be there after the cut and be empty.
+ * Called by the slices that keep files.
  */
 import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
