@@ -54,7 +54,7 @@ export function createHttp(options: HttpOptions): (door: Door) => Hono {
   const assets = createAssets();
   const execute = createExecute(options.core, options.audit);
   const byId = new Map(options.operations.map((bound) => [bound.record.id, bound]));
-  const document = openApi(options.operations.map(({ record }) => record), options.version);
+  const document = once(() => JSON.stringify(openApi(options.operations.map(({ record }) => record), options.version)));
   return (door) => {
     const requests = createRequests({ core: options.core, auth: options.auth, assets, door, isSecure: options.isSecure });
     const parts: Parts = { ...options, door, requests, execute, byId };
@@ -78,13 +78,22 @@ export function createHttp(options: HttpOptions): (door: Door) => Hono {
 const compressWhole = compress({ threshold: 1024 });
 const compressText: typeof compressWhole = (context, next) => (/\/(changes|content|files|stats)\b/.test(context.req.path) ? next() : compressWhole(context, next));
 
-function mountFixed(app: Hono, parts: Parts, document: unknown): void {
+/** Few ask for the document, and making it is a tenth of the service's start. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+function mountFixed(app: Hono, parts: Parts, document: () => string): void {
   app.get('/healthz', async () => {
     const health = await parts.health();
     return new Response(`${JSON.stringify(health)}\n`, { status: health.isHealthy ? 200 : 503, headers: { 'content-type': 'application/json' } });
   });
   app.get('/metrics', guarded(parts, 'metrics.read', async () => new Response(await parts.metrics(), { headers: { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' } })));
-  app.get('/api/v1/openapi.json', guarded(parts, undefined, async () => new Response(JSON.stringify(document), { headers: { 'content-type': 'application/json' } })));
+  app.get('/api/v1/openapi.json', guarded(parts, undefined, async () => new Response(document(), { headers: { 'content-type': 'application/json' } })));
 }
 
 /** A fixed address that needs a signed-in caller, and a permission if one is named. */

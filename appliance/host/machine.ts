@@ -2,8 +2,8 @@
  * The machine as the World sees it: what it is made of, and how busy it is.
  *
  * systeminformation knows hardware of many makers, but starts a dozen processes for an answer; so it is asked only for what
- * does not change by itself, one question at a time, with a deadline, and the answer is kept for ten minutes. What changes (cables, addresses, load) is
- * read from /proc and /sys directly: microseconds, no process. A question that fails leaves its fields empty; the machine is still told.
+ * does not change by itself, one question at a time, with a deadline, and the answer is kept for ten minutes. What changes (cables, addresses, load), and
+ * maker and model, is read from /proc and /sys directly: microseconds, no process. A question that fails leaves its fields empty; the machine is still told.
  */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
@@ -47,12 +47,12 @@ export function createMachine({ root = '/', clock = systemClock }: { root?: stri
 
 async function readHardware(read: (path: string) => Promise<string>): Promise<Hardware> {
   const cpuinfo = await read('proc/cpuinfo');
-  const system = await answered(() => hardware.system());
+  const dmi = async (name: string) => known(await read(`sys/class/dmi/id/${name}`));
   const cpu = await answered(() => hardware.cpu());
   const disks = await answered(() => hardware.diskLayout());
   return {
     os: osNameIn(await read('etc/os-release')),
-    manufacturer: known(system?.manufacturer), model: known(system?.model), serial: known(system?.serial),
+    manufacturer: await dmi('sys_vendor'), model: await dmi('product_name'), serial: await dmi('product_serial'),
     cpu: {
       brand: /^model name\s*:\s*(.+)$/m.exec(cpuinfo)?.[1] ?? [cpu?.manufacturer, cpu?.brand].filter(Boolean).join(' '),
       sockets: cpu?.processors || 1, cores: cpu?.physicalCores || 1, threads: cpu?.cores || 1,
@@ -70,7 +70,7 @@ async function answered<T>(ask: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** What firmware writes where it knows nothing. */
-const known = (text: string | undefined) => (!text || /^(-|none|not specified|default string|to be filled.*|system (serial number|product name|manufacturer)|0+)$/i.test(text.trim()) ? '' : text.trim());
+const known = (text: string) => (/^(-|none|not specified|default string|to be filled.*|system (serial number|product name|manufacturer)|0+)$/i.test(text.trim()) ? '' : text.trim());
 
 async function readNics(root: string): Promise<MachineFacts['nics']> {
   const folder = join(root, 'sys/class/net');

@@ -78,9 +78,14 @@ function listFolder(folder: string): string[] {
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1));
 }
 
+/** Read when it is first asked for: there are a hundred, and most boxes never show most of them. */
 function assetOf(path: string): Asset {
-  const hash = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 8);
-  return { path, hash, type: types[extname(path)] ?? 'application/octet-stream', encoded: new Map() };
+  let hash: string | undefined;
+  const hashOnce = () => {
+    hash ??= createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 8);
+    return hash;
+  };
+  return { path, get hash() { return hashOnce(); }, type: types[extname(path)] ?? 'application/octet-stream', encoded: new Map() };
 }
 
 function respond(asset: Asset, request: Request, isForEver: boolean): Response {
