@@ -35,7 +35,7 @@ const fileName = 'bothy-site.yaml';
 const retryMs = 30_000;
 
 export function createSiteSources({ isManaged, clock = systemClock, root = '/', volumes = listVolumes }: SourceOptions): SiteSources {
-  /** Until a place that names an address has answered, it is asked again every so often. */
+  /** A place that names an address and a volume that could not be read are asked again every so often: nobody is there to plug the stick in once more. */
   let isWaiting = false;
   let areLeftoversClosed = false;
   const listed = async (signal?: AbortSignal) => {
@@ -51,8 +51,9 @@ export function createSiteSources({ isManaged, clock = systemClock, root = '/', 
     },
     async find(signal) {
       if (!isManaged) return undefined;
-      const found = (await onVolumes(await listed(signal), signal)) ?? (await byBoot(root, signal));
-      isWaiting = found !== undefined && 'isTriedAgain' in found;
+      const look = await onVolumes(await listed(signal), signal);
+      const found = look.found ?? (await byBoot(root, signal));
+      isWaiting = look.isUnread || (found !== undefined && 'isTriedAgain' in found);
       return found;
     },
     async openFile(path, signal) {
@@ -66,15 +67,25 @@ export function createSiteSources({ isManaged, clock = systemClock, root = '/', 
   };
 }
 
-async function onVolumes(volumes: Volume[], signal: AbortSignal): Promise<FoundSite | undefined> {
+interface Look {
+  found?: FoundSite;
+  /** A volume on the way there did not let itself be read. */
+  isUnread: boolean;
+}
+
+async function onVolumes(volumes: Volume[], signal: AbortSignal): Promise<Look> {
+  let isUnread = false;
   for (const volume of volumes) {
     const source = `${volume.kind === 'esp' ? 'the EFI system partition' : volume.label ? `the volume ${volume.label}` : 'a volume'} (${volume.path})`;
     const names = volume.kind === 'esp' ? [fileName, 'bothy/site.yaml'] : [fileName];
-    const found = await readFrom(volume, names, signal).catch((error: unknown) => ({ fault: `It cannot be read: ${error instanceof Error ? error.message : String(error)}.` }));
+    const found = await readFrom(volume, names, signal).catch((error: unknown) => {
+      isUnread = true;
+      return { fault: `It cannot be read: ${error instanceof Error ? error.message : String(error)}. It is tried again.` };
+    });
     // A stick that is none of ours may be broken as it likes.
-    if (found && ('text' in found || volume.kind === 'label')) return { source, ...found };
+    if (found && ('text' in found || volume.kind === 'label')) return { found: { source, ...found }, isUnread };
   }
-  return undefined;
+  return { isUnread };
 }
 
 async function readFrom(volume: Volume, names: string[], signal: AbortSignal): Promise<Pick<FoundSite, 'text' | 'fault'> | undefined> {

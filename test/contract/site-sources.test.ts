@@ -9,6 +9,7 @@ import { run } from '../../appliance/core/run.ts';
 import { bootFault, parseCommandLine, parseOemStrings } from '../../appliance/provision/boot-arguments.ts';
 import { createSiteSources } from '../../appliance/provision/sources.ts';
 import { openInside, openVolume, type Volume } from '../../appliance/provision/volumes.ts';
+import { createVirtualClock } from '../world/clock.ts';
 
 interface Context {
   folder: string;
@@ -77,6 +78,23 @@ test('a stick leads nowhere else: no link out of it, no folder, nothing too larg
   assert.match((await find())?.fault ?? '', /512 KiB/);
   put(stick, 'bothy-site.yaml', Buffer.from([0xff, 0xfe, 0x62]));
   assert.match((await find())?.fault ?? '', /UTF-8/);
+});
+
+test('a volume that cannot be read is tried again by itself', async ({ folder }) => {
+  for (const changes of [{ kind: 'label' }, { kind: 'removable', label: '' }] as const) {
+    const clock = createVirtualClock();
+    const stick = join(folder, changes.kind);
+    const sources = createSiteSources({ isManaged: true, clock, root: folder, volumes: async () => [volumeAt(stick, changes)] });
+    const before = await sources.fingerprint();
+    assert.is((await sources.find(signal))?.text, undefined); // its folder is not there yet
+    put(stick, 'bothy-site.yaml', 'bothy: 1');
+    await clock.advance(31_000);
+    assert.is.not(await sources.fingerprint(), before);
+    assert.is((await sources.find(signal))?.text, 'bothy: 1');
+    const after = await sources.fingerprint();
+    await clock.advance(31_000);
+    assert.is(await sources.fingerprint(), after);
+  }
 });
 
 test('a machine that is not ours is not looked at', async ({ folder }) => {
