@@ -59,7 +59,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const core = createCore({ config, log, world, ...(probe && { probe }) });
   const auth = createAuth({ ...core, machineName: async () => (await world.machine.facts()).hostname });
   const activity = createActivity(core);
-  const host = createHost({ ...core, world, activity, accel: config.accel, version: config.version, listen: config.listen, isSecure: !isLoopback(config.listen.host) });
+  const host = createHost({ ...core, world, activity, accel: config.accel, watchdog: config.watchdog, version: config.version, listen: config.listen, isSecure: !isLoopback(config.listen.host) });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });
@@ -68,6 +68,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: config.keysPath });
   const operations = [...left, ...provision.operations, ...update.operations];
   const http = mount({ core, auth, activity, host, update, operations, config });
+  let leaving: Promise<void> = Promise.resolve();
   return {
     operations,
     core,
@@ -76,11 +77,15 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
     setupCode: () => auth.people.setupCode(),
     start(signal) {
       core.tasks.resume();
+      // At once, not when all is stopped: what hangs while it stops is ended by systemd, not by the watchdog.
+      signal.addEventListener('abort', () => { leaving = host.leave(); }, { once: true });
       return core.reconcilers.start(signal);
     },
     haveLooked: (signal) => Promise.race([core.reconcilers.haveLooked(), world.clock.sleep(longestFirstLookMs, signal).catch(() => {})]),
     async close() {
       await core.tasks.stop();
+      await leaving;
+      await world.watchdog.close();
       await world.hypervisor.close();
       core.database.close();
     },

@@ -10,6 +10,8 @@ const Environment = z.object({
   BOTHY_LIBVIRT: z.string().min(1).default('qemu:///system'),
   BOTHY_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
   BOTHY_MANAGE_HOST: z.enum(['yes', 'no']).default('no'),
+  BOTHY_WATCHDOG: z.enum(['yes', 'no']).default('no'),
+  BOTHY_WATCHDOG_SECONDS: z.coerce.number().int().min(20).max(3600).default(60),
   BOTHY_UPDATE_KEYS: z.string().min(1).default('/usr/share/bothy/keys'),
   BOTHY_LOG: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
 });
@@ -21,6 +23,8 @@ export interface Config {
   accel: 'auto' | 'kvm' | 'tcg';
   /** The machine is ours: its name and time are set, and sticks are looked at for a site file. */
   managesHost: boolean;
+  /** The machine is reset when the service is not well for so long; not unless asked for. */
+  watchdog: { isWanted: boolean; patienceMs: number };
   /** Folder of the public keys that updates may be signed with. */
   keysPath: string;
   logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -31,7 +35,7 @@ export interface Config {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const result = Environment.safeParse(environment);
   if (!result.success) throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
-  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_UPDATE_KEYS, BOTHY_LOG } = result.data;
+  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_WATCHDOG, BOTHY_WATCHDOG_SECONDS, BOTHY_UPDATE_KEYS, BOTHY_LOG } = result.data;
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(BOTHY_LISTEN) ?? [];
   return {
     statePath: resolve(BOTHY_STATE),
@@ -39,6 +43,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     libvirtUri: BOTHY_LIBVIRT,
     accel: BOTHY_ACCEL,
     managesHost: BOTHY_MANAGE_HOST === 'yes',
+    watchdog: { isWanted: BOTHY_WATCHDOG === 'yes', patienceMs: BOTHY_WATCHDOG_SECONDS * 1000 },
     keysPath: resolve(BOTHY_UPDATE_KEYS),
     logLevel: BOTHY_LOG,
     version: (JSON.parse(readFileSync(join(rootPath, 'package.json'), 'utf8')) as { version: string }).version, // our own file

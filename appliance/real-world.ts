@@ -4,8 +4,11 @@ import { systemClock } from './core/clock.ts';
 import { createDownloads } from './core/download.ts';
 import { createMachine } from './host/machine.ts';
 import { createMachineSettings } from './host/machine-settings.ts';
+import { createPastBoots } from './host/past-boots.ts';
 import { createPower } from './host/power.ts';
+import { createWatchdogDevice, keptDescriptorIn } from './host/watchdog-device.ts';
 import { connectLibvirt } from '../native/libvirt.ts';
+import { openWatchdogDaemon } from '../native/watchdog.ts';
 import { createPortFiles } from './network/port-files.ts';
 import { nativeLibraryPath } from './paths.ts';
 import { createSiteSources } from './provision/sources.ts';
@@ -27,6 +30,8 @@ export function realWorld(config: Config): World {
     siteSources: createSiteSources({ isManaged: config.managesHost }),
     hostNetwork: createPortFiles({ isManaged: config.managesHost }),
     power: createPower(),
+    watchdog: createWatchdogDevice({ daemon: openWatchdogDaemon({ library: nativeLibraryPath, clock: systemClock }), keptDescriptor: keptDescriptorIn(process.env, process.pid) }),
+    pastBoots: createPastBoots(),
     slots: createSlots({ stagingPath: stagingFolder(config.statePath) }),
     downloads: createDownloads({ clock: systemClock }),
     clock: systemClock,

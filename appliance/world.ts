@@ -9,6 +9,7 @@
  * a deadline); it never decides policy.
  */
 import type { Clock } from './core/clock.ts';
+import type { PastBoots, Watchdog } from './world-watchdog.ts';
 
 export interface World {
   hypervisor: Hypervisor;
@@ -21,6 +22,8 @@ export interface World {
   siteSources: SiteSources;
   hostNetwork: HostNetworkPort;
   power: Power;
+  watchdog: Watchdog;
+  pastBoots: PastBoots;
   slots: Slots;
   clock: Clock;
 }
@@ -235,12 +238,16 @@ export interface HostSettingsPort {
   apply(changes: Partial<HostSettings>): Promise<void>;
 }
 
+export type { BootTraces, PastBoots, Watchdog, WatchdogFacts } from './world-watchdog.ts';
+
 /** Switching the machine itself off and on. Both resolve when the system has accepted, not when it is off. */
 export interface Power {
   /** Differs after each start of the machine. */
   bootId(): Promise<string>;
   powerOff(): Promise<void>;
   reboot(): Promise<void>;
+  /** The system is on its way down, whoever asked for it. */
+  isGoingDown(): Promise<boolean>;
 }
 
 // ---------------------------------------------------------------------------------------------- slots

@@ -38,8 +38,17 @@ export interface Channel {
 const kinds: Record<number, HypervisorErrorKind> = { 42: 'no-domain', 55: 'invalid-operation', 68: 'timeout' }; // virErrorNumber
 const closedMessage = 'The connection to the hypervisor is closed.';
 
-export function openChannel(options: { shim: Shim; uri: string; clock: Clock; onEvent(event: RawEvent): void }): Channel {
-  const { shim, clock } = options;
+export interface ChannelOptions {
+  shim: Shim;
+  uri: string;
+  /** Whose answers are waited for. */
+  peer?: string;
+  clock: Clock;
+  onEvent(event: RawEvent): void;
+}
+
+export function openChannel(options: ChannelOptions): Channel {
+  const { shim, clock, peer = 'libvirt' } = options;
   const handle = shim.open(options.uri);
   const waiters = new Map<number, Waiter>();
   let lastId = 0;
@@ -63,7 +72,7 @@ export function openChannel(options: { shim: Shim; uri: string; clock: Clock; on
       try {
         return await new Promise((resolve, reject) => {
           waiters.set(id, { resolve, reject });
-          const late = new HypervisorError(`libvirt did not answer "${operation}" within ${timeoutMs / 1000} s.`, 0, 'timeout');
+          const late = new HypervisorError(`${peer} did not answer "${operation}" within ${timeoutMs / 1000} s.`, 0, 'timeout');
           clock.sleep(timeoutMs, isDone.signal).then(() => reject(late), () => {});
         });
       } finally {

@@ -1,5 +1,5 @@
 /**
- * The one place where Node calls C: loads libbothy.so through ffi-rs and types its four functions (bothy.h).
+ * The one place where Node calls C: loads libbothy.so through ffi-rs and types its functions: four for libvirt (bothy.h) and the same four for wdmd (watchdog.h).
  *
  * Only numbers, strings and byte arrays go in and only 32-bit numbers come out: every other type of ffi-rs either leaks or
  * may abort the process. All calls are synchronous, from the main thread, and return within microseconds.
@@ -18,7 +18,7 @@ export interface Shim {
 }
 
 /** Loads the shim; throws with the loader's message when `path` or a library that it needs is missing. */
-export function loadShim(path: string): Shim {
+export function loadShim(path: string, part: 'bothy' | 'bothy_watchdog' = 'bothy'): Shim {
   const library = path; // ffi-rs keeps libraries by name, so loading the same path again is harmless
   open({ library, path });
 
@@ -31,18 +31,18 @@ export function loadShim(path: string): Shim {
 
   return {
     // SAFETY: int bothy_open(const char *uri). The string is copied by C; a NUL would cut it off.
-    open: (uri) => call('bothy_open', [DataType.String], [uri]),
+    open: (uri) => call(`${part}_open`, [DataType.String], [uri]),
     // SAFETY: int bothy_output(int handle). An unknown handle is -EBADF.
-    output: (handle) => call('bothy_output', [DataType.I32], [handle]),
+    output: (handle) => call(`${part}_output`, [DataType.I32], [handle]),
     submit: (handle, { id, deadlineMs, bytes }) => {
       // SAFETY: int bothy_submit(int, uint32_t, int, const uint8_t *, int). C reads `bytes.length` bytes and copies
       // them before it returns; the call is synchronous and `bytes` is referenced here, so it cannot be collected.
       const types = [DataType.I32, DataType.U32, DataType.I32, DataType.U8Array, DataType.I32];
-      call('bothy_submit', types, [handle, id, deadlineMs, bytes, bytes.length]);
+      call(`${part}_submit`, types, [handle, id, deadlineMs, bytes, bytes.length]);
     },
     // SAFETY: int bothy_close(int handle). Closing twice is -EBADF.
     close: (handle) => {
-      call('bothy_close', [DataType.I32], [handle]);
+      call(`${part}_close`, [DataType.I32], [handle]);
     },
   };
 }

@@ -26,16 +26,24 @@ export async function showStatus(args: string[]): Promise<void> {
   }
 }
 
-export function statusText({ name, state, troubles, versions, urls, fingerprint, ports, leaving }: Status): string {
+export function statusText({ name, state, troubles, versions, urls, fingerprint, ports, leaving, watchdog, lastEnd }: Status): string {
   const facts: [string, string[]][] = [
     ['Open in a browser', urls],
     ['Certificate SHA-256', fingerprint === null ? [] : [fingerprint]],
     ['Addresses', ports.flatMap(({ name: port, isUp, addresses }) => (addresses.length > 0 ? addresses.map(({ address, isLinkLocal }) => `${port} ${address}${isLinkLocal ? ' (link-local)' : ''}`) : [`${port} ${isUp ? 'no address' : 'no link'}`]))],
+    ['Watchdog', [watchdogText(watchdog)]], ['Went down', lastEnd ? [`${new Date(lastEnd.at).toISOString().slice(0, 16).replace('T', ' ')} UTC: ${lastEnd.message}`] : []],
     ['Bothy', [versions.bothy]], ['System', [versions.os]], ['Kernel', [versions.kernel]], ['libvirt', [versions.libvirt || 'not connected']], ['QEMU', [versions.qemu || 'unknown']],
   ];
   const lines = facts.flatMap(([label, values]) => values.map((value, index) => `${(index === 0 ? label : '').padEnd(22)}${value}`));
   const told = troubles.flatMap(({ severity, message, nextStep }) => [`  ${severity}: ${message}`, ...(nextStep ? [`    ${nextStep}`] : [])]);
   return [`${name}: ${stateWords[state]}`, ...told, ...(leaving ? ['  It is being shut down or restarted.'] : []), '', ...lines, ''].join('\n');
+}
+
+const kinds: Record<Status['watchdog']['kind'], string> = { hardware: 'of this machine', software: 'of the kernel (softdog)', none: 'none' };
+
+function watchdogText({ state, kind, model, reason, resetAfterSeconds }: Status['watchdog']): string {
+  const device = kind === 'hardware' && model !== '' ? model : kinds[kind];
+  return resetAfterSeconds === null ? `${state}, ${device}. ${reason}` : `${state}, ${device}; resets the machine within ${resetAfterSeconds} s`;
 }
 
 const lookMs = 1_000;

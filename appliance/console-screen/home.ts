@@ -48,7 +48,8 @@ function boxLines(stage: Stage, look: Look, box: Box, { columns, rows }: Size): 
   const machines = [say(''), say(` ${machinesText(look, box)}`)];
   const version = [say(''), ...paragraph(versionText(status), columns - 1, { mark: ' ' })];
   const fixed = 1 + state.length + address.length;
-  const troubles = troubleLines(look, status, columns, Math.max(2, rows - fixed - 3));
+  const fall = fallLines(look, status, columns);
+  const troubles = [...troubleLines(look, status, columns, Math.max(2, rows - fixed - fall.length - 3)), ...fall];
   const rest = [machines, ports, certificate, version];
   const lines = [say(''), ...state, ...troubles, ...address];
   for (const part of rest) if (lines.length + part.length <= rows) lines.push(...part);
@@ -64,6 +65,13 @@ function troubleLines({ ui: { t, phrase } }: Look, { troubles }: Status, columns
     lines.push(...told.slice(0, most));
   }
   return lines;
+}
+
+/** How the machine went down if nobody had wanted that: who stands before it wants to know why it has just restarted. */
+function fallLines({ ui: { t, phrase } }: Look, { lastEnd }: Status, columns: number): Line[] {
+  if (!lastEnd?.isNews) return [];
+  const at = `${new Date(lastEnd.at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  return paragraph(t('console.wentDown', { at, why: phrase(lastEnd.message) }), columns - 1, { mark: '   ', style: 'warn' });
 }
 
 function addressLines({ ui: { t } }: Look, { status: { urls }, setupCode }: Box, columns: number): Line[] {

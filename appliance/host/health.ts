@@ -5,6 +5,7 @@
  * is tried at most every five seconds, and nothing is told that a stranger could use.
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { World } from '../world.ts';
 import { hostTable } from './table.ts';
@@ -40,12 +41,14 @@ export function createHealth(vitals: Vitals) {
   let checked = { at: 0, isWritable: false };
 
   const isWritable = () => {
-    if (clock.now() - checked.at < checkEveryMs) return checked.isWritable;
-    checked = { at: clock.now(), isWritable: canWrite(vitals) };
+    if (Math.abs(clock.now() - checked.at) < checkEveryMs) return checked.isWritable;
+    checked = { at: clock.now(), isWritable: tryWrite(vitals) === 'well' };
     return checked.isWritable;
   };
   return {
     isWritable,
+    /** Writes now, whenever the last time was. */
+    tryWrite: () => tryWrite(vitals),
     /** `collect` is called at every scrape; it must be quick and must not fail. */
     registerMetrics(collect: () => Metric[]): void {
       collectors.push(collect);
@@ -64,13 +67,16 @@ export function createHealth(vitals: Vitals) {
   };
 }
 
-function canWrite({ database, clock, log }: Vitals): boolean {
+/** `full`: the disk is full, which neither a restart nor time cures. */
+export type WriteVerdict = 'well' | 'full' | 'failed';
+
+function tryWrite({ database, clock, log }: Vitals): WriteVerdict {
   try {
     database.write({ actor: 'system', operation: 'health' }, (tx) => tx.sql.update(hostTable).set({ checkedAt: clock.now() }).run());
-    return true;
+    return 'well';
   } catch (error) {
     log.error('the database cannot be written', { error });
-    return false;
+    return error instanceof Problem && error.type === 'insufficient-storage' ? 'full' : 'failed';
   }
 }
 

@@ -6,6 +6,7 @@ import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { HypervisorFacts, World } from '../world.ts';
 import { type Guests, noGuests } from './guests.ts';
+import { createBoots } from './boots.ts';
 import { createHealth, type Health } from './health.ts';
 import { createLoadHistory } from './load.ts';
 import type { Metric } from './metrics.ts';
@@ -18,6 +19,7 @@ import { createSettings, type Settings } from './settings.ts';
 import { hostSettingsOperations } from './settings-operations.ts';
 import { hostStatus, type StatusServices } from './status.ts';
 import { watchHost } from './watch.ts';
+import { createWatchdogKeeper } from './watchdog.ts';
 
 export interface Host extends Slice {
   id: string;
@@ -34,6 +36,8 @@ export interface Host extends Slice {
   guests(): Guests;
   /** It is being shut down or restarted: nothing new is started on it. */
   isLeaving(): boolean;
+  /** The service ends in order: nothing of ours resets the machine any more. */
+  leave(): Promise<void>;
 }
 
 export interface HostDeps extends Core {
@@ -44,6 +48,8 @@ export interface HostDeps extends Core {
   /** Where the service listens; nowhere in tests of this slice. */
   listen?: { host: string; port: number };
   isSecure?: boolean;
+  /** Not watched unless told. */
+  watchdog?: { isWanted: boolean; patienceMs: number };
 }
 
 export function createHost(deps: HostDeps): Host {
@@ -58,10 +64,12 @@ export function createHost(deps: HostDeps): Host {
     const { cpu, isKvmLoaded } = await world.machine.facts();
     return decideAcceleration(accel, { flag: cpu.virtualization, isKvmLoaded, domainTypes: known?.domainTypes });
   };
+  const about = async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname });
+  const boots = createBoots({ ...deps, about });
   const services: HostServices = {
     ...deps, hostId, history, acceleration, machine: world.machine, hypervisorFacts: () => known, troubles: activity.troubles,
+    lastEnd: boots.lastEnd, watching: () => keeper.watching(),
   };
-  const about = async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname });
   const settings = createSettings({ ...deps, hostId, port: world.hostSettings, about });
   watchHost({
     ...services, activity, about,
@@ -69,7 +77,8 @@ export function createHost(deps: HostDeps): Host {
   });
   deps.tasks.define(powerTasks({ ...services, activity, guests: () => guests }));
   deps.reconcilers.add({ name: 'host-boot', periodMs: 600_000, run: async () => { bootId = await world.power.bootId(); } });
-  const { health, metrics, registerMetrics, isWritable } = createHealth(services);
+  const { health, metrics, registerMetrics, isWritable, tryWrite } = createHealth(services);
+  const keeper = createWatchdogKeeper({ ...deps, boots, about, tryWrite, ...(deps.watchdog ?? { isWanted: false, patienceMs: 60_000 }) });
   const { listen = { host: '127.0.0.1', port: 0 }, isSecure = false } = deps;
   const status: StatusServices = { ...services, listen, isSecure, isDatabaseWritable: isWritable };
   return {
@@ -80,6 +89,10 @@ export function createHost(deps: HostDeps): Host {
     isLeaving() {
       const task = leavingTask(deps.tasks, hostId, bootId);
       return task !== undefined && task.state !== 'unwinding';
+    },
+    async leave() {
+      await keeper.release();
+      await boots.leave();
     },
     async accelerator() {
       const { accelerator, isRefused, warning } = await acceleration();

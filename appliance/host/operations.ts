@@ -5,7 +5,9 @@ import { read } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { HypervisorFacts, Machine, MachineFacts, World } from '../world.ts';
+import type { LastEnd } from './boots.ts';
 import type { LoadHistory } from './load.ts';
+import type { Watching } from './watchdog.ts';
 import type { Acceleration, WantedAccelerator } from './rules.ts';
 import { HostOutput, HostRef, LoadInput, LoadOutput } from './schema.ts';
 
@@ -20,6 +22,9 @@ export interface HostServices extends Core {
   hypervisorFacts(): HypervisorFacts | undefined;
   acceleration(): Promise<Acceleration>;
   troubles(): EventRow[];
+  watching(): Watching;
+  /** How the boot before this one ended, where that is known. */
+  lastEnd(): LastEnd | undefined;
 }
 
 async function showHost(services: HostServices): Promise<z.input<typeof HostOutput>> {
@@ -33,6 +38,7 @@ async function showHost(services: HostServices): Promise<z.input<typeof HostOutp
     cpu: { ...facts.cpu, model: known?.cpuModel ?? '', vendor: known?.cpuVendor ?? '' },
     hypervisor: showHypervisor(services.world, known),
     acceleration: { wanted: services.accel, accelerator, reason },
+    watchdog: services.watching(), lastEnd: services.lastEnd() ?? null,
     warnings: services.troubles().map(({ code, severity, message, nextStep, at }) => ({ code, severity, message, nextStep, at })),
     reconcilers: services.reconcilers.status().map(({ name, isRunning, rounds, failuresInARow, lastEndedAt, lastError }) => ({
       name, isRunning, rounds, failuresInARow, lastEndedAt: lastEndedAt ?? null, lastError: lastError ?? null,

@@ -19,6 +19,29 @@ export const Nic = z.object({
   addresses: z.array(z.string()),
 });
 
+/** What restarts the machine when it hangs. */
+export const WatchingOutput = z.object({
+  /** `waiting`: not everything has been well yet; `paused`: it has restarted the machine too often; `off`: not wanted, or nothing to watch with. */
+  state: z.enum(['off', 'waiting', 'armed', 'paused']),
+  kind: z.enum(['hardware', 'software', 'none']),
+  /** What the device calls itself. */
+  model: z.string(),
+  /** Why it is not armed; empty when it is. */
+  reason: z.string(),
+  /** From the last sign of life until the restart, at most; null while it is not armed. */
+  resetAfterSeconds: z.number().int().nullable(),
+});
+
+/** How the machine went down before it started this time. */
+export const LastEndOutput = z.object({
+  end: z.enum(['planned', 'watchdog', 'panic', 'power-lost', 'unknown']),
+  /** About when. */
+  at: z.number().int(),
+  message: z.string(),
+  /** Nobody had asked for it, and it was within the last day. */
+  isNews: z.boolean(),
+});
+
 export const HostOutput = z.object({
   id: z.uuid(),
   name: z.string(),
@@ -58,6 +81,9 @@ export const HostOutput = z.object({
     accelerator: z.enum(['kvm', 'tcg']),
     reason: z.string(),
   }),
+  watchdog: WatchingOutput,
+  /** Null when that is not known, as at the first start. */
+  lastEnd: LastEndOutput.nullable(),
   /** Troubles that last, the latest first. */
   warnings: z.array(z.object({ code: z.string(), severity: z.enum(['info', 'warning', 'error']), message: z.string(), nextStep: z.string().nullable(), at: z.number().int() })),
   reconcilers: z.array(z.object({
@@ -132,6 +158,9 @@ export const HostStatusOutput = z.object({
   /** What is wrong, the worst first. */
   troubles: z.array(z.object({ code: z.string(), severity: z.enum(['warning', 'error']), message: z.string(), nextStep: z.string().nullable() })),
   versions: z.object({ bothy: z.string(), os: z.string(), kernel: z.string(), libvirt: z.string(), qemu: z.string() }),
+  watchdog: WatchingOutput,
+  /** Null when that is not known, as at the first start. */
+  lastEnd: LastEndOutput.nullable(),
   /** Where a browser finds it, the best first. */
   urls: z.array(z.string()),
   /** SHA-256 of the certificate that browsers are shown; null without TLS. */

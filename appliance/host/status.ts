@@ -29,6 +29,7 @@ export const hostStatus = read<StatusServices>()({
       id: hostId, name: facts.hostname,
       ...judgeStatus(services.troubles(), { isDatabaseWritable: services.isDatabaseWritable(), reason: stateOf(services.world).reason }),
       versions: { bothy: version, os: facts.os, kernel: facts.kernel, libvirt: known?.libvirtVersion ?? '', qemu: known?.hypervisorVersion ?? '' },
+      watchdog: services.watching(), lastEnd: services.lastEnd() ?? null,
       urls: urlsOf(listen, isSecure, facts.nics),
       fingerprint: isSecure ? await fingerprintIn(statePath) : null,
       ports: facts.nics.map(({ addresses, ...port }) => ({ ...port, addresses: addresses.map((address) => ({ address, isLinkLocal: isLinkLocal(address) })) })),

@@ -121,6 +121,17 @@ CREATE TABLE `task` (
 );
 --> statement-breakpoint
 CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);--> statement-breakpoint
+CREATE TABLE `host_boot` (
+	`bootId` text PRIMARY KEY NOT NULL,
+	`beganAt` integer NOT NULL,
+	`seenAt` integer NOT NULL,
+	`leftAt` integer,
+	`isPlanned` integer NOT NULL,
+	`end` text,
+	`endedAt` integer,
+	`message` text
+);
+--> statement-breakpoint
 CREATE TABLE `host_settings` (
 	`hostId` text PRIMARY KEY NOT NULL,
 	`hostname` text,

@@ -53,6 +53,15 @@ for (const [columns, rows] of [[80, 25], [80, 24], [100, 30], [40, 25], [132, 50
   });
 }
 
+test('after power was lost it says so, and about when', async (context) => {
+  context.site.host.cutPower();
+  context.site = await context.site.killAndRestart();
+  await untilReady(context.site);
+  context.screens.push(openBoxScreen(context.site, { columns: 80, rows: 25 }));
+  const [{ shows }] = context.screens as [BoxScreen];
+  assert.match(await shows(/Power was lost/), /\d{4}-\d\d-\d\d \d\d:\d\d UTC: Power was lost/);
+});
+
 test('the set-up code goes when the password is set, without a key pressed', async ({ site, open }) => {
   const { shows } = open();
   await shows(/Set-up code:\s+[A-Z0-9]{4}-/);

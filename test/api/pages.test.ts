@@ -170,6 +170,19 @@ test('an observer cannot open the form that makes a VM', async ({ app }) => {
   assert.not.ok(elements(html).some(({ attributes }) => attributes['hx-post'] === '/api/v1/vms'));
 });
 
+test('why the machine went down stands on the overview and the page of the host, in the language of the reader', async (context) => {
+  context.app.host.cutPower();
+  context.app = await context.app.killAndRestart();
+  await untilReady(context.app);
+  const token = await context.app.tokenFor(['observer']);
+  const show = async (path: string, language: string) => textOf(parseHtml(await (await context.app.door.request(`http://bothy${path}`, { headers: { authorization: `Bearer ${token}`, 'accept-language': language } })).text()));
+  for (const path of ['/', '/host']) {
+    assert.match(await show(path, 'en'), /Power was lost, or the machine was switched off/);
+    assert.match(await show(path, 'zh-CN'), /断电，或本机未经关机就被切断电源/);
+  }
+  assert.match(await show('/host', 'en'), /Watchdog\s*Off[\s\S]*BOTHY_WATCHDOG/);
+});
+
 test('what does not exist is a page with status 404 and a way back', async ({ app }) => {
   const token = await app.tokenFor(['administrator']);
   for (const path of ['/vms/nobody', '/vms/nobody/disks', '/vms/nobody/console', '/tasks/00000000-0000-4000-8000-000000000000', '/no/such/page']) {

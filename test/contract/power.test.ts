@@ -12,6 +12,7 @@ interface Subject {
   power: Power;
   asked(): string[];
   refuse(message: string): void;
+  goDown(): void;
 }
 
 function defineCases(name: string, make: () => Subject): void {
@@ -42,12 +43,18 @@ function defineCases(name: string, make: () => Subject): void {
     assert.equal(asked(), []);
   });
 
+  test('tells a system that goes down from one that stays', async ({ subject: { power, goDown } }) => {
+    assert.is(await power.isGoingDown(), false);
+    goDown();
+    assert.is(await power.isGoingDown(), true);
+  });
+
   test.run();
 }
 
 defineCases('simulated', () => {
   const power = createSimulatedPower(() => {});
-  return { power, asked: () => power.asked, refuse: (message) => power.refuse(new Error(message)) };
+  return { power, asked: () => power.asked, refuse: (message) => power.refuse(new Error(message)), goDown: power.goDown };
 });
 
 const folder = mkdtempSync(join(tmpdir(), 'bothy-power-'));
@@ -63,9 +70,11 @@ defineCases('real', () => {
   const list = `${program}.asked`;
   writeFileSync(list, '');
   // The verb is the last word; everything before it must be an option.
-  write([`for word; do case $word in --*) ;; *) echo "$word" >> '${list}';; esac; done`]);
+  write(['case $1 in is-system-running) echo degraded; exit 1;; esac', `for word; do case $word in --*) ;; *) echo "$word" >> '${list}';; esac; done`]);
   return {
     power: createPower({ systemctl: program }), asked: () => readFileSync(list, 'utf8').split('\n').filter(Boolean),
     refuse: (message) => write([`echo '${message}' >&2`, 'exit 1']),
+    // As systemd does: a word, and an error for every word but one.
+    goDown: () => write(['echo stopping', 'exit 1']),
   };
 });

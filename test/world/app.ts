@@ -30,6 +30,8 @@ export interface TestApp {
   carryOut(method: string, path: string, body?: unknown): Promise<void>;
   /** The service dies at once and starts again on the same machine and state. */
   killAndRestart(probe?: TaskProbe): Promise<TestApp>;
+  /** The service ends in order; its state stays. */
+  end(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,13 +41,14 @@ export interface TestAppOptions extends Partial<HostOptions> {
   host?: SimulatedHost;
   probe?: TaskProbe;
   keysPath?: string;
+  watchdog?: { isWanted: boolean; patienceMs: number };
 }
 
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const statePath = options.statePath ?? mkdtempSync(join(tmpdir(), 'bothy-app-'));
   const host = options.host ?? createSimulatedHost({ clock: systemClock, ...options, statePath });
   const world = createSimulatedWorld(host);
-  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, watchdog: options.watchdog ?? { isWanted: false, patienceMs: 60_000 }, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
   const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
   const stopping = new AbortController();
   const running = app.start(stopping.signal);
@@ -62,7 +65,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     running.catch(() => {});
     app.core.tasks.stop().catch(() => {}); // its database is closed: nothing of it is noted
   };
-  return assemble({ app, host, world, door, statePath, keysPath: config.keysPath }, token, { stop, kill });
+  return assemble({ app, host, world, door, statePath, keysPath: config.keysPath, watchdog: config.watchdog }, token, { stop, kill });
 }
 
 async function administratorToken(app: App): Promise<string> {
@@ -72,7 +75,7 @@ async function administratorToken(app: App): Promise<string> {
   return token;
 }
 
-type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'> & { keysPath: string };
+type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'> & { keysPath: string; watchdog: { isWanted: boolean; patienceMs: number } };
 
 function assemble(opened: Opened, token: string, { stop, kill }: { stop(): Promise<void>; kill(): void }): TestApp {
   const { app, door, host, statePath } = opened;
@@ -101,10 +104,12 @@ function assemble(opened: Opened, token: string, { stop, kill }: { stop(): Promi
     },
     async killAndRestart(probe) {
       await opened.world.hypervisor.close(); // the dead hear nothing
+      await opened.world.watchdog.close();
       app.core.database.close();
       kill();
-      return openTestApp({ host, statePath, keysPath: opened.keysPath, ...(probe && { probe }) });
+      return openTestApp({ host, statePath, keysPath: opened.keysPath, watchdog: opened.watchdog, ...(probe && { probe }) });
     },
+    end: stop,
     async close() {
       await stop();
       rmSync(statePath, { recursive: true, force: true });

@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import type { Power } from '../../appliance/world.ts';
 
 export interface SimulatedPower extends Power {
+  /** The system begins to go down, and stops its services one after another. */
+  goDown(): void;
   /** What was asked of the system, in order. */
   readonly asked: ('poweroff' | 'reboot')[];
   /** The power goes and comes back without anybody asking. */
@@ -18,7 +20,9 @@ export function createSimulatedPower(restart: () => void): SimulatedPower {
   let bootId: string = randomUUID();
   let refusal: Error | undefined;
   let isLingering = false;
+  let isGoingDown = false;
   const cut = () => {
+    isGoingDown = false;
     bootId = randomUUID();
     restart();
   };
@@ -31,6 +35,8 @@ export function createSimulatedPower(restart: () => void): SimulatedPower {
     asked, cut,
     refuse: (error) => { refusal = error; },
     linger: (lingers) => { isLingering = lingers; },
+    goDown: () => { isGoingDown = true; },
+    isGoingDown: async () => isGoingDown,
     bootId: async () => bootId,
     powerOff: () => obey('poweroff'),
     reboot: () => obey('reboot'),

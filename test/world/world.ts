@@ -20,6 +20,7 @@ import { createSimulatedHostNetwork, type SimulatedHostNetwork } from './host-ne
 import { createSimulatedPower, type SimulatedPower } from './power.ts';
 import { createSimulatedSources, type SimulatedSources } from './site-sources.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
+import { createSimulatedWatchdog, type SimulatedWatchdog } from './watchdog.ts';
 import { createSimulatedSlots, type SimulatedSlots } from './slots.ts';
 
 export interface HostOptions {
@@ -46,6 +47,7 @@ export interface SimulatedHost {
   readonly downloads: SimulatedDownloads;
   readonly siteSources: SimulatedSources;
   readonly power: SimulatedPower;
+  readonly watchdog: SimulatedWatchdog;
   readonly hostNetwork: SimulatedHostNetwork;
   /** The file system of the state folder is full: guests that write there stop, tools fail. */
   fillDisk(): void;
@@ -63,10 +65,12 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
     libvirt.cutPower();
     machine.restart();
     slots.boot();
+    watchdog.restart();
   };
   const power = createSimulatedPower(restart);
+  const watchdog = createSimulatedWatchdog(clock, power);
   return {
-    clock, libvirt, disk, machine, power, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
+    clock, libvirt, disk, machine, power, watchdog, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     slots, downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
     imageTool: createSimulatedImageTool(disk),
     fillDisk() {
@@ -127,5 +131,6 @@ export function createSimulatedWorld(source: SimulatedHost | HostOptions): Simul
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
   const { imageTool, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
-  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, siteSources, hostNetwork, power, clock, host, control: hypervisor.control };
+  const { port: watchdog, pastBoots } = host.watchdog.newLife();
+  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
 }

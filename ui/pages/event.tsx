@@ -20,7 +20,7 @@ const severities = ['info', 'warning', 'error'] as const;
 
 /** Latest first; a trouble that lasts says so, one that was noticed often counts. */
 export function EventFeed({ events }: { events: ToldEvent[] }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   return (
     <ol class="events">
       {events.map((event) => (
@@ -30,7 +30,7 @@ export function EventFeed({ events }: { events: ToldEvent[] }) {
             <Message event={event} />
             {event.count > 1 && <span class="quiet"> {t('event.times', { count: event.count })}</span>}
             {event.isStanding && <span class="quiet"> · {t('event.standing')}</span>}
-            {event.nextStep && <small>{event.nextStep}</small>}
+            {event.nextStep && <small>{phrase(event.nextStep)}</small>}
           </div>
           <Time at={event.lastAt} />
         </li>
@@ -41,8 +41,9 @@ export function EventFeed({ events }: { events: ToldEvent[] }) {
 
 /** The message with the first thing that it names as a link; else the links after it. */
 function Message({ event: { message, about } }: { event: ToldEvent }) {
+  const { phrase } = useUi();
   const named = about.find(({ name }) => name && message.includes(name));
-  if (!named) return <>{message} {about.length > 0 && <AboutLinks about={about} />}</>;
+  if (!named) return <>{phrase(message)} {about.length > 0 && <AboutLinks about={about} />}</>;
   const at = message.indexOf(named.name);
   return <>{message.slice(0, at)}<AboutLinks about={[named]} />{message.slice(at + named.name.length)}</>;
 }

@@ -32,6 +32,7 @@ const hostPage = definePage({
       <div class="stack">
         <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn hasSince memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
         <div class="grid"><Machine host={host} /><Software host={host} /></div>
+        <Staying host={host} />
         <Interfaces host={host} />
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
       </div>
@@ -54,12 +55,15 @@ function PowerButtons({ host: { name } }: { host: Host }) {
   );
 }
 
-/** Troubles that last, each with its way out. */
+/** Troubles that last, each with its way out, and how the machine went down if nobody had wanted that. */
 export function HostWarnings({ host }: { host: Host }) {
+  const { phrase } = useUi();
+  const { lastEnd } = host;
   return (
     <>
+      {lastEnd?.isNews && <Notice tone="warn" title={phrase(lastEnd.message)}><Time at={lastEnd.at} /></Notice>}
       {host.state !== 'up' && <Notice tone="bad" title={host.reason}>{host.hypervisor.message}</Notice>}
-      {host.warnings.map((warning) => <Notice tone={warning.severity === 'error' ? 'bad' : warning.severity === 'warning' ? 'warn' : 'info'} title={warning.message}>{warning.nextStep}</Notice>)}
+      {host.warnings.map((warning) => <Notice tone={warning.severity === 'error' ? 'bad' : warning.severity === 'warning' ? 'warn' : 'info'} title={phrase(warning.message)}>{warning.nextStep && phrase(warning.nextStep)}</Notice>)}
     </>
   );
 }
@@ -113,6 +117,24 @@ function Software({ host }: { host: Host }) {
         [t('host.kernel'), host.kernel],
         [t('host.architecture'), hypervisor.architecture],
         [t('field.id'), <code>{host.id}</code>],
+      ]} />
+    </Panel>
+  );
+}
+
+const watchTones = { armed: 'ok', waiting: 'busy', paused: 'warn', off: 'off' } as const;
+const watchIcons = { armed: 'check', waiting: 'ring', paused: 'alert', off: 'ring' } as const;
+
+/** Whether the machine helps itself when it hangs, and how it went down the last time. */
+function Staying({ host: { watchdog, lastEnd } }: { host: Host }) {
+  const { t, phrase } = useUi();
+  const seconds = watchdog.resetAfterSeconds;
+  return (
+    <Panel title={t('host.staying')}>
+      <Facts items={[
+        [t('host.watchdog'), <><Chip tone={watchTones[watchdog.state]} icon={watchIcons[watchdog.state]} text={t(`host.watchdog.${watchdog.state}`)} /><br /><span class="quiet">{seconds === null ? phrase(watchdog.reason) : t('host.watchdogText', { count: seconds })}</span></>],
+        [t('host.watchdogKind'), <>{t(`host.watchdogKind.${watchdog.kind}`)}{watchdog.model && <><br /><span class="quiet">{watchdog.model}</span></>}</>],
+        [t('host.lastEnd'), lastEnd ? <>{phrase(lastEnd.message)}<br /><span class="quiet"><Time at={lastEnd.at} /></span></> : t('host.lastEndUnknown')],
       ]} />
     </Panel>
   );
