@@ -24,7 +24,7 @@ import { createPerform } from './http/perform.ts';
 import { createNetwork } from './network/network.ts';
 import { migrationsPath } from './paths.ts';
 import { createProvision } from './provision/provision.ts';
-import { isLoopback, type OpenConsole } from './server.ts';
+import { type CertificateSource, isLoopback, type OpenConsole } from './server.ts';
 import { createStorage } from './storage/storage.ts';
 import { mayReturn } from './update/record.ts';
 import { createUpdate, type Update } from './update/update.ts';
@@ -36,6 +36,7 @@ export interface App {
   core: Core;
   http(door: Door): Hono;
   openConsole: OpenConsole;
+  certificates: CertificateSource;
   /** The code for setting the first password; `undefined` once that is done. */
   setupCode(): string | undefined;
   /** Goes on with unfinished tasks and runs the reconcilers until `signal` aborts. */
@@ -74,6 +75,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
     core,
     http,
     openConsole: vm.openConsole,
+    certificates: host.certificates,
     setupCode: () => auth.people.setupCode(),
     start(signal) {
       core.tasks.resume();

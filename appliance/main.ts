@@ -21,7 +21,7 @@ try {
   const app = createApp({ config, log, world });
   const running = app.start(stopping.signal);
   await app.haveLooked(stopping.signal);
-  await serve({ config, log, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole }, stopping.signal, (url) => {
+  await serve({ config, log, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole, certificates: app.certificates }, stopping.signal, (url) => {
     process.stdout.write(`Bothy ${config.version} is ready: ${url}\n`);
     const code = app.setupCode();
     if (code) process.stdout.write(`Set-up code: ${code}\n`);

@@ -5,7 +5,7 @@
 import { chmodSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server } from 'node:http';
 import { createServer as createPlain } from 'node:http';
-import { createServer as createSecure } from 'node:https';
+import { createServer as createSecure, type ServerOptions as SecureOptions } from 'node:https';
 import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import type { Duplex } from 'node:stream';
@@ -15,7 +15,6 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import { type Config, localSocketPath } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import type { Log } from './core/log.ts';
-import { loadCertificate } from './http/certificate.ts';
 import { limitConnections } from './http/connections.ts';
 import { createKeepAlive } from './http/keep-alive.ts';
 
@@ -37,7 +36,14 @@ export interface ServerOptions {
   network: Hono;
   local: Hono;
   openConsole: OpenConsole;
+  certificates: CertificateSource;
   limits?: Partial<Limits>;
+}
+
+/** What TLS serves, and when it becomes another. */
+export interface CertificateSource {
+  ready(): Promise<{ chain: string; key: string }>;
+  onChange(listener: (pair: { chain: string; key: string }) => void): () => void;
 }
 
 export interface Limits {
@@ -75,18 +81,26 @@ function urlOf({ listen: { host, port } }: Config, isPlain: boolean): string {
   return `${isPlain ? 'http' : 'https'}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-async function listenWeb({ config, network, openConsole, log, limits: wanted }: ServerOptions, isPlain: boolean, signal: AbortSignal): Promise<Server> {
+async function listenWeb({ config, network, openConsole, log, certificates, limits: wanted }: ServerOptions, isPlain: boolean, signal: AbortSignal): Promise<Server> {
   const limits = { ...usualLimits, ...wanted };
   const options = {
     requestTimeout: 0, // an upload may take hours
     headersTimeout: limits.headMs, connectionsCheckingInterval: Math.min(5_000, limits.headMs),
     keepAlive: true, keepAliveInitialDelay: 60_000, // finds peers that are gone
   };
-  const server = isPlain ? createPlain(options) : createSecure({ ...options, handshakeTimeout: limits.headMs, ...(await loadCertificate(config.statePath, config.listen.host)) });
+  const server = isPlain ? createPlain(options) : await createTls({ ...options, handshakeTimeout: limits.headMs }, certificates);
   server.timeout = limits.silentMs;
   limitConnections(server, getRequestListener(network.fetch), limits.connections);
   server.on('upgrade', consoleUpgrade({ openConsole, log, signal, pingMs: limits.pingMs }));
   await listen(server, () => server.listen(config.listen.port, config.listen.host));
+  return server;
+}
+
+/** Another certificate is served from the next connection on; those that are open stay. */
+async function createTls(options: SecureOptions, certificates: CertificateSource): Promise<Server> {
+  const { chain, key } = await certificates.ready();
+  const server = createSecure({ ...options, cert: chain, key });
+  certificates.onChange((pair) => server.setSecureContext({ cert: pair.chain, key: pair.key }));
   return server;
 }
 

@@ -2,7 +2,7 @@
  * A form field as one labelled control with help, unit and a slot for its error, from what its schema says (`field-info.ts`).
  *
  * Controls are named by their path in the request body (`disks.0.sizeBytes`). Sizes are sent with their unit
- * (`20 GiB`), switches as `on` or `off`, an empty control as absent; the server reads them by the same schema.
+ * (`20 GiB`), switches as `on` or `off`, plain lists with commas between, an empty control as absent; the server reads them by the same schema.
  */
 import type { Child } from 'hono/jsx';
 import { useUi } from './context.ts';
@@ -158,5 +158,6 @@ function Prose({ text: prose }: { text: string }) {
 }
 
 function text(value: unknown): string {
+  if (Array.isArray(value)) return value.join(', ');
   return value === undefined || value === null ? '' : String(value);
 }

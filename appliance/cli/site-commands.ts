@@ -101,7 +101,7 @@ async function readGoodPassword(): Promise<string> {
 async function sealSecret(args: string[]): Promise<void> {
   const { values: { key } } = parseArgs({ args, options: { key: { type: 'string' } } });
   if (!key) throw new Refusal('Give the public key of the machine: bothy site seal --key KEY');
-  const secret = await readSecret('Secret: ');
+  const secret = process.stdin.isTTY ? await readSecret('Secret: ') : readFileSync(0, 'utf8').replace(/\r?\n$/, ''); // the key of a certificate has many lines
   try {
     print(`${seal(key, secret)}\n`);
   } catch {

@@ -9,11 +9,13 @@ import { type Guests, noGuests } from './guests.ts';
 import { createBoots } from './boots.ts';
 import { createHealth, type Health } from './health.ts';
 import { createLoadHistory } from './load.ts';
+import { certificateOperations } from './certificate-operations.ts';
+import { type Certificates, createCertificates } from './certificates.ts';
 import type { Metric } from './metrics.ts';
-import { hostOperations, type HostServices } from './operations.ts';
+import { hostOperations, type HostServices, requireThis } from './operations.ts';
 import { powerOperations } from './power-operations.ts';
 import { leavingTask, powerTasks } from './power-task.ts';
-import { type Accelerator, decideAcceleration, type WantedAccelerator } from './rules.ts';
+import { type Accelerator, decideAcceleration, isLinkLocal, type WantedAccelerator } from './rules.ts';
 import { hostTable } from './table.ts';
 import { createSettings, type Settings } from './settings.ts';
 import { hostSettingsOperations } from './settings-operations.ts';
@@ -28,6 +30,7 @@ export interface Host extends Slice {
   /** What libvirt told when it was last connected. */
   hypervisorFacts(): HypervisorFacts | undefined;
   settings: Settings;
+  certificates: Certificates;
   health(): Promise<Health>;
   metrics(): Promise<string>;
   registerMetrics(collect: () => Metric[]): void;
@@ -80,10 +83,16 @@ export function createHost(deps: HostDeps): Host {
   const { health, metrics, registerMetrics, isWritable, tryWrite } = createHealth(services);
   const keeper = createWatchdogKeeper({ ...deps, boots, about, tryWrite, ...(deps.watchdog ?? { isWanted: false, patienceMs: 60_000 }) });
   const { listen = { host: '127.0.0.1', port: 0 }, isSecure = false } = deps;
-  const status: StatusServices = { ...services, listen, isSecure, isDatabaseWritable: isWritable };
+  const facts = () => world.machine.facts();
+  const certificates = createCertificates({
+    ...deps, hostId, isSecure, about, hostname: async () => (await facts()).hostname,
+    addresses: async () => (await facts()).nics.flatMap(({ addresses }) => addresses.map((address) => address.replace(/\/.*/, ''))).filter((address) => !isLinkLocal(address)),
+  });
+  const requireHere = async (host: string) => requireThis(services, await facts(), host);
+  const status: StatusServices = { ...services, listen, isSecure, certificates, isDatabaseWritable: isWritable };
   return {
-    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings,
-    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations)],
+    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings, certificates,
+    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations), ...bind({ ...services, certificates, requireHere }, certificateOperations)],
     registerGuests: (registered) => { guests = registered; },
     guests: () => guests,
     isLeaving() {

@@ -172,3 +172,21 @@ export const HostStatusOutput = z.object({
   /** The task that shuts it down or restarts it; null while none does. */
   leaving: z.uuid().nullable(),
 });
+
+const Pem = z.string().trim().max(64 * 1024, 'The text is larger than 64 KiB.');
+export const CertificatePair = z.object({
+  chain: Pem.meta({ label: 'Certificate', widget: 'code', help: 'PEM: first that of this machine, then those that signed it.' }),
+  key: Pem.meta({ label: 'Private key', widget: 'code', secret: true, help: 'PEM, without a password.' }),
+});
+export const CertificateInput = CertificatePair.extend({ host: HostRef });
+export const CertificateOutput = z.object({
+  /** Made by this machine and signed by itself. */
+  isOwn: z.boolean(),
+  subject: z.string(),
+  issuer: z.string(),
+  names: z.array(z.string()),
+  validFrom: z.int(),
+  validTo: z.int(),
+  fingerprint: z.string(),
+  chain: z.string(),
+}).nullable();

@@ -1,9 +1,8 @@
 /** The state of the appliance in few words: what `bothy status` and the screen of the box show. */
-import { X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import * as z from 'zod';
 import { read } from '../core/operation.ts';
+import { certificateFacts } from './certificate.ts';
+import type { Certificates } from './certificates.ts';
 import { type HostServices, requireThis, stateOf } from './operations.ts';
 import { leavingTask } from './power-task.ts';
 import { isLinkLocal, judgeStatus, urlsOf } from './rules.ts';
@@ -13,6 +12,7 @@ export interface StatusServices extends HostServices {
   /** Where the service listens. */
   listen: { host: string; port: number };
   isSecure: boolean;
+  certificates: Certificates;
   isDatabaseWritable(): boolean;
 }
 
@@ -23,7 +23,8 @@ export const hostStatus = read<StatusServices>()({
   async run(services, _call, { host }) {
     const facts = await services.machine.facts();
     requireThis(services, facts, host);
-    const { hostId, version, tasks, listen, isSecure, statePath } = services;
+    const { hostId, version, tasks, listen, isSecure, certificates } = services;
+    const served = isSecure ? certificates.current() : undefined;
     const known = services.hypervisorFacts();
     return {
       id: hostId, name: facts.hostname,
@@ -31,18 +32,9 @@ export const hostStatus = read<StatusServices>()({
       versions: { bothy: version, os: facts.os, kernel: facts.kernel, libvirt: known?.libvirtVersion ?? '', qemu: known?.hypervisorVersion ?? '' },
       watchdog: services.watching(), lastEnd: services.lastEnd() ?? null,
       urls: urlsOf(listen, isSecure, facts.nics),
-      fingerprint: isSecure ? await fingerprintIn(statePath) : null,
+      fingerprint: served ? certificateFacts(served.chain).fingerprint : null,
       ports: facts.nics.map(({ addresses, ...port }) => ({ ...port, addresses: addresses.map((address) => ({ address, isLinkLocal: isLinkLocal(address) })) })),
       leaving: leavingTask(tasks, hostId, await services.world.power.bootId())?.id ?? null,
     };
   },
 });
-
-/** Null until the certificate has been made. */
-async function fingerprintIn(statePath: string): Promise<string | null> {
-  try {
-    return new X509Certificate(await readFile(join(statePath, 'tls/cert.pem'))).fingerprint256;
-  } catch {
-    return null;
-  }
-}

@@ -36,3 +36,11 @@ export const hostSettingsTable = sqliteTable('host_settings', {
   sshKeys: text({ mode: 'json' }).$type<string[]>(),
   generation: integer().notNull(),
 });
+
+/** Certificates with their keys, PEM: one of our own, and one that people have given, which is then served. */
+export const certificateTable = sqliteTable('certificate', {
+  hostId: text().notNull().references(() => hostTable.id),
+  isOwn: integer({ mode: 'boolean' }).primaryKey(),
+  chain: text().notNull(),
+  key: text().notNull(),
+});

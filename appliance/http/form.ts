@@ -39,8 +39,8 @@ function put(into: Nested, path: string[], value: string): void {
 }
 
 function typed(value: Nested | string, schema: JsonSchema): unknown {
-  if (typeof value === 'string') return scalar(value, schema);
   const shape = schema.anyOf?.find((option) => option.items || option.properties) ?? schema;
+  if (typeof value === 'string') return shape.items ? words(value, shape.items) : scalar(value, schema);
   if (shape.items) return list(value, shape.items);
   const entries = Object.entries(value).map(([key, inner]) => [key, typed(inner, shape.properties?.[key] ?? {})] as const);
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
@@ -52,6 +52,9 @@ function list(value: Nested, items: JsonSchema): unknown[] {
     .map((key) => typed(value[key] ?? '', items))
     .filter((item) => item !== undefined);
 }
+
+/** A list in one control: its items with commas or blanks between them. */
+const words = (text: string, items: JsonSchema): unknown[] => text.split(/[\s,]+/).filter((word) => word !== '').map((word) => scalar(word, items));
 
 /** Nothing typed in is nothing sent; a select's empty choice is `null` where the schema knows null. */
 function scalar(text: string, schema: JsonSchema): unknown {

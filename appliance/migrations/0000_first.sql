@@ -121,6 +121,14 @@ CREATE TABLE `task` (
 );
 --> statement-breakpoint
 CREATE INDEX `task_by_state` ON `task` (`state`,`createdAt`);--> statement-breakpoint
+CREATE TABLE `certificate` (
+	`hostId` text NOT NULL,
+	`isOwn` integer PRIMARY KEY NOT NULL,
+	`chain` text NOT NULL,
+	`key` text NOT NULL,
+	FOREIGN KEY (`hostId`) REFERENCES `host`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `host_boot` (
 	`bootId` text PRIMARY KEY NOT NULL,
 	`beganAt` integer NOT NULL,

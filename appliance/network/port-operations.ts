@@ -51,6 +51,7 @@ export const hostNetworkSet = startTask<PortServices>()({
   run(services, tx, { confirmBy, confirmSeconds }, { port, settings, before }) {
     if (trialOf(services)) throw new Problem('wrong-state', 'Other addresses are on trial now. Confirm them or cancel that task first.');
     const input: PortTaskInput = { port, settings, before, confirmBy, confirmMs: confirmSeconds * 1000 };
+    services.journal.observed(tx, { kind: 'network', id: port, what: 'updated' });
     return services.tasks.start(tx, portTaskKind, input, [{ kind: 'port', id: port, name: port }]);
   },
 });

@@ -25,7 +25,7 @@ interface Memory {
 /** How often a confirmation is looked for. Asking the network costs a packet and a process. */
 const lookMs = { person: 250, network: 1_000 };
 
-export function portTask({ world, clock, database }: Core & { world: World }): AnyTask {
+export function portTask({ world, clock, database, journal }: Core & { world: World }): AnyTask {
   const isConfirmed = (taskId: string) => database.sql.select().from(portTrialTable).where(eq(portTrialTable.taskId, taskId)).get() !== undefined;
   return defineTask<PortTaskInput, Memory>({
     kind: portTaskKind, input: Input, canCancel: true,
@@ -53,7 +53,10 @@ export function portTask({ world, clock, database }: Core & { world: World }): A
         },
       },
     ],
-    finished(tx) { tx.sql.delete(portTrialTable).run(); },
+    finished(tx, { input: { port } }) {
+      tx.sql.delete(portTrialTable).run();
+      journal.observed(tx, { kind: 'network', id: port, what: 'updated' });
+    },
   });
 }
 

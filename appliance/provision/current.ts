@@ -1,7 +1,7 @@
 /** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
 import type * as z from 'zod';
 import type { UserOutput } from '../auth/schema.ts';
-import type { HostSettingsOutput } from '../host/schema.ts';
+import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
@@ -9,6 +9,7 @@ import type { VmOutput, VmSummary } from '../vm/schema.ts';
 export interface Current {
   host: z.output<typeof HostSettingsOutput>;
   hostNetwork: z.output<typeof HostNetworkOutput>;
+  certificate: z.output<typeof CertificateOutput>;
   domains: z.output<typeof DomainOutput>[];
   networks: z.output<typeof NetworkOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -47,6 +48,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
   return {
     domains, images, vms,
     host: (await ask('host.settings', { host: 'this' })) as Current['host'],
+    certificate: (await ask('host.certificate', { host: 'this' })) as Current['certificate'],
     hostNetwork: (await ask('host-network.get', { host: 'this' })) as Current['hostNetwork'],
     networks: await whole('network.list'),
     users: await whole('user.list'),

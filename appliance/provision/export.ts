@@ -15,6 +15,8 @@ export interface ExportOptions {
   /** Sections of the applied file that are only stored. */
   stored: Record<string, unknown>;
   hasSecrets: boolean;
+  /** The one that people gave, with its key; none in an export without secrets. */
+  certificate: { chain: string; key: string } | undefined;
 }
 
 const freshVm = SiteVm.parse({ name: 'a' }) as Record<string, unknown>; // the defaults, which need not be written
@@ -32,7 +34,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
-  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...filled, ...options.stored });
+  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...filled, ...options.stored });
   comment(document, options);
   return document.toString({ lineWidth: 140 });
 }

@@ -6,14 +6,15 @@
  */
 import type * as z from 'zod';
 import { formatBytes, parseBytes } from '../core/units.ts';
+import { certificateFacts } from '../host/certificate.ts';
 import type { Current } from './current.ts';
 import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'users' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'users' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -37,7 +38,7 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planUsers(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planUsers(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
@@ -78,6 +79,14 @@ function planHost({ site: { host }, current }: Wish): Step[] {
   const told = current.host.isManaged ? [] : ['This machine is not Bothy\'s own: the wish is kept and nothing is touched.'];
   const shownDetails = details.map((line) => (line.startsWith('sshKeys') ? `sshKeys: ${host.sshKeys?.length ?? 0} keys` : line));
   return [step('host', 'change', current.host.actual.hostname, [...shownDetails, ...told], perform('host.edit-settings', { host: 'this', ...changes }))];
+}
+
+function planCertificate({ site: { certificate }, current }: Wish): Step[] {
+  if (!certificate) return [];
+  const { fingerprint, subject, validTo } = certificateFacts(certificate.chain);
+  if (current.certificate?.fingerprint === fingerprint) return [];
+  const until = new Date(validTo).toISOString().slice(0, 10);
+  return [step('certificate', 'change', subject, [`valid to ${until}`], perform('host.set-certificate', { host: 'this', ...certificate }))];
 }
 
 function planUsers(wish: Wish): Step[] {

@@ -17,7 +17,7 @@ import type { Perform, SiteServices } from './services.ts';
 export interface ProvisionDeps extends Core {
   world: Pick<World, 'siteSources' | 'downloads'>;
   activity: Activity;
-  host: Pick<Host, 'id'>;
+  host: Pick<Host, 'id' | 'certificates'>;
   people: Auth['people'];
   perform: Perform;
 }
@@ -29,7 +29,7 @@ export interface Provision extends Slice {
 
 export function createProvision({ world, activity, host, people, perform, ...core }: ProvisionDeps): Provision {
   const services: SiteServices = {
-    ...core, activity, people, perform, hostId: host.id,
+    ...core, activity, people, perform, hostId: host.id, certificates: host.certificates,
     sources: world.siteSources, downloads: world.downloads, files: createSiteFiles(core), key: openSealingKey(core.statePath),
   };
   core.tasks.define([applyTask(services)]);

@@ -1,4 +1,5 @@
 /** What a site file may not say against itself. Pure. */
+import { pairFaults } from '../host/certificate.ts';
 import { portFault } from '../network/rules.ts';
 import type { Site } from './schema.ts';
 
@@ -12,7 +13,7 @@ export function diskName(vm: { name: string }, disk: { name?: string | undefined
   return disk.disk ?? disk.name ?? `${vm.name.slice(0, 48)}-disk${index + 1}`;
 }
 
-/** Things that have the same name, or the same disk or address, twice; addresses that no port can have. */
+/** Things that have the same name, or the same disk or address, twice; addresses that no port can have; a certificate that cannot serve. */
 export function clashes(site: Site): Clash[] {
   const lists = ['storageDomains', 'networks', 'users', 'vms'] as const;
   const names = lists.flatMap((list) => twice(site[list].map(({ name }, index) => ({ key: name.replace(/@internal$/, ''), path: [list, index, 'name'] })), 'This name stands here twice.'));
@@ -23,12 +24,17 @@ export function clashes(site: Site): Clash[] {
   const shared = twice(vmDisks, 'Another VM of this file has the same disk.').filter(({ path }) => path.at(-1) === 'disk');
   const macs = twice(site.vms.flatMap((vm, place) => vm.nics.flatMap(({ mac }, index) => (mac ? [{ key: mac, path: ['vms', place, 'nics', index, 'mac'] }] : []))), 'Another network interface of this file has the same address.');
   const ports = twice(site.ports.map(({ port }, index) => ({ key: port.toLowerCase(), path: ['ports', index, 'port'] })), 'This port stands here twice.');
-  return [...names, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site)];
+  return [...names, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site), ...certificateFaults(site)];
 }
 
 function portFaults({ ports }: Site): Clash[] {
   return ports.flatMap(({ method, address = null, gateway = null }, index) =>
     portFault({ method, address, gateway }).map(({ path, message }) => ({ path: ['ports', index, path], message })));
+}
+
+/** Whether it has ended is seen when it is applied: a file is checked on other machines and on other days. */
+function certificateFaults({ certificate }: Site): Clash[] {
+  return certificate ? pairFaults(certificate, 0).map(({ path, message }) => ({ path: ['certificate', path], message })) : [];
 }
 
 function twice(items: { key: string; path: Clash['path'] }[], message: string): Clash[] {

@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import { UserCreateInput } from '../auth/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
-import { HostSettingsInput } from '../host/schema.ts';
+import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
@@ -71,6 +71,7 @@ export const SiteFile = z.object({
   bothy: z.literal(1, 'Begin the file with "bothy: 1": the version of its format.').meta({ label: 'Version of the format' }),
   host: SiteHost.optional().meta({ label: 'Host' }),
   ports: listOf(SitePort, 'Ports'),
+  certificate: CertificatePair.optional().meta({ label: 'Certificate', help: 'What browsers are shown. Without it this machine makes its own.' }),
   storageDomains: listOf(SiteDomain, 'Storage domains'),
   networks: listOf(NetworkInput, 'Networks'),
   users: listOf(UserCreateInput, 'Users'),

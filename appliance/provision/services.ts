@@ -2,6 +2,7 @@
 import type { Activity } from '../activity/activity.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Core } from '../core/services.ts';
+import type { Certificates } from '../host/certificates.ts';
 import type { Downloads, SiteSources } from '../world.ts';
 import type { SiteFiles } from './files.ts';
 import type { SealingKey } from './sealing-key.ts';
@@ -28,4 +29,5 @@ export interface SiteServices extends Core {
   files: SiteFiles;
   key: SealingKey;
   hostId: string;
+  certificates: Pick<Certificates, 'current'>;
 }

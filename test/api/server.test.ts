@@ -1,6 +1,5 @@
 /** The sockets: plain HTTP on loopback only, TLS with our own certificate elsewhere, root's socket, consoles by ticket. */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
 import { connect as connectSocket, type Socket } from 'node:net';
@@ -13,15 +12,16 @@ import * as assert from 'uvu/assert';
 import WebSocket from 'ws';
 import { type Config, localSocketPath, readConfig } from '../../appliance/config.ts';
 import { silentLog } from '../../appliance/core/log.ts';
-import { loadCertificate } from '../../appliance/http/certificate.ts';
-import { isLoopback, type Limits, serve, type ViewerSocket } from '../../appliance/server.ts';
+import { type CertificateSource, isLoopback, type Limits, serve, type ViewerSocket } from '../../appliance/server.ts';
 import { freePort } from '../free-port.ts';
+import { makePair, type Pair } from '../world/certificate.ts';
 
 let port = 0;
 test.before.each(async () => { port = await freePort(); });
 
 interface Listening {
   config: Config;
+  certificates: CertificateSource & { change(pair: Pair): void };
   viewers: ViewerSocket[];
   stop(): Promise<void>;
 }
@@ -36,19 +36,32 @@ async function listen(host: string, port: number, limits: Partial<Limits> = {}):
   const viewers: ViewerSocket[] = [];
   const tickets = new Set(['good']);
   const openConsole = (ticket: string) => (tickets.delete(ticket) ? (viewer: ViewerSocket) => { viewers.push(viewer); viewer.onMessage((data) => viewer.send(data)); } : undefined);
+  const certificates = certificatesOf(first);
   const stopping = new AbortController();
   const done = await new Promise<{ ended: Promise<void> }>((resolve, reject) => {
-    const ended = serve({ config, log: silentLog, network, local, openConsole, limits }, stopping.signal, () => resolve({ ended }));
+    const ended = serve({ config, log: silentLog, network, local, openConsole, certificates, limits }, stopping.signal, () => resolve({ ended }));
     ended.catch(reject);
   });
   return {
-    config, viewers,
+    config, viewers, certificates,
     async stop() {
       stopping.abort();
       await done.ended;
       assert.not.ok(existsSync(localSocketPath(statePath)));
       rmSync(statePath, { recursive: true });
     },
+  };
+}
+
+const [first, second] = [makePair('first'), makePair('second')];
+
+/** A source of certificates that a test holds in its hand. */
+function certificatesOf(pair: Pair): CertificateSource & { change(pair: Pair): void } {
+  const listeners = new Set<(pair: Pair) => void>();
+  return {
+    ready: async () => pair,
+    onChange(listener) { listeners.add(listener); return () => { listeners.delete(listener); }; },
+    change: (next) => { for (const listener of listeners) listener(next); },
   };
 }
 
@@ -81,12 +94,14 @@ test('on loopback it speaks plain HTTP; the local socket is for root alone', asy
   await server.stop();
 });
 
-test('anywhere else it speaks TLS only, with a certificate of its own that stays', async () => {
+test('anywhere else it speaks TLS only, with the certificate that is served now', async () => {
   const server = await listen('0.0.0.0', port);
-  const cert = readFileSync(join(server.config.statePath, 'tls/cert.pem'));
-  assert.is(statSync(join(server.config.statePath, 'tls')).mode & 0o777, 0o700);
-  assert.is(await get(secureRequest, { host: 'localhost', servername: 'localhost', port, ca: cert }), 'network');
+  const ask = (ca: string) => get(secureRequest, { host: 'localhost', servername: 'localhost', port, ca, agent: false });
+  assert.is(await ask(first.chain), 'network');
   await get(plainRequest, { host: '127.0.0.1', port }).then(() => assert.unreachable('plain HTTP was answered'), () => {});
+  server.certificates.change(second);
+  assert.is(await ask(second.chain), 'network');
+  await ask(first.chain).then(() => assert.unreachable('the old certificate is still served'), () => {});
   await server.stop();
 });
 
@@ -198,7 +213,7 @@ test('one connection more than can be served is refused in words, and served whe
 
 test('connections over TLS are counted in and out', async () => {
   const server = await listen('0.0.0.0', port, few);
-  const ca = readFileSync(join(server.config.statePath, 'tls/cert.pem'));
+  const ca = first.chain;
   const silent = Array.from({ length: 20 }, () => speak(port, ''));
   for (let tries = 0; tries < 20; tries++) {
     assert.is(await get(secureRequest, { host: 'localhost', family: 4, servername: 'localhost', port, ca, agent: false }), 'network');
@@ -243,18 +258,6 @@ test('a console whose browser is gone without a word is ended; one that answers 
 test('wrong settings are told by name', () => {
   assert.throws(() => readConfig({ BOTHY_LISTEN: 'nonsense', BOTHY_ACCEL: 'xen' }), /BOTHY_LISTEN[\s\S]*BOTHY_ACCEL/);
   assert.equal(readConfig({ BOTHY_LISTEN: '[::1]:80' }).listen, { host: '::1', port: 80 });
-});
-
-test('a certificate that a power cut left empty is made anew', async () => {
-  for (const empty of ['key.pem', 'cert.pem']) {
-    const statePath = mkdtempSync(join(tmpdir(), 'bothy-server-'));
-    const before = await loadCertificate(statePath, '192.0.2.1');
-    assert.equal(await loadCertificate(statePath, '192.0.2.1'), before);
-    writeFileSync(join(statePath, 'tls', empty), '');
-    const { key, cert } = await loadCertificate(statePath, '192.0.2.1');
-    assert.ok(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key)));
-    rmSync(statePath, { recursive: true });
-  }
 });
 
 test.run();

@@ -31,7 +31,7 @@ async function listen(site: TestApp): Promise<() => Promise<void>> {
   const { app } = site;
   let isUp = () => {};
   const up = new Promise<void>((resolve) => { isUp = resolve; });
-  const served = serve({ config, log: silentLog, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole }, stopping.signal, () => isUp());
+  const served = serve({ config, log: silentLog, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole, certificates: app.certificates }, stopping.signal, () => isUp());
   await up;
   return async () => {
     stopping.abort();

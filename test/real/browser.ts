@@ -109,10 +109,10 @@ export async function serveTestApp(options: TestAppOptions = {}): Promise<Site> 
   const port = await freePort();
   const config = { statePath: app.statePath, listen: { host: '127.0.0.1', port }, libvirtUri: 'test', accel: 'auto' as const, managesHost: false, watchdog: { isWanted: false, patienceMs: 60_000 }, keysPath: '/nonexistent', logLevel: 'error' as const, version: '0.0.0' };
   const stopping = new AbortController();
-  const { app: { http, openConsole }, door: network } = app;
+  const { app: { http, openConsole, certificates }, door: network } = app;
   let served = Promise.resolve();
   const url = await new Promise<string>((resolve, reject) => {
-    served = serve({ config, log: silentLog, network, local: http('local'), openConsole }, stopping.signal, resolve);
+    served = serve({ config, log: silentLog, network, local: http('local'), openConsole, certificates }, stopping.signal, resolve);
     served.catch(reject);
   });
   const code = app.app.setupCode();

@@ -34,7 +34,7 @@ const log = createLog((line) => process.stderr.write(`${line}\n`), config.logLev
 const app: App = createApp({ config, log, world: realWorld(config), probe });
 const { signal } = new AbortController();
 void app.start(signal);
-await serve({ config, log, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole }, signal, (url) => {
+await serve({ config, log, network: app.http('network'), local: app.http('local'), openConsole: app.openConsole, certificates: app.certificates }, signal, (url) => {
   console.log(`Bothy is ready: ${url}`);
   console.log(`Set-up code: ${app.setupCode()}`);
 });

@@ -18,6 +18,7 @@ iso.write('\x01CD001\x01', 16 * 2048, 'latin1');
 
 const text = `bothy: 1
 host: { timeZone: Europe/Berlin }
+ports: [{ port: eno1, method: static, address: 10.1.2.3/24, gateway: 10.1.2.1 }]
 users: [{ name: admin, roles: [administrator] }]
 storageDomains: [{ name: local, description: All disks }]
 networks: [{ name: lab, subnet: 192.168.150.0/24 }]
@@ -69,6 +70,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
   const vms = pick(await ask('vm.list'), 'name', 'memoryBytes', 'generation');
   return {
     host: ((await ask('host.settings', { host: 'this' })) as { wanted: unknown }).wanted,
+    ports: await host.hostNetwork.settings(),
     users: pick(await ask('user.list'), 'name', 'roles', 'generation'),
     storageDomains: pick(await ask('storage-domain.list'), 'name', 'description', 'generation'),
     networks: pick(await ask('network.list'), 'name', 'subnet', 'generation').filter(({ name }) => name === 'lab'),
@@ -81,7 +83,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 
 type Observed = Record<string, unknown>;
 
-const steps = ['', 'host', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts', ''];
+const steps = ['', 'host', 'ports', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {

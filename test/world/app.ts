@@ -42,13 +42,15 @@ export interface TestAppOptions extends Partial<HostOptions> {
   probe?: TaskProbe;
   keysPath?: string;
   watchdog?: { isWanted: boolean; patienceMs: number };
+  /** The service takes itself for one that listens beyond loopback, and has a certificate. Nothing listens. */
+  isSecure?: boolean;
 }
 
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const statePath = options.statePath ?? mkdtempSync(join(tmpdir(), 'bothy-app-'));
   const host = options.host ?? createSimulatedHost({ clock: systemClock, ...options, statePath });
   const world = createSimulatedWorld(host);
-  const config = { statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, watchdog: options.watchdog ?? { isWanted: false, patienceMs: 60_000 }, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath, listen: { host: options.isSecure ? '192.0.2.1' : '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, watchdog: options.watchdog ?? { isWanted: false, patienceMs: 60_000 }, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
   const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
   const stopping = new AbortController();
   const running = app.start(stopping.signal);
@@ -65,7 +67,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
     running.catch(() => {});
     app.core.tasks.stop().catch(() => {}); // its database is closed: nothing of it is noted
   };
-  return assemble({ app, host, world, door, statePath, keysPath: config.keysPath, watchdog: config.watchdog }, token, { stop, kill });
+  return assemble({ app, host, world, door, statePath, keysPath: config.keysPath, watchdog: config.watchdog, isSecure: options.isSecure ?? false }, token, { stop, kill });
 }
 
 async function administratorToken(app: App): Promise<string> {
@@ -75,7 +77,7 @@ async function administratorToken(app: App): Promise<string> {
   return token;
 }
 
-type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'> & { keysPath: string; watchdog: { isWanted: boolean; patienceMs: number } };
+type Opened = Pick<TestApp, 'app' | 'host' | 'world' | 'door' | 'statePath'> & { keysPath: string; watchdog: { isWanted: boolean; patienceMs: number }; isSecure: boolean };
 
 function assemble(opened: Opened, token: string, { stop, kill }: { stop(): Promise<void>; kill(): void }): TestApp {
   const { app, door, host, statePath } = opened;
@@ -107,7 +109,7 @@ function assemble(opened: Opened, token: string, { stop, kill }: { stop(): Promi
       await opened.world.watchdog.close();
       app.core.database.close();
       kill();
-      return openTestApp({ host, statePath, keysPath: opened.keysPath, watchdog: opened.watchdog, ...(probe && { probe }) });
+      return openTestApp({ host, statePath, keysPath: opened.keysPath, isSecure: opened.isSecure, watchdog: opened.watchdog, ...(probe && { probe }) });
     },
     end: stop,
     async close() {

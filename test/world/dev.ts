@@ -53,7 +53,7 @@ if (existsSync(libvirtFile)) restoreLibvirt(host.libvirt, readFileSync(libvirtFi
 const app = createApp({ config, log, world });
 const running = app.start(stopping.signal);
 const local = app.http('local');
-const served = serve({ config, log, network: app.http('network'), local, openConsole: app.openConsole }, stopping.signal, (url) => {
+const served = serve({ config, log, network: app.http('network'), local, openConsole: app.openConsole, certificates: app.certificates }, stopping.signal, (url) => {
   process.stdout.write(`Bothy ${config.version} on a simulated host: ${url}\nSign in as admin with "${password}".\n`);
 });
 const code = app.setupCode();

@@ -1,8 +1,10 @@
 /** The host: what it is made of, its load, how it accelerates VMs, and what is wrong with it. */
 import type * as z from 'zod';
+import { certificateGet } from '../../appliance/host/certificate-operations.ts';
 import { hostGet, hostLoad } from '../../appliance/host/operations.ts';
 import { hostReboot, hostShutdown } from '../../appliance/host/power-operations.ts';
 import type * as schema from '../../appliance/host/schema.ts';
+import { hostNetworkGet } from '../../appliance/network/port-operations.ts';
 import { OperationButton } from '../action.tsx';
 import { StatsCharts } from '../chart.tsx';
 import { useUi } from '../context.ts';
@@ -10,6 +12,8 @@ import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Facts, Figure, Notice, PageHead, Panel } from '../section.tsx';
+import { CertificatePanel } from './host-certificate.tsx';
+import { Ports, TrialNotice } from './host-network.tsx';
 
 export type Host = z.output<typeof schema.HostOutput>;
 export type Load = z.output<typeof schema.LoadOutput>['items'][number];
@@ -21,19 +25,27 @@ export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
 }
 
 const hostPage = definePage({
-  path: '/host', live: ['host', 'event'],
-  load: async (call) => ({ host: await call.read(hostGet, { host: 'this' }), load: await readLoad(call) }),
+  path: '/host', live: ['host', 'event', 'network'],
+  async load(call) {
+    const { read } = call;
+    return {
+      host: await read(hostGet, { host: 'this' }), load: await readLoad(call),
+      network: await read(hostNetworkGet, { host: 'this' }), certificate: await read(certificateGet, { host: 'this' }),
+    };
+  },
   title: (_data, { t }) => t('nav.host'),
-  view: ({ host, load }, { t }) => (
+  view: ({ host, load, network, certificate }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
+      <TrialNotice network={network} />
       <div class="figures"><HostFigures host={host} load={load} /></div>
       <div class="stack">
         <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn hasSince memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
         <div class="grid"><Machine host={host} /><Software host={host} /></div>
         <Staying host={host} />
-        <Interfaces host={host} />
+        <Ports network={network} />
+        {certificate && <CertificatePanel certificate={certificate} />}
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
       </div>
     </>
@@ -138,25 +150,6 @@ function Staying({ host: { watchdog, lastEnd } }: { host: Host }) {
       ]} />
     </Panel>
   );
-}
-
-function Interfaces({ host }: { host: Host }) {
-  const { t } = useUi();
-  return (
-    <Panel title={t('host.interfaces')} layout="flush">
-      <List label={t('host.interfaces')} rows={host.nics} rowId={(nic) => `nic-${nic.name}`} columns={[
-        { head: t('field.name'), as: 'main', cell: (nic) => <><strong>{nic.name}</strong>{nic.isBridge && <small>{t('host.bridge')}</small>}</> },
-        { head: t('field.state'), as: 'state', cell: (nic) => nic.isUp ? <Chip tone="ok" icon="dot" text={t('host.linkUp')} /> : <Chip tone="off" icon="ring" text={t('host.linkDown')} /> },
-        { head: t('host.addresses'), cell: (nic) => nic.addresses.map((address) => <code class="block">{address}</code>) },
-        { head: t('nic.mac'), from: 'desktop', cell: (nic) => <code>{nic.mac}</code> },
-        { head: t('host.speed'), as: 'number', from: 'tablet', cell: (nic) => speedText(nic.speedMbps) },
-      ]} />
-    </Panel>
-  );
-}
-
-function speedText(mbps: number): string {
-  return mbps <= 0 ? '–' : mbps >= 1000 ? `${mbps / 1000} Gbit/s` : `${mbps} Mbit/s`;
 }
 
 function Disks({ host }: { host: Host }) {

@@ -102,6 +102,7 @@ function readValue(control: HTMLInputElement, sent: string): unknown {
   const kind = control.dataset['kind'];
   if (sent === 'on' || sent === 'off') return sent === 'on';
   if (kind === 'number') return Number(sent);
+  if (kind === 'list') return sent.split(/[\s,]+/).filter((word) => word !== '');
   if (kind !== 'bytes') return sent;
   const [amount = '', unit = ''] = sent.split(' ');
   return Math.round(Number(amount) * (factors[unit] ?? 1));
