@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { formToInput } from '../../appliance/http/form.ts';
 import { networkFile, parseDefaultRoutes, parseNetworkFile } from '../../appliance/network/port-file.ts';
 import { createPortFiles } from '../../appliance/network/port-files.ts';
+import { PortInput } from '../../appliance/network/schema.ts';
 import { portFault } from '../../appliance/network/rules.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { openBoxScreen } from '../world/box-screen.ts';
@@ -144,6 +146,12 @@ test('wrong addresses are refused by field', () => {
   for (const wrong of ['10.1.2.0/24', '10.1.2.255/24', '127.0.0.1/8', '224.0.0.5/24', null]) assert.equal(fault(wrong), ['address'], String(wrong));
   for (const wrong of ['10.1.3.1', '10.1.2.3', 'fe80::1']) assert.equal(fault('10.1.2.3/24', wrong), ['gateway'], wrong);
   assert.equal(fault('10.1.2.3/24', null, 'dhcp'), ['address']);
+});
+
+test('a form tells name servers in one field', () => {
+  const form = new URLSearchParams({ method: 'static', address: '10.1.2.3/24', gateway: '', dns: '10.1.2.1, 2001:db8::1  9.9.9.9' });
+  assert.equal(formToInput(form, PortInput), { method: 'static', address: '10.1.2.3/24', dns: ['10.1.2.1', '2001:db8::1', '9.9.9.9'] });
+  assert.equal(formToInput(new URLSearchParams({ dns: '' }), PortInput), { dns: [] }, 'an empty one takes them away');
 });
 
 test('the file of a port is what systemd-networkd reads, and is read back', () => {

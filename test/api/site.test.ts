@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { hashPassword } from '../../appliance/auth/password.ts';
 import { newSealingKey, seal } from '../../appliance/provision/sealed.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
+import { makePair } from '../world/certificate.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { untilReady } from '../world/ready.ts';
 
@@ -144,6 +145,21 @@ test('addresses of ports come first, are kept when the network answers, taken ba
   assert.equal((await passing(plan(site, { text: portFile('10.1.2.9/24') }))).steps.map(told), ['ports note eno1'], 'on a machine that is not ours');
   assert.equal((await passing(plan(site, { text: portFile('10.1.2.9/24').replace('eno1', 'eno9') }))).steps.map(told), ['ports conflict eno9']);
   await passing(site.close());
+});
+
+test('a certificate is installed once, and its key leaves only with the secrets', async () => {
+  const site = await openTestApp();
+  const pair = makePair('shop.example.org');
+  const file = `bothy: 1\ncertificate: ${JSON.stringify(pair)}\n`;
+  const planned = await plan(site, { text: file });
+  assert.equal(planned.steps.map(told), ['certificate change CN=shop.example.org']);
+  assert.equal(await apply(site, { text: file }), { state: 'done', detail: '' });
+  assert.is((await plan(site, {})).isConverged, true);
+  const line = pair.key.split('\n')[1] ?? '';
+  assert.not.ok((await exported(site)).text.includes(line));
+  assert.ok((await exported(site, '?secrets=true')).text.includes(line));
+  for (const told of [planned, (await site.send('GET', '/api/v1/audit')).body, (await site.send('GET', '/api/v1/tasks')).body, (await site.send('GET', '/api/v1/site')).body]) assert.not.ok(JSON.stringify(told).includes(line));
+  await site.close();
 });
 
 test('the disk has the content that the file names, and keeps what the guest wrote since', async () => {

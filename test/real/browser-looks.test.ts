@@ -27,8 +27,9 @@ test.before((context) => orEnd(async () => {
   context.folder = process.env['BOTHY_PICTURES'];
   if (context.folder) mkdirSync(context.folder, { recursive: true });
   context.browser = await openBrowser();
-  context.site = await serveTestApp();
+  context.site = await serveTestApp({ isSecure: true });
   const { app } = context.site;
+  await app.app.certificates.ready();
   await makeExampleSite(app.app.http('local'), app.host);
   const { items } = (await app.send<{ items: { id: string }[] }>('GET', '/api/v1/tasks')).body;
   context.pages = [
@@ -103,6 +104,12 @@ async function lookAtOverlays({ page, open }: Visitor, look: (name: string) => P
   await open('/storage/disks');
   await page.getByRole('button', { name: 'Create disk' }).click();
   await look('dialog-disk');
+  await open('/host');
+  await page.locator('[data-dialog="port-eno1"]').click();
+  await look('dialog-port');
+  await open('/host');
+  await page.locator('[data-dialog="certificate-set"]').click();
+  await look('dialog-certificate');
   await open('/vms/new');
   await page.locator('#create-vm').getByLabel('Name', { exact: true }).fill('-');
   await page.locator('#create-vm').getByLabel('Memory').fill('0');

@@ -9,6 +9,7 @@ import { checkSite, type SiteFault } from '../../appliance/provision/check.ts';
 import { siteJsonSchema } from '../../appliance/provision/json-schema.ts';
 import { nearest } from '../../appliance/provision/nearest.ts';
 import { newSealingKey, publicKeyOf, seal, unseal } from '../../appliance/provision/sealed.ts';
+import { makePair } from '../world/certificate.ts';
 
 const faultsOf = (text: string) => checkSite(text).faults;
 const told = ({ line, column, path, message }: SiteFault) => `${line}:${column} ${path}: ${message}`;
@@ -53,7 +54,7 @@ test('all errors are told at once, in order of line, each with its place and wha
     '11:15 vms.1.firmware: This must be one of: bios, efi.',
     '12:16 vms.1.autostart: Write true or false: other words are plain text.',
     '13:26 vms.1.disks.0.sizeBytes: At least 1 MiB.',
-    '14:1 colour: There is no "colour" here. There are: bothy, host, ports, storageDomains, networks, users, images, disks, vms, updates, cluster, onNewFile.',
+    '14:1 colour: There is no "colour" here. There are: bothy, host, ports, certificate, storageDomains, networks, users, images, disks, vms, updates, cluster, onNewFile.',
   ]);
 });
 
@@ -162,6 +163,20 @@ test('whatever the text, the check ends with a site or with faults', () => {
     assert.is(site === undefined, faults.length > 0);
     for (const { line, column } of faults) assert.ok(line >= 1 && column >= 1);
   }), { numRuns: 1_000 });
+});
+
+test('a certificate that cannot serve is told where it stands, without a word of its key', () => {
+  const [one, other] = [makePair('one'), makePair('other')];
+  const block = (pem: string) => `|\n${pem.trim().split('\n').map((line) => `    ${line}`).join('\n')}`;
+  const file = (chain: string, key: string) => `bothy: 1\ncertificate:\n  chain: ${chain}\n  key: ${key}\n`;
+  assert.is(only(file(block(one.chain), block(one.key))), '');
+  const wrong = only(file(block(one.chain), block(other.key)));
+  assert.match(wrong, /^\d+:\d+ certificate\.key: This key belongs to another certificate/);
+  assert.not.ok(wrong.includes(other.key.split('\n')[1] ?? ''));
+  assert.match(only(file('nonsense', block(one.key))), /^3:10 certificate\.chain: This is no certificate in PEM/);
+  const machine = newSealingKey();
+  assert.is(only(file(block(one.chain), seal(publicKeyOf(machine), one.key))), '', 'sealed to some machine');
+  assert.equal(checkSite(file(block(one.chain), seal(publicKeyOf(machine), one.key)), { unseal: (text) => unseal(machine, text) }).site?.certificate, { chain: one.chain.trim(), key: one.key.trim() });
 });
 
 test('addresses that no port can have are told where they stand', () => {

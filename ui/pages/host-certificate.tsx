@@ -33,7 +33,7 @@ export function CertificatePanel({ certificate }: { certificate: Certificate }) 
 function Verbs({ isOwn }: { isOwn: boolean }) {
   const { t } = useUi();
   return (
-    <span class="row-verbs">
+    <span class="verbs">
       <Button text={t('certificate.give')} icon="edit" tone="quiet" data-dialog="certificate-set" />
       <OperationButton operation={certificateReset} path={{ host: 'this' }} label={isOwn ? t('certificate.renew') : t('certificate.reset')} icon="key" tone="quiet"
         confirm={{ title: t('certificate.resetTitle'), body: t('certificate.resetBody') }} />
