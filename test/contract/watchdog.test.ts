@@ -103,15 +103,15 @@ async function openSimulated(): Promise<Subject> {
   };
 }
 
-/** /sys and /run of a machine with such a device. */
-function makeRoot(): string {
+/** /sys and /run of a machine with such a device, as a box of the lab has it. */
+function makeRoot(identity = 'i6300ESB timer', bootStatus = '0'): string {
   const root = mkdtempSync(join(tmpdir(), 'bothy-watchdog-'));
-  const device = join(root, 'sys/devices/pci0000:00/0000:00:03.0/watchdog/watchdog0');
+  const device = join(root, 'sys/devices/virtual/watchdog/watchdog0');
   mkdirSync(device, { recursive: true });
   mkdirSync(join(root, 'sys/class/watchdog'), { recursive: true });
-  symlinkSync('../../devices/pci0000:00/0000:00:03.0/watchdog/watchdog0', join(root, 'sys/class/watchdog/watchdog0'));
-  writeFileSync(join(device, 'identity'), 'i6300ESB timer\n');
-  writeFileSync(join(device, 'bootstatus'), '0\n');
+  symlinkSync('../../devices/virtual/watchdog/watchdog0', join(root, 'sys/class/watchdog/watchdog0'));
+  writeFileSync(join(device, 'identity'), `${identity}\n`);
+  writeFileSync(join(device, 'bootstatus'), `${bootStatus}\n`);
   symlinkSync('/run', join(root, 'run'));
   return root;
 }
@@ -156,7 +156,30 @@ async function openReal(): Promise<Subject> {
   };
 }
 
+const reading = suite('watchdog, what the kernel tells of it');
+
+const factsIn = async (root: string) => {
+  const daemon = openWatchdogDaemon({ library: nativeLibraryPath, clock: systemClock });
+  const facts = await createWatchdogDevice({ daemon, root }).facts();
+  rmSync(root, { recursive: true });
+  return facts;
+};
+
+reading('the timer of the kernel is told from hardware; a device that has fired says so', async () => {
+  const [soft, fired] = [await factsIn(makeRoot('Software Watchdog')), await factsIn(makeRoot('i6300ESB timer', '32'))];
+  assert.equal([soft.kind, soft.hasFired, fired.kind, fired.hasFired], ['software', false, 'hardware', true]);
+});
+
+reading('a machine without one, and one without the daemon, say what is missing', async () => {
+  const none = await factsIn(mkdtempSync(join(tmpdir(), 'bothy-watchdog-')));
+  assert.equal([none.kind, /softdog/.test(none.lack)], ['none', true]);
+  const root = makeRoot();
+  rmSync(join(root, 'run'));
+  assert.match((await factsIn(root)).lack, /wdmd does not run/);
+});
+
 if (await inOwnRun(import.meta.filename)) {
   defineCases('simulated', openSimulated);
   defineCases('real', openReal);
+  reading.run();
 }
