@@ -2,8 +2,14 @@
 import { sql } from 'drizzle-orm';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createActivity } from '../../appliance/activity/activity.ts';
+import { createBoots } from '../../appliance/host/boots.ts';
+import type { WriteVerdict } from '../../appliance/host/health.ts';
+import { createWatchdogKeeper } from '../../appliance/host/watchdog.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
+import { openTestCore } from '../world/core.ts';
+import { createSimulatedWorld } from '../world/world.ts';
 
 interface Context {
   clock: VirtualClock;
@@ -107,6 +113,33 @@ test('a database that cannot be written is the end of it, too', async (context) 
   breakDatabase(context);
   const after = await watch(context, 300);
   assert.ok(after !== undefined && after > 90 && after <= 155, `after ${after} s`);
+});
+
+test('a full disk resets nothing: that makes no room, and VMs run', async () => {
+  const clock = createVirtualClock();
+  const core = openTestCore({ clock });
+  const world = createSimulatedWorld({ clock, statePath: core.statePath });
+  const about = async () => ({ kind: 'host', id: 'h', name: 'shop-7' });
+  const activity = createActivity(core);
+  let verdict: WriteVerdict = 'well';
+  const keeper = createWatchdogKeeper({ ...core, ...isWanted, world, activity, about, boots: createBoots({ ...core, world, activity, about }), tryWrite: () => verdict });
+  const stopping = new AbortController();
+  const running = core.reconcilers.start(stopping.signal);
+  const isReset = async () => {
+    for (let second = 0; second < 300; second++) {
+      await clock.advance(1_000);
+      if (world.host.watchdog.look()) return true;
+    }
+    return false;
+  };
+  assert.equal([await isReset(), keeper.watching().state], [false, 'armed']);
+  verdict = 'full';
+  assert.equal([await isReset(), keeper.watching().state], [false, 'armed']);
+  verdict = 'failed';
+  assert.is(await isReset(), true);
+  stopping.abort();
+  await running;
+  await core.close();
 });
 
 test('a crash of the service that is back in time trips nothing', async (context) => {
