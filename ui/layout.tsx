@@ -30,6 +30,7 @@ const navItems: NavItem[] = [
   { href: '/networks', icon: 'network', text: 'nav.networks', permission: 'network.read' },
   { href: '/host', icon: 'host', text: 'nav.host', permission: 'host.read' },
   { href: '/site', icon: 'edit', text: 'nav.site', permission: 'site.read' },
+  { href: '/update', icon: 'download', text: 'nav.update', permission: 'update.read' },
   { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.read', inBar: true },
   { href: '/events', icon: 'events', text: 'nav.events', permission: 'event.read' },
 ];

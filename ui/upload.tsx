@@ -8,8 +8,8 @@ import { Icon } from './icon.tsx';
 
 export interface UploadDropProps {
   id: string;
-  /** `iso`: a file by its own name below `address`. `disk`: a new disk made for the image, at `address`. */
-  kind: 'iso' | 'disk';
+  /** `iso`: a file by its own name below `address`. `disk`: a new disk made for the image, at `address`. `update`: one file, sent to `address`. */
+  kind: 'iso' | 'disk' | 'update';
   address: string;
   /** File endings, such as `.iso`. */
   accept: string;
@@ -23,7 +23,7 @@ export function UploadDrop({ id, kind, address, accept, title, text }: UploadDro
     <>
       <label class="drop" data-upload={kind} data-address={address}>
         <Icon name="upload" /><strong>{title}</strong><span>{text}</span>
-        <input id={id} type="file" accept={accept} multiple />
+        <input id={id} type="file" accept={accept} multiple={kind !== 'update'} />
       </label>
       <UploadTemplate />
       <script type="module" src={asset('upload.js')} />

@@ -116,10 +116,11 @@ async function restart(services: UpdateServices, context: Context): Promise<void
 }
 
 async function awaitOutcome({ world: { slots }, statePath, clock }: UpdateServices, { input, taskId, signal, progress }: Context): Promise<void> {
-  const { running } = await slots.facts();
+  let { running } = await slots.facts();
   for (;;) {
     const trial = readTrial(statePath);
     const outcome = trial?.task === taskId ? trial.outcome : undefined;
+    if (outcome) running = (await slots.facts()).running;
     if (running === input.to && outcome?.result === 'committed') return;
     if (running !== input.to) throw new Problem('unavailable', failureText(input, outcome?.reasons ?? []));
     progress(0.5, 'The health gate decides');

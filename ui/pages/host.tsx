@@ -114,7 +114,7 @@ function Machine({ host }: { host: Host }) {
   );
 }
 
-function Software({ host }: { host: Host }) {
+export function Software({ host }: { host: Host }) {
   const { t, phrase } = useUi();
   const { hypervisor, acceleration } = host;
   return (

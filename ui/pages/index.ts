@@ -8,6 +8,7 @@ import { overviewPages } from './overview.tsx';
 import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
+import { updatePages } from './update.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...sitePages, ...taskPages, ...eventPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...authPages];

@@ -1,4 +1,4 @@
-/** Where an upload goes: an ISO image to a file of its own name, a disk image to a new disk that is made for it first. */
+/** Where an upload goes: an ISO image to a file of its own name, a disk image to a new disk that is made for it first, an update to its one place. */
 import { readImageHead } from './image-size.ts';
 
 export type UploadTexts = Record<'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'leave' | 'unknownFormat' | 'empty', string>;
@@ -20,6 +20,8 @@ export const prepareIso = (files: string) => async (file: File): Promise<Target>
   const address = `${files}/${encodeURIComponent(file.name)}`;
   return { address, headers: {}, traces: [`${address}/upload`] };
 };
+
+export const prepareUpdate = (address: string) => async (): Promise<Target> => ({ address, headers: {}, traces: [address] });
 
 /** Makes the disk that the image goes into, named after the file, and waits until it is there. */
 export const prepareDisk = (disks: string) => async (file: File, texts: UploadTexts): Promise<Target> => {

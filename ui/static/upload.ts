@@ -5,7 +5,7 @@
  *   preparing -> sending <-> waiting (line lost, tries again) -> checking -> done
  *                   |-> paused -> sending                           any -> refused (stays, with the reason)
  */
-import { csrf, prepareDisk, prepareIso, Refused, type Target, type UploadTexts } from './upload-target.ts';
+import { csrf, prepareDisk, prepareIso, prepareUpdate, Refused, type Target, type UploadTexts } from './upload-target.ts';
 
 type State = 'preparing' | 'sending' | 'waiting' | 'paused' | 'checking' | 'done' | 'refused';
 const longestPauseMs = 15_000;
@@ -187,7 +187,8 @@ function begin(drop: HTMLElement, files: FileList | null | undefined): void {
   const template = document.querySelector<HTMLTemplateElement>('#upload-template');
   const { upload: kind, address = '' } = drop.dataset;
   if (!template) return;
-  for (const file of files ?? []) void new Upload(file, template).run(kind === 'disk' ? prepareDisk(address) : prepareIso(address));
+  const prepare = kind === 'disk' ? prepareDisk(address) : kind === 'update' ? prepareUpdate(address) : prepareIso(address);
+  for (const file of files ?? []) void new Upload(file, template).run(prepare);
 }
 
 function take(input: EventTarget | null): void {
