@@ -4,9 +4,12 @@
  * While a version is on trial and has brought the database to a schema that the old one cannot read, the appliance takes no changes: should
  * the trial fail, the old version goes back to the copy of its database, and what was acknowledged meanwhile would be lost.
  */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Origin } from '../core/db.ts';
 import { Problem } from '../core/problem.ts';
 import type { Reconciler } from '../core/reconciler.ts';
+import { stagedFiles } from './install-task.ts';
 import { readTrial, type Trial, writeTrial } from './record.ts';
 import { type Expectation, missingOf, type Sight } from './rules.ts';
 import type { UpdateServices } from './services.ts';
@@ -80,6 +83,8 @@ export function watchTrial(services: UpdateServices): TrialWatch {
       if (trial.outcome === null && (trial.armedIn === null || trial.armedIn === bootId)) return;
       const ended: Trial = { ...trial, outcome: trial.outcome ?? { result: 'failed', at: clock.now(), reasons: [silentEnd(trial, running)] } };
       tell(services, ended);
+      // Its kernel lies in the boot menu now; the next update brings its own.
+      if (ended.outcome?.result === 'committed') await rm(join(world.slots.stagingPath, stagedFiles(trial.to).kernel), { force: true });
       await writeTrial(statePath, { ...ended, isTold: true });
     },
   };

@@ -192,6 +192,7 @@ test('a switch shuts the VMs down, starts the new version, and is committed when
   const shown = await status(after);
   assert.equal([shown.running, shown.isOnTrial, shown.previous, shown.next, shown.last?.result], ['1.1', false, '1.0', null, 'committed']);
   await until('it is told', async () => (await after.send<{ items: { code: string }[] }>('GET', '/api/v1/events')).body.items.some(({ code }) => code === 'update.committed'));
+  await until('what was staged is gone', () => readdirSync(join(site.statePath, 'update/staged')).length === 0);
   await after.close();
 });
 
