@@ -28,7 +28,7 @@ export type SiteFiles = ReturnType<typeof createSiteFiles>;
 
 export function createSiteFiles({ database, journal, clock }: Pick<Core, 'database' | 'journal' | 'clock'>) {
   const { sql } = database;
-  const newest = (states: SiteFileRow['state'][]) => sql.select().from(siteFileTable).where(inArray(siteFileTable.state, states)).orderBy(desc(siteFileTable.receivedAt)).limit(1).get();
+  const newest = (states: readonly SiteFileRow['state'][]) => sql.select().from(siteFileTable).where(inArray(siteFileTable.state, states)).orderBy(desc(siteFileTable.receivedAt)).limit(1).get();
   const tell = (tx: Tx, id: string, what: 'created' | 'updated') => journal.observed(tx, { kind: 'site-file', id, what });
   return {
     get: (id: string) => sql.select().from(siteFileTable).where(eq(siteFileTable.id, id)).get(),
@@ -44,7 +44,9 @@ export function createSiteFiles({ database, journal, clock }: Pick<Core, 'databa
     },
     seen: (digest: string) => sql.select().from(siteFileTable).where(eq(siteFileTable.digest, digest)).orderBy(desc(siteFileTable.receivedAt)).limit(1).get(),
     insert(tx: Tx, file: NewFile): SiteFileRow {
-      const row: SiteFileRow = { ...file, id: newId(), task: null, failures: 0, receivedAt: clock.now(), endedAt: null };
+      // Later than all before, also when the clock was set back: a box whose clock runs ahead gets the right time after its first file.
+      const last = newest(siteFileTable.state.enumValues)?.receivedAt ?? 0;
+      const row: SiteFileRow = { ...file, id: newId(), task: null, failures: 0, receivedAt: Math.max(clock.now(), last + 1), endedAt: null };
       tx.sql.update(siteFileTable).set({ state: 'passed-over' }).where(inArray(siteFileTable.state, standing)).run();
       tx.sql.insert(siteFileTable).values(row).run();
       const old = tx.sql.select({ at: siteFileTable.receivedAt }).from(siteFileTable).orderBy(desc(siteFileTable.receivedAt)).limit(1).offset(mostFiles).get();

@@ -94,6 +94,7 @@ function retry(services: SiteServices): void {
   const current = files.current();
   if (!current?.isFound || current.state !== 'failed' || current.endedAt === null || files.found()) return;
   if (current.task !== null && tasks.get(current.task)?.state === 'cancelled') return; // somebody has decided
-  if (clock.now() - current.endedAt < retryPauseMs(current.failures)) return;
+  const waitedMs = clock.now() - current.endedAt;
+  if (waitedMs >= 0 && waitedMs < retryPauseMs(current.failures)) return; // less than nothing: the clock was set back
   database.write(origin, (tx) => begin(services, tx, current.id));
 }
