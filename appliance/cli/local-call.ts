@@ -70,7 +70,7 @@ function exchange({ socketPath, method, path, body, headers = body ? { 'content-
 
 function explain(error: NodeJS.ErrnoException, socketPath: string): string {
   if (error.code === 'EACCES') return 'Only root may use this command. Try it with sudo.';
-  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `The service does not answer at ${socketPath}. Is it running? Start it with "npm start" or "bothy serve", and check BOTHY_STATE.`;
+  if (error.code === 'ENOENT' || error.code === 'ECONNREFUSED') return `The service does not answer at ${socketPath}. Where it is installed, "journalctl -u bothyd" says why; in a checkout, start it with "npm start", and check BOTHY_STATE.`;
   return `${error.message}`;
 }
 

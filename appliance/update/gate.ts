@@ -79,7 +79,7 @@ async function waitForHealth(gate: Gate): Promise<string[]> {
 async function askOnce({ ask, clock, limitMs }: Gate): Promise<string[]> {
   const over = new AbortController();
   const late = clock.sleep(Math.min(askMs, limitMs), over.signal).then(() => ['The service does not answer: it took the question and said nothing.'], () => []);
-  const answer = ask().then(({ missing }) => missing, (error: unknown) => [`The service does not answer: ${textOf(error)}`]);
+  const answer = ask().then(({ missing }) => missing, (error: unknown) => [`The new version did not answer. Its journal says why: journalctl -u bothyd. (${textOf(error)})`]);
   return Promise.race([answer, late]).finally(() => over.abort());
 }
 
