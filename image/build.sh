@@ -1,8 +1,8 @@
 #!/bin/bash
 # `npm run image`: builds the host image on this machine, without containers. `npm run package`: builds the Debian package of the
-# service (--deb). As root; needs mmdebstrap.
+# service (--deb). --bare makes the Debian that `npm run bench:image` compares with. As root; needs mmdebstrap.
 #
-# usage: image/build.sh [--deb] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]
+# usage: image/build.sh [--deb | --bare] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]
 #
 # FOLDER gets bothy_VERSION.{raw,qcow2,root.squashfs,efi}, the signed update bothy_VERSION.bundle and what describes them, or
 # bothy_VERSION_amd64.deb. BOTHY_KEYS is a folder with the signing key (private.pem) and the keys that the image trusts (public/*.pem);
@@ -23,7 +23,8 @@ while [ $# -gt 0 ]; do
     --version) version=$2; shift ;;
     --fresh) fresh=yes ;;
     --deb) target=deb ;;
-    *) fail "usage: image/build.sh [--deb] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]" ;;
+    --bare) target=bare ;;
+    *) fail "usage: image/build.sh [--deb | --bare] [--out FOLDER] [--work FOLDER] [--version VERSION] [--fresh]" ;;
   esac
   shift
 done
@@ -71,10 +72,24 @@ trust=(--bind /etc/resolv.conf /etc/resolv.conf)
 
 tools=$(debian_tree tools build compile pack)
 
-say "compiling the service, version $version"
-logged service inside_tools /run/source/image/steps/service /run/source /run/work/service "$version" /run/work/npm
+compile_service() {
+  say "compiling the service, version $version"
+  logged service inside_tools /run/source/image/steps/service /run/source /run/work/service "$version" /run/work/npm
+}
+
+build_bare() {
+  local tree
+  tree=$(debian_tree bare bare)
+  say "packing a bare Debian"
+  rm -rf "$work/bare"
+  cp -a --reflink=auto "$tree" "$work/bare"
+  logged bare-prepare "$here/steps/inside" "$work/bare" --bind "$source" /run/source -- /run/source/image/steps/bare prepare
+  logged bare inside_tools /run/source/image/steps/bare pack /run/work/bare /run/source /run/out
+  rm -rf "$work/bare"
+}
 
 build_deb() {
+  compile_service
   say "packing the Debian package"
   logged deb inside_tools /run/source/image/steps/deb /run/source /run/work/service /run/out "$version"
 }
@@ -99,6 +114,7 @@ make_bundle() {
 
 build_image() {
   local host
+  compile_service
   make_keys
   host=$(debian_tree host run image)
   say "finishing the root file system"
