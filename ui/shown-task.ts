@@ -14,8 +14,9 @@ export interface ToldTask extends Omit<ShownTask, 'title' | 'problem' | 'endedAt
   endedAt: number | null;
 }
 
-export function showTask(ui: Pick<Ui, 't'>, task: ToldTask): ShownTask {
-  return { ...task, title: taskTitle(ui, task), problem: task.problem ?? undefined, endedAt: task.endedAt ?? undefined };
+export function showTask(ui: Pick<Ui, 't' | 'phrase'>, task: ToldTask): ShownTask {
+  const said = { steps: task.steps.map(ui.phrase), message: ui.phrase(task.message) };
+  return { ...task, ...said, title: taskTitle(ui, task), problem: task.problem ?? undefined, endedAt: task.endedAt ?? undefined };
 }
 
 export function taskTitle({ t }: Pick<Ui, 't'>, { kind, about }: Pick<ToldTask, 'kind' | 'about'>): string {

@@ -9,6 +9,7 @@ import { type AnyOperation, pathParameters } from '../../appliance/core/operatio
 import { GiB } from '../../appliance/core/units.ts';
 import type { AnyPage } from '../../ui/page.ts';
 import { pages } from '../../ui/pages/index.ts';
+import { zhPhrases } from '../../ui/locales/zh-CN-phrases.ts';
 import { locales } from '../../ui/text.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
 import { ancestors, elements, type HtmlElement, parseHtml, textOf } from '../world/html.ts';
@@ -163,6 +164,16 @@ test('lists show what there is, filtered and in pages', async ({ app }) => {
   assert.is(await rows('/vms?state=up'), 1);
   assert.is(await rows('/vms?search=nothing-like-it'), 0);
   assert.match((await see(app, '/vms', token)).text, 'bread &amp; &quot;butter&quot; &lt;b&gt;', 'text of people is escaped');
+});
+
+test('the steps of a task stand in the language of the reader, those of every kind', async ({ app }) => {
+  const token = await app.tokenFor(['administrator']);
+  const subjects = await makeVms(app, 1);
+  const steps = async (locale: string) => elements((await see(app, `/tasks/${subjects?.task}`, token, locale)).html).filter(({ attributes }) => attributes['data-state'] !== undefined).map(textOf);
+  assert.ok((await steps('en')).includes('Run the guest'));
+  assert.ok((await steps('zh-CN')).includes('运行客户机'));
+  const untold = app.app.core.tasks.definitions().flatMap(({ steps }) => steps).filter(({ name }) => zhPhrases[name] === undefined);
+  assert.equal(untold.map(({ name }) => name), []);
 });
 
 test('an observer cannot open the form that makes a VM', async ({ app }) => {
