@@ -6,33 +6,21 @@ import { openTestApp } from '../world/app.ts';
 import type { HypervisorCall } from '../world/hypervisor.ts';
 
 const watched: HypervisorCall[] = ['facts', 'domains', 'stats', 'domainXml', 'networks', 'diskErrors', 'ensureNetwork', 'screenshot', 'agentCommand'];
-type Clock = ReturnType<typeof createVirtualClock>;
-
-/** Lets virtual time go on until `work` has ended. */
-async function passing<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => { isDone = true; });
-  while (!isDone) {
-    await clock.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return done;
-}
 
 /** Calls by name in two quiet minutes with `count` running VMs. */
 async function callsWith(count: number): Promise<Record<string, number>> {
   const clock = createVirtualClock();
-  const site = await passing(clock, openTestApp({ clock }));
+  const site = await clock.during(openTestApp({ clock }));
   for (let n = 0; n < count; n += 1) {
     await site.send('POST', '/api/v1/vms', { name: `vm-${n}`, vcpus: 1, memoryBytes: 2 ** 26, disks: [], nics: [] });
-    await passing(clock, site.carryOut('POST', `/api/v1/vms/vm-${n}/start`));
+    await clock.during(site.carryOut('POST', `/api/v1/vms/vm-${n}/start`));
   }
   await clock.advance(60_000);
   const counted = () => Object.fromEntries(watched.map((call) => [call, site.world.control.count(call)]));
   const before = counted();
   await clock.advance(120_000);
   const after = counted();
-  await passing(clock, site.close());
+  await clock.during(site.close());
   return Object.fromEntries(watched.map((call) => [call, (after[call] ?? 0) - (before[call] ?? 0)] as const).filter(([, calls]) => calls > 0));
 }
 

@@ -21,21 +21,11 @@ interface Context {
 const test = suite<Context>('host network');
 const fixed = { method: 'static', address: '10.1.2.3/24', gateway: '10.1.2.1', dns: ['10.1.2.1'] };
 
-async function passing<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => { isDone = true; });
-  while (!isDone) {
-    await clock.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return done;
-}
-
 test.before.each(async (context) => {
   context.clock = createVirtualClock();
-  context.site = await passing(context.clock, openTestApp({ clock: context.clock }));
+  context.site = await context.clock.during(openTestApp({ clock: context.clock }));
 });
-test.after.each(({ clock, site }) => passing(clock, site.close()));
+test.after.each(({ clock, site }) => clock.during(site.close()));
 
 interface Shown {
   ports: { name: string; addresses: string[]; settings: object | null }[];
@@ -47,7 +37,7 @@ const show = async ({ site }: Context) => (await site.send<Shown>('GET', '/api/v
 const addressesOf = async (context: Context, name = 'eno1') => (await show(context)).ports.find((port) => port.name === name)?.addresses;
 const set = ({ site }: Context, body: object, port = 'eno1') => site.send<{ id: string; detail: string }>('PUT', `/api/v1/hosts/this/network/ports/${port}`, body);
 const confirm = ({ site }: Context) => site.send<{ detail: string }>('POST', '/api/v1/hosts/this/network/confirm', {});
-const ended = (context: Context, id: string) => passing(context.clock, context.site.app.core.tasks.ended(id));
+const ended = (context: Context, id: string) => context.clock.during(context.site.app.core.tasks.ended(id));
 
 test('an address that is confirmed stays', async (context) => {
   const { body: { id } } = await set(context, fixed);
@@ -89,7 +79,7 @@ test('where nobody is awaited, the network confirms: the gateway answers, or wha
 test('a port is known by its MAC address, too', async (context) => {
   const { nics } = await context.site.host.machine.facts();
   const mac = nics.find(({ name }) => name === 'eno2')?.mac ?? '';
-  await passing(context.clock, ended(context, (await set(context, { ...fixed, confirmBy: 'network' }, mac.toUpperCase())).body.id));
+  await context.clock.during(ended(context, (await set(context, { ...fixed, confirmBy: 'network' }, mac.toUpperCase())).body.id));
   assert.equal(await addressesOf(context, 'eno2'), ['10.1.2.3/24']);
 });
 
@@ -104,7 +94,7 @@ test('a cancelled trial takes the address back at once', async (context) => {
 test('a kill in the middle of the trial ends as if there had been none', async (context) => {
   const { body: { id } } = await set(context, fixed);
   await context.clock.advance(5_000);
-  context.site = await passing(context.clock, context.site.killAndRestart());
+  context.site = await context.clock.during(context.site.killAndRestart());
   await ended(context, id);
   assert.equal(await addressesOf(context), []);
 });
@@ -113,7 +103,7 @@ test('a confirmation that was acknowledged holds over a kill', async (context) =
   const { body: { id } } = await set(context, fixed);
   await context.clock.advance(5_000);
   assert.is((await confirm(context)).status, 204);
-  context.site = await passing(context.clock, context.site.killAndRestart());
+  context.site = await context.clock.during(context.site.killAndRestart());
   assert.is((await ended(context, id)).state, 'done');
   assert.equal(await addressesOf(context), ['10.1.2.3/24']);
 });

@@ -13,33 +13,22 @@ interface Context {
 const test = suite<Context>('host power');
 const MiB = 2 ** 20;
 
-/** Lets virtual time go on until `work` has ended. */
-async function passing<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => { isDone = true; });
-  while (!isDone) {
-    await clock.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return done;
-}
-
 test.before.each(async (context) => {
   context.clock = createVirtualClock();
-  context.site = await passing(context.clock, openTestApp({ clock: context.clock }));
-  await passing(context.clock, untilReady(context.site));
+  context.site = await context.clock.during(openTestApp({ clock: context.clock }));
+  await context.clock.during(untilReady(context.site));
 });
-test.after.each(({ clock, site }) => passing(clock, site.close()));
+test.after.each(({ clock, site }) => clock.during(site.close()));
 
 async function run({ clock, site }: Context, name: string, changes: object = {}): Promise<void> {
   await site.send('POST', '/api/v1/vms', { name, vcpus: 1, memoryBytes: 64 * MiB, disks: [], nics: [], ...changes });
-  await passing(clock, site.carryOut('POST', `/api/v1/vms/${name}/start`));
+  await clock.during(site.carryOut('POST', `/api/v1/vms/${name}/start`));
   await clock.advance(1_000);
 }
 
 const ask = async ({ site }: Context, verb: 'shutdown' | 'reboot', body: object = {}) => (await site.send<{ id: string }>('POST', `/api/v1/hosts/this/${verb}`, body)).body.id;
 const task = async ({ site }: Context, id: string) => (await site.send<{ state: string; message: string; problem: { detail: string } | null }>('GET', `/api/v1/tasks/${id}`)).body;
-const ended = (context: Context, id: string) => passing(context.clock, context.site.app.core.tasks.ended(id));
+const ended = (context: Context, id: string) => context.clock.during(context.site.app.core.tasks.ended(id));
 const stateOf = async ({ site }: Context, name: string) => (await site.send<{ state: string }>('GET', `/api/v1/vms/${name}`)).body.state;
 /** Files are made in real time, which the virtual clock outruns on a busy machine. */
 async function becomes(context: Context, name: string, state: string): Promise<void> {
@@ -76,7 +65,7 @@ test('a VM that starts with the host is running again after the restart, another
   await context.clock.advance(20_000);
   assert.equal([power.asked, (await task(context, id)).state], [['reboot'], 'running'], 'until the machine has gone');
   power.cut();
-  context.site = await passing(context.clock, context.site.killAndRestart());
+  context.site = await context.clock.during(context.site.killAndRestart());
   await context.clock.advance(60_000);
   assert.equal([await stateOf(context, 'tills'), await stateOf(context, 'test'), (await task(context, id)).state], ['up', 'down', 'done']);
   assert.equal(context.site.host.power.asked, ['reboot']);
@@ -109,7 +98,7 @@ test('one that hangs does not keep the others from being asked', async (context)
 
 test('a paused guest runs to hear that it should shut down', async (context) => {
   await run(context, 'held');
-  await passing(context.clock, context.site.carryOut('POST', '/api/v1/vms/held/pause'));
+  await context.clock.during(context.site.carryOut('POST', '/api/v1/vms/held/pause'));
   const order = endings(context.site);
   await ended(context, await ask(context, 'shutdown'));
   assert.equal(order, ['held shutdown']);
@@ -149,7 +138,7 @@ test('a power cut in the middle does not switch the machine off again at the nex
   const id = await ask(context, 'shutdown');
   await context.clock.advance(5_000);
   context.site.host.cutPower();
-  context.site = await passing(context.clock, context.site.killAndRestart());
+  context.site = await context.clock.during(context.site.killAndRestart());
   await context.clock.advance(120_000);
   assert.is((await task(context, id)).state, 'done');
   assert.equal(context.site.host.power.asked, []);

@@ -8,7 +8,7 @@ import { hashPassword } from '../../appliance/auth/password.ts';
 import { newSealingKey, seal } from '../../appliance/provision/sealed.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
 import { makePair } from '../world/certificate.ts';
-import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
+import { createVirtualClock } from '../world/clock.ts';
 import { untilReady } from '../world/ready.ts';
 
 interface Step {
@@ -54,17 +54,6 @@ async function openSite(): Promise<TestApp> {
   site.host.downloads.offer('https://images.example.org/a.iso?key=topsecretkey', iso);
   site.host.siteSources.plugIn(undefined, { 'isos/carried.iso': iso, 'web.raw': raw });
   return site;
-}
-
-/** Lets the virtual time pass while something waits for it. */
-async function advancing<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => { isDone = true; });
-  while (!isDone) {
-    await clock.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return done;
 }
 
 const plan = async (site: TestApp, body: object = { text }) => (await site.send<{ steps: Step[]; isConverged: boolean }>('POST', '/api/v1/site/plan', body)).body;
@@ -129,7 +118,7 @@ test('a file is planned, applied whole, and changes nothing the second time', as
 
 test('addresses of ports come first, are kept when the network answers, taken back when it does not, and exported', async () => {
   const clock = createVirtualClock();
-  const passing = <T>(work: Promise<T>) => advancing(clock, work);
+  const passing = <T>(work: Promise<T>) => clock.during(work);
   const site = await passing(openTestApp({ clock }));
   const portFile = (address: string) => `bothy: 1\nports: [{ port: eno1, method: static, address: ${address}, gateway: 10.1.2.1, dns: [10.1.2.1] }]\n`;
   assert.equal((await passing(plan(site, { text: portFile('10.1.2.3/24') }))).steps.map((step) => `${told(step)} ${step.details}`),

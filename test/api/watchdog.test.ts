@@ -22,16 +22,6 @@ interface LastEnd { end: string; at: number; message: string; isNews: boolean }
 const test = suite<Context>('watchdog');
 const isWanted = { isWanted: true, patienceMs: 60_000 };
 
-async function passing<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
-  let isDone = false;
-  const done = work.finally(() => { isDone = true; });
-  while (!isDone) {
-    await clock.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  return done;
-}
-
 /** Lets time pass second by second, with the device looking; returns after how many seconds the machine restarted. */
 async function watch({ clock, site }: Context, seconds: number): Promise<number | undefined> {
   for (let second = 1; second <= seconds; second++) {
@@ -44,7 +34,7 @@ async function watch({ clock, site }: Context, seconds: number): Promise<number 
 const host = async ({ site }: Context) => (await site.send<{ watchdog: Watching; lastEnd: LastEnd | null }>('GET', '/api/v1/hosts/this')).body;
 const status = async ({ site }: Context) => (await site.send<{ watchdog: Watching; lastEnd: LastEnd | null; troubles: { code: string }[] }>('GET', '/api/v1/hosts/this/status')).body;
 const events = async ({ site }: Context) => (await site.send<{ items: { code: string; message: string }[] }>('GET', '/api/v1/events')).body.items;
-const restart = async (context: Context) => { context.site = await passing(context.clock, context.site.killAndRestart()); };
+const restart = async (context: Context) => { context.site = await context.clock.during(context.site.killAndRestart()); };
 async function armed(context: Context): Promise<void> {
   await watch(context, 12);
   assert.is((await host(context)).watchdog.state, 'armed');
@@ -55,9 +45,9 @@ const breakDatabase = ({ site }: Context) => site.app.core.database.sql.run(sql`
 
 test.before.each(async (context) => {
   context.clock = createVirtualClock();
-  context.site = await passing(context.clock, openTestApp({ clock: context.clock, watchdog: isWanted }));
+  context.site = await context.clock.during(openTestApp({ clock: context.clock, watchdog: isWanted }));
 });
-test.after.each(({ clock, site }) => passing(clock, site.close()));
+test.after.each(({ clock, site }) => clock.during(site.close()));
 
 test('a service that is well keeps the machine up, and page and command line say what watches it', async (context) => {
   await armed(context);
@@ -182,10 +172,10 @@ test('power that was lost is told from a restart that somebody wanted', async (c
   assert.equal([(await host(context)).lastEnd?.end, (await events(context)).some(({ code }) => code === 'host.power-lost')], ['power-lost', true]);
   context.site.host.power.goDown();
   const { statePath, host: machine } = context.site;
-  await passing(context.clock, context.site.end());
+  await context.clock.during(context.site.end());
   assert.is(machine.watchdog.remainingMs(), undefined, 'a service that ends in order takes its promise back');
   machine.cutPower();
-  context.site = await passing(context.clock, openTestApp({ host: machine, statePath, watchdog: isWanted }));
+  context.site = await context.clock.during(openTestApp({ host: machine, statePath, watchdog: isWanted }));
   await watch(context, 12);
   assert.equal([(await host(context)).lastEnd?.end, (await host(context)).lastEnd?.isNews], ['planned', false]);
 });
@@ -204,9 +194,9 @@ test('without a device, or where nobody wants it, the page says why', async (con
 test('where it is not wanted nothing is promised, and what an earlier life promised is taken back', async (context) => {
   await armed(context);
   const { clock, site: { host: machine, statePath } } = context;
-  await passing(clock, context.site.world.watchdog.close());
-  await passing(clock, context.site.end());
-  context.site = await passing(clock, openTestApp({ host: machine, statePath, clock }));
+  await clock.during(context.site.world.watchdog.close());
+  await clock.during(context.site.end());
+  context.site = await clock.during(openTestApp({ host: machine, statePath, clock }));
   await watch(context, 12);
   assert.equal([(await host(context)).watchdog.state, machine.watchdog.remainingMs()], ['off', undefined]);
   assert.is(await watch(context, 300), undefined);

@@ -11,6 +11,8 @@ export interface VirtualClock extends Clock {
   advance(ms: number): Promise<void>;
   /** Moves time on until `isTrue`, at most `limitMs` (default one hour); then throws an error that names `what`. */
   until(isTrue: () => boolean, what: string, limitMs?: number): Promise<void>;
+  /** Moves time on, a tenth of a second at a time, until `work` has ended. */
+  during<T>(work: Promise<T>): Promise<T>;
   /** How many sleep now. */
   sleepers(): number;
 }
@@ -70,6 +72,15 @@ export function createVirtualClock(startsAt = Date.UTC(2024, 1, 29, 12)): Virtua
         sleepers.add(sleeper);
         signal?.addEventListener('abort', stop, { once: true });
       }),
+    async during(work) {
+      let isDone = false;
+      const done = work.finally(() => { isDone = true; });
+      while (!isDone) {
+        await advance(100);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      return done;
+    },
     async until(isTrue, what, limitMs = 3_600_000) {
       const end = now + limitMs;
       await settle();
