@@ -59,7 +59,8 @@ export class Monitor {
     this.#socket = socket;
     socket.on('error', () => {}); // its end tells
     socket.on('close', () => this.#end());
-    createInterface({ input: socket }).on('line', (line) => this.#take(JSON.parse(line)));
+    // It hands on the socket's errors, such as the reset by a QEMU that was killed.
+    createInterface({ input: socket }).on('error', () => {}).on('line', (line) => this.#take(JSON.parse(line)));
   }
 
   command<T = unknown>(execute: string, parameters: object = {}): Promise<T> {
