@@ -180,8 +180,9 @@ async function readVolumes(folder: string): Promise<Volume[]> {
   for (const entry of await readFolder(folder)) {
     const volumeId = entry.name.slice(0, -'.meta'.length);
     if (!entry.isFile() || !entry.name.endsWith('.meta') || !isId(volumeId)) continue;
-    const parsed = parseVolumeMetadata(volumeId, await readFile(join(folder, entry.name), 'utf8'));
-    if (parsed.isOk) volumes.push(parsed.volume);
+    const text = await readFile(join(folder, entry.name), 'utf8').catch(unlessGone);
+    const parsed = text === undefined ? undefined : parseVolumeMetadata(volumeId, text);
+    if (parsed?.isOk) volumes.push(parsed.volume);
   }
   return volumes;
 }
@@ -200,10 +201,12 @@ async function makeFile(path: string, sizeBytes: number): Promise<void> {
 
 /** Entries of a folder; none when there is no such folder. */
 async function readFolder(path: string): Promise<Dirent[]> {
-  return readdir(path, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
+  return (await readdir(path, { withFileTypes: true }).catch(unlessGone)) ?? [];
+}
+
+/** What others delete while a folder is read was never seen. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }
 
 async function requireFolder(path: string): Promise<void> {

@@ -269,4 +269,19 @@ test('a kill at any instant leaves metadata old or new, never half', async ({ fo
   assert.equal(await readdir(join(folder, id, 'images')), []);
 });
 
+test('it can be listed while volumes come and go', async ({ folder, id }) => {
+  const domain = await makeData(folder, id);
+  const imageId = newId();
+  let isOver = false;
+  const changing = (async () => {
+    for (let count = 0; count < 60; count++) {
+      const volumes = Array.from({ length: 3 }, () => sampleVolume(id, { imageId }));
+      for (const volume of volumes) await domain.stageVolume(volume);
+      for (const volume of volumes) await domain.deleteVolume(volume);
+    }
+  })().finally(() => { isOver = true; });
+  while (!isOver) await domain.volumes(imageId);
+  await changing;
+});
+
 test.run();
