@@ -56,7 +56,8 @@ interface Exchange {
 
 function exchange({ socketPath, method, path, body, headers = body ? { 'content-type': 'application/json' } : {} }: Exchange): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, headers }, (incoming) => {
+    // A connection for each: one that is used again may be closed by the service at the very moment at which the next request is sent.
+    const outgoing = request({ socketPath, method, path, headers, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }));

@@ -21,7 +21,8 @@ const answerMs = 20_000;
 export function createSocketApi(socketPath: string, seat: string): BoxApi {
   const open = (method: string, path: string, { body, signal }: { body?: string; signal: AbortSignal }) => new Promise<IncomingMessage>((resolve, reject) => {
     const headers = { 'bothy-console': seat, ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }) };
-    const outgoing: ClientRequest = request({ socketPath, method, path: `/api/v1${path}`, headers, signal }, resolve);
+    // A connection for each: one that is used again may be closed by the service at the very moment at which the next request is sent.
+    const outgoing: ClientRequest = request({ socketPath, method, path: `/api/v1${path}`, headers, signal, agent: false }, resolve);
     outgoing.on('error', (error) => reject(new Away(error.message, { cause: error })));
     outgoing.end(body);
   });
