@@ -13,6 +13,7 @@ import { openDatabase } from './core/db.ts';
 import { createJournal } from './core/journal.ts';
 import { createLocks } from './core/locks.ts';
 import type { Log } from './core/log.ts';
+import { createObjects } from './core/objects.ts';
 import type { BoundOperation } from './core/operation.ts';
 import { createReconcilers } from './core/reconciler.ts';
 import type { Core } from './core/services.ts';
@@ -102,7 +103,7 @@ function createCore({ config, log, world, probe }: AppOptions): Core {
   const journal = createJournal({ database, clock, log });
   const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(probe && { probe }) });
   const reconcilers = createReconcilers({ clock, log });
-  return { database, journal, tasks, reconcilers, clock, log, statePath };
+  return { database, journal, tasks, reconcilers, objects: createObjects(), clock, log, statePath };
 }
 
 interface Mounted {

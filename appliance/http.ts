@@ -69,7 +69,7 @@ export function createHttp(options: HttpOptions): (door: Door) => Hono {
     mountFixed(app, parts, document);
     for (const bound of options.operations) mountOperation(app, bound, parts);
     app.all('/api/*', (context) => problemAnswer(context, parts, new Problem('not-found', `The API has no ${context.req.method} ${context.req.path}. /api/v1/openapi.json lists what it has.`)));
-    mountPages(app, { pages: options.pages, requests, execute, operations: byId, needsSetup: () => options.auth.people.needsSetup(), canSignIn: () => options.auth.people.hasAdministrator() });
+    mountPages(app, { core: options.core, pages: options.pages, requests, execute, operations: byId, needsSetup: () => options.auth.people.needsSetup(), canSignIn: () => options.auth.people.hasAdministrator() });
     return app;
   };
 }
@@ -159,7 +159,7 @@ async function audited(work: () => Promise<Response>, audit: (outcome: string) =
 /** Refuses before the body is read: a stranger must not be able to upload. */
 function requireAllowed(parts: Parts, bound: BoundOperation, { call, subject }: { call: Parameters<typeof requirePermission>[1]; subject: Record<string, string> }): void {
   try {
-    requirePermission(bound, call);
+    requirePermission(bound, call, { objects: parts.core.objects, subject });
   } catch (error) {
     parts.audit(null, entryOf({ bound, call, subject }, asProblem(error).type));
     throw error;

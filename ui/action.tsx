@@ -4,6 +4,9 @@
  * The server answers with a toast (`task.tsx`, `problem.tsx`) or, where `next` is given, with the address to go to.
  */
 import type { Child } from 'hono/jsx';
+import { kindOfPath } from '../appliance/auth/rules.ts';
+import { isId } from '../appliance/core/id.ts';
+import type { ObjectRef } from '../appliance/core/objects.ts';
 import { type AnyOperation, fillPath } from '../appliance/core/operation.ts';
 import { useUi } from './context.ts';
 import { Icon, type IconName } from './icon.tsx';
@@ -35,12 +38,14 @@ export interface OperationButtonProps {
   next?: string;
   /** Generation that the reader saw, sent as `If-Match`. */
   generation?: number;
+  /** The thing that it is about, where the path names it by its name. */
+  about?: ObjectRef;
 }
 
 export function OperationButton(props: OperationButtonProps) {
   const { phrase, can } = useUi();
   const { operation, path, values, label, confirm, next, generation } = props;
-  if (operation.permission !== 'public' && !can(operation.permission)) return null;
+  if (operation.permission !== 'public' && !can(operation.permission, props.about ?? objectOf(operation, path))) return null;
   const text = label ?? phrase(operation.summary);
   const request = { [`hx-${operation.method.toLowerCase()}`]: apiPath(operation, path), 'hx-swap': 'none', 'hx-disable': 'this' };
   return (
@@ -48,6 +53,13 @@ export function OperationButton(props: OperationButtonProps) {
       {...request} hx-vals={values ? JSON.stringify(values) : undefined} hx-headers={answerHeaders(next, generation)}
       {...(confirm ? confirmAttributes(confirm, text) : {})} />
   );
+}
+
+/** The thing that a path names, where it does so by its id. */
+export function objectOf({ path }: AnyOperation, values: Record<string, string>): ObjectRef | undefined {
+  const about = kindOfPath(path);
+  const id = about && values[about.parameter];
+  return about && id !== undefined && isId(id) ? { kind: about.kind, id } : undefined;
 }
 
 /** The address of an operation with its path filled, such as `/api/v1/vms/web-1/start`. */

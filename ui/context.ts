@@ -3,6 +3,7 @@
  * Set once around a page by `renderPage` and around a fragment by the answers; read with `useUi()`.
  */
 import { createContext, useContext } from 'hono/jsx';
+import type { ObjectRef } from '../appliance/core/objects.ts';
 import { makeTranslator, type Translator } from './text.ts';
 
 export interface Ui extends Translator {
@@ -10,10 +11,12 @@ export interface Ui extends Translator {
   user: string;
   /** Token that every writing request carries in `X-CSRF-Token`; empty where the server asks for none. */
   csrf: string;
-  /** True where the user's roles hold the permission; decides what is shown, never what is allowed. */
-  can(permission: string): boolean;
-  /** All that `can` allows, as one word: the same for people who are shown the same. */
-  rights: string;
+  /** True where the user's roles hold the permission on that thing, or, where none is named, on anything; decides what is shown, never what is allowed. */
+  can(permission: string, object?: ObjectRef): boolean;
+  /** The user sees only what they were given. */
+  isLimited: boolean;
+  /** All that `can` allows of that thing, as one word: the same for people who are shown the same. */
+  rights(object?: ObjectRef): string;
   /** Address of a static file, with a version that changes with its content. */
   asset(name: string): string;
   /** The path of the page being shown, such as `/vms/web-1`. */
@@ -27,7 +30,8 @@ export const UiContext = createContext<Ui>({
   user: '',
   csrf: '',
   can: () => true,
-  rights: '',
+  isLimited: false,
+  rights: () => '',
   asset: (name) => `/static/${name}`,
   path: '/',
   seq: 0,

@@ -10,7 +10,7 @@
  */
 import type { Child } from 'hono/jsx';
 import { type AnyOperation, pathParameters } from '../appliance/core/operation.ts';
-import { answerHeaders, apiPath, Button } from './action.tsx';
+import { answerHeaders, apiPath, Button, objectOf } from './action.tsx';
 import { useUi } from './context.ts';
 import { Field } from './field.tsx';
 import { type Choice, type FieldInfo, objectFields } from './field-info.ts';
@@ -66,7 +66,7 @@ export interface FormProps {
 export function Form(props: FormProps) {
   const { phrase, t, can } = useUi();
   const { operation, id, path = {}, sections, generation } = props;
-  if (operation.permission !== 'public' && !can(operation.permission)) return null;
+  if (operation.permission !== 'public' && !can(operation.permission, objectOf(operation, path))) return null;
   const inPath = new Set(pathParameters(operation.path));
   const fields = new Map(objectFields(operation.input).filter((field) => !inPath.has(field.name)).map((field) => [field.name, field]));
   const groups = sections ?? [{ fields: [...fields.keys()] }];

@@ -2,6 +2,7 @@
  * Lists: a table on wide screens, a stack of rows on phones (each cell then shows its column's name).
  * A row's first link covers the row; other controls stay above it. Row ids keep focus and menus when the page morphs.
  */
+import type { ObjectRef } from '../appliance/core/objects.ts';
 import { createHash } from 'node:crypto';
 import { raw } from 'hono/html';
 import type { Child } from 'hono/jsx';
@@ -26,16 +27,18 @@ export interface ListProps<Row> {
   next?: string | undefined;
   /** For long lists that are read often: what a row shows follows from the row, the language and the reader's rights alone, and is kept under this name. */
   keptAs?: string | undefined;
+  /** The thing that a row is about, where rights on it decide what the row shows. */
+  about?: ((row: Row) => ObjectRef) | undefined;
 }
 
-export function List<Row>({ label, rows, columns, rowId, next, keptAs }: ListProps<Row>) {
+export function List<Row>({ label, rows, columns, rowId, next, keptAs, about }: ListProps<Row>) {
   return (
     <div class="list">
       <table aria-label={label}>
         <thead>
           <tr>{columns.map((column) => <th scope="col" data-as={column.as} data-from={column.from}>{heading(column)}</th>)}</tr>
         </thead>
-        <tbody>{rows.map((row) => <Line id={rowId(row)} row={row} columns={columns} keptAs={keptAs} />)}</tbody>
+        <tbody>{rows.map((row) => <Line id={rowId(row)} row={row} columns={columns} keptAs={keptAs} about={about} />)}</tbody>
       </table>
       {next && <NextPage href={next} />}
     </div>
@@ -65,13 +68,13 @@ function remembered(key: string, write: () => Written): Written {
 }
 
 /** `data-same` tells the browser which rows it has already, so that of a long list only what changed is compared and drawn. */
-function Line<Row>({ id, row, columns, keptAs }: Pick<ListProps<Row>, 'columns' | 'keptAs'> & { id: string; row: Row }) {
+function Line<Row>({ id, row, columns, keptAs, about }: Pick<ListProps<Row>, 'columns' | 'keptAs' | 'about'> & { id: string; row: Row }) {
   const { locale, rights } = useUi();
   const write = (): Written => {
     const cells = columns.map((column) => String(<Cell column={column} row={row} />)).join('');
     return { cells, mark: createHash('sha256').update(cells).digest('base64url').slice(0, 8) };
   };
-  const { cells, mark } = keptAs === undefined ? write() : remembered(JSON.stringify([keptAs, locale, rights, row]), write);
+  const { cells, mark } = keptAs === undefined ? write() : remembered(JSON.stringify([keptAs, locale, rights(about?.(row)), row]), write);
   return <tr id={id} data-same={mark}>{raw(cells)}</tr>;
 }
 

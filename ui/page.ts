@@ -6,6 +6,7 @@
  */
 import type { Child } from 'hono/jsx';
 import type * as z from 'zod';
+import type { ObjectRef } from '../appliance/core/objects.ts';
 import type { AnyOperation, Read } from '../appliance/core/operation.ts';
 import type { Ui } from './context.ts';
 
@@ -13,7 +14,8 @@ export interface PageCall {
   /** Runs a reading operation as the signed-in person. */
   // biome-ignore lint/suspicious/noExplicitAny: which services a record needs is no business of a page
   read<I extends z.ZodObject, O extends z.ZodType>(operation: Read<any, I, O>, input: z.input<I>): Promise<z.output<O>>;
-  can(permission: string): boolean;
+  /** On that thing, or, where none is named, on anything. */
+  can(permission: string, object?: ObjectRef): boolean;
   /** True until the first password is set. */
   needsSetup: boolean;
 }

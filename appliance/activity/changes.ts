@@ -11,7 +11,10 @@
  * a reader whose session has ended meanwhile is asked again who it is; browsers come back by themselves.
  */
 import type { Clock } from '../core/clock.ts';
+import type { Sql } from '../core/db.ts';
 import type { Change, Journal } from '../core/journal.ts';
+import type { Actor } from '../core/operation.ts';
+import { maySee } from './lists.ts';
 import { coalesce, permissionToSee } from './rules.ts';
 
 const beatMs = 15_000;
@@ -22,7 +25,8 @@ const longestMs = 900_000;
 export interface Reader {
   /** Last number seen; undefined for a reader that starts now. */
   since: number | undefined;
-  permissions: ReadonlySet<string>;
+  /** Whether the reader may know of it. */
+  isSeen(change: Change): boolean;
   signal: AbortSignal;
 }
 
@@ -46,7 +50,7 @@ export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8A
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       // Only now: the body of an answer to HEAD is dropped without a word.
-      if (!alarm.isClosed()) unsubscribe ??= feed.journal.subscribe((change) => { if (isSeen(change, reader)) alarm.ring(); });
+      if (!alarm.isClosed()) unsubscribe ??= feed.journal.subscribe((change) => { if (reader.isSeen(change)) alarm.ring(); });
       const { value, done } = await parts.next();
       if (!done) return controller.enqueue(encoder.encode(value));
       stop();
@@ -56,7 +60,14 @@ export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8A
   }, { highWaterMark: 0 });
 }
 
-const isSeen = ({ kind }: Change, { permissions }: Reader) => permissions.has(permissionToSee(kind));
+/** What is deleted can no longer be asked about, and its id says nothing: who sees some such things learns of it. */
+export function seesChange(db: Sql, actor: Actor, { kind, id, what }: Change): boolean {
+  const permission = permissionToSee(kind);
+  if (actor.permissions.has(permission)) return true;
+  if (!actor.reach.somewhere(permission)) return false;
+  if (kind === 'task' || kind === 'event') return maySee(db, actor, { kind, id }, `${kind}.read`);
+  return what === 'deleted' || actor.reach.on(permission, { kind, id });
+}
 
 async function* writeFeed({ journal, clock }: Feed, reader: Reader, alarm: Alarm): AsyncGenerator<string, void> {
   const endsAt = clock.now() + longestMs;
@@ -65,7 +76,7 @@ async function* writeFeed({ journal, clock }: Feed, reader: Reader, alarm: Alarm
   while (!alarm.isClosed() && clock.now() < endsAt) {
     const changes = journal.since(last);
     last = changes ? (changes.at(-1)?.seq ?? last) : journal.latest();
-    const text = changes ? formatChanges(coalesce(changes.filter((change) => isSeen(change, reader)))) : `event: resync\nid: ${last}\ndata: {}\n\n`;
+    const text = changes ? formatChanges(coalesce(changes.filter(reader.isSeen))) : `event: resync\nid: ${last}\ndata: {}\n\n`;
     if (text) {
       yield text;
       await alarm.pause(gatherMs);

@@ -3,6 +3,7 @@ import { and, desc, eq, inArray, isNull, ne, notInArray, or, type SQL, sql } fro
 import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type * as z from 'zod';
 import type { Sql } from '../core/db.ts';
+import type { Actor } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { taskTable } from '../core/table.ts';
 import { formatCursor, parseCursor } from './rules.ts';
@@ -30,6 +31,15 @@ function page<Row extends { id: string | number }>(rows: Row[], { limit }: Paged
   return { items, next: rows.length > limit && last ? formatCursor({ at: atOf(last), id: last.id }) : null };
 }
 
+/** Rows that the actor may know of: those about things on which they hold the permission, and their own tasks. */
+export function isVisible({ reach, name }: Actor, permission: 'task.read' | 'event.read' | 'task.cancel'): SQL | undefined {
+  const table = permission === 'event.read' ? eventTable : taskTable;
+  const things = reach.anyRows(permission, sql`json_extract(thing.value, '$.id')`);
+  if (things === undefined) return undefined;
+  const isAboutOne = sql`exists (select 1 from json_each(${table.about}) thing where ${things})`;
+  return table === taskTable ? or(eq(taskTable.actor, name), isAboutOne) : isAboutOne;
+}
+
 /** Rows whose `about` has that id or name, written as JSON writes it. */
 function isAbout(column: AnySQLiteColumn, about: string | undefined): SQL | undefined {
   if (about === undefined) return undefined;
@@ -42,18 +52,18 @@ function isInState(state: z.output<typeof TaskListInput>['state']): SQL | undefi
   return state === 'ended' ? inArray(taskTable.state, [...endStates]) : eq(taskTable.state, state);
 }
 
-export function listTasks(db: Sql, input: z.output<typeof TaskListInput>) {
+export function listTasks(db: Sql, actor: Actor, input: z.output<typeof TaskListInput>) {
   const rows = db.select().from(taskTable)
-    .where(and(before(input, taskTable.createdAt, taskTable.id), isInState(input.state), isAbout(taskTable.about, input.about)))
+    .where(and(isVisible(actor, 'task.read'), before(input, taskTable.createdAt, taskTable.id), isInState(input.state), isAbout(taskTable.about, input.about)))
     .orderBy(desc(taskTable.createdAt), desc(taskTable.id)).limit(input.limit + 1).all();
   return page(rows, input, (row) => row.createdAt);
 }
 
 /** In order of what was noticed last, so that a trouble that comes back comes up again. */
-export function listEvents(db: Sql, input: z.output<typeof EventListInput>) {
+export function listEvents(db: Sql, actor: Actor, input: z.output<typeof EventListInput>) {
   const isLasting = input.standing === undefined ? undefined : and(eq(eventTable.isStanding, input.standing), input.standing ? isNull(eventTable.endedAt) : undefined);
   const rows = db.select().from(eventTable)
-    .where(and(before(input, eventTable.lastAt, eventTable.id), input.severity && eq(eventTable.severity, input.severity), isLasting, isAbout(eventTable.about, input.about)))
+    .where(and(isVisible(actor, 'event.read'), before(input, eventTable.lastAt, eventTable.id), input.severity && eq(eventTable.severity, input.severity), isLasting, isAbout(eventTable.about, input.about)))
     .orderBy(desc(eventTable.lastAt), desc(eventTable.id)).limit(input.limit + 1).all();
   const { items, next } = page(rows, input, (row) => row.lastAt);
   return { items: items.map(({ subject: _key, ...event }) => ({ ...event, isStanding: event.isStanding && event.endedAt === null })), next };
@@ -65,4 +75,14 @@ export function listAudit(db: Sql, input: z.output<typeof AuditListInput>) {
     .where(and(before(input, auditTable.at, auditTable.id), input.actor ? eq(auditTable.actor, input.actor) : undefined, input.operation ? eq(auditTable.operation, input.operation) : undefined, outcome))
     .orderBy(desc(auditTable.at), desc(auditTable.id)).limit(input.limit + 1).all();
   return page(rows, input, (row) => row.at);
+}
+
+/** Whether the actor may know of that row. */
+export function maySee(db: Sql, actor: Actor, { kind, id }: { kind: 'task' | 'event'; id: string }, permission: 'task.read' | 'event.read' | 'task.cancel'): boolean {
+  const visible = isVisible(actor, permission);
+  if (visible === undefined) return true;
+  const found = kind === 'task'
+    ? db.select({ id: taskTable.id }).from(taskTable).where(and(eq(taskTable.id, id), visible)).get()
+    : db.select({ id: eventTable.id }).from(eventTable).where(and(eq(eventTable.id, Number(id)), visible)).get();
+  return found !== undefined;
 }

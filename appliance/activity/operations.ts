@@ -1,11 +1,11 @@
 /** The verbs of this slice: look at tasks, events and the audit trail, cancel a task, follow the changes. */
 import * as z from 'zod';
-import { read, stream, write } from '../core/operation.ts';
+import { type Actor, read, stream, write } from '../core/operation.ts';
 import { Problem, type ProblemJson } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { TaskRow } from '../core/task-rows.ts';
-import { streamChanges } from './changes.ts';
-import { listAudit, listEvents, listTasks } from './lists.ts';
+import { seesChange, streamChanges } from './changes.ts';
+import { listAudit, listEvents, listTasks, maySee } from './lists.ts';
 import { AuditListInput, AuditPage, ChangesInput, EventListInput, EventPage, TaskListInput, TaskOutput, TaskPage } from './schema.ts';
 
 function showTask({ tasks }: Core, row: TaskRow): z.input<typeof TaskOutput> {
@@ -21,44 +21,46 @@ function showTask({ tasks }: Core, row: TaskRow): z.input<typeof TaskOutput> {
   };
 }
 
-function requireTask(services: Core, id: string): TaskRow {
+function requireTask(services: Core, actor: Actor, id: string, permission: 'task.read' | 'task.cancel'): TaskRow {
   const row = services.tasks.get(id);
-  if (!row) throw new Problem('not-found', 'There is no such task. It may have been removed with the history.');
+  if (!row || !maySee(services.database.sql, actor, { kind: 'task', id }, permission)) throw new Problem('not-found', 'There is no such task. It may have been removed with the history.');
   return row;
 }
 
 export const taskList = read<Core>()({
-  id: 'task.list', method: 'GET', path: '/tasks', permission: 'task.read',
+  id: 'task.list', method: 'GET', path: '/tasks', permission: 'task.read', scope: 'each',
   summary: 'List tasks, the newest first',
   input: TaskListInput, output: TaskPage,
-  run(services, _call, input) {
-    const { items, next } = listTasks(services.database.sql, input);
+  run(services, { actor }, input) {
+    const { items, next } = listTasks(services.database.sql, actor, input);
     return { items: items.map((row) => showTask(services, row)), next };
   },
 });
 
 export const taskGet = read<Core>()({
-  id: 'task.get', method: 'GET', path: '/tasks/{task}', permission: 'task.read',
+  id: 'task.get', method: 'GET', path: '/tasks/{task}', permission: 'task.read', scope: 'each',
   summary: 'Show a task with its progress or its cause of failure',
   input: z.object({ task: z.uuid() }), output: TaskOutput,
-  run: (services, _call, { task }) => showTask(services, requireTask(services, task)),
+  run: (services, { actor }, { task }) => showTask(services, requireTask(services, actor, task, 'task.read')),
 });
 
 export const taskCancel = write<Core>()({
-  id: 'task.cancel', method: 'POST', path: '/tasks/{task}/cancel', permission: 'task.cancel', status: 200,
+  id: 'task.cancel', method: 'POST', path: '/tasks/{task}/cancel', permission: 'task.cancel', scope: 'each', status: 200,
   summary: 'Stop a task and undo what it has done',
   input: z.object({ task: z.uuid() }), output: TaskOutput,
   run(services, tx, { task }) {
+    const { actor } = tx.call;
+    requireTask(services, actor, task, 'task.cancel');
     services.tasks.cancel(tx, task);
-    return showTask(services, requireTask(services, task));
+    return showTask(services, requireTask(services, actor, task, 'task.cancel'));
   },
 });
 
 export const eventList = read<Core>()({
-  id: 'event.list', method: 'GET', path: '/events', permission: 'event.read',
+  id: 'event.list', method: 'GET', path: '/events', permission: 'event.read', scope: 'each',
   summary: 'List what happened, the latest first',
   input: EventListInput, output: EventPage,
-  run: ({ database }, _call, input) => listEvents(database.sql, input),
+  run: ({ database }, { actor }, input) => listEvents(database.sql, actor, input),
 });
 
 export const auditList = read<Core>()({
@@ -69,12 +71,12 @@ export const auditList = read<Core>()({
 });
 
 export const changesFollow = stream<Core>()({
-  id: 'changes.follow', method: 'GET', path: '/changes', permission: 'event.read',
+  id: 'changes.follow', method: 'GET', path: '/changes', permission: 'event.read', scope: 'each',
   summary: 'Follow the changes of everything as server-sent events',
   input: ChangesInput, responseType: 'text/event-stream',
-  run({ journal, clock }, { actor, signal }, { since }, request) {
+  run({ journal, clock, database }, { actor, signal }, { since }, request) {
     const lastSeen = /^\d{1,15}$/.exec(request.headers.get('last-event-id') ?? '')?.[0];
-    const body = streamChanges({ journal, clock }, { since: lastSeen === undefined ? since : Number(lastSeen), permissions: actor.permissions, signal });
+    const body = streamChanges({ journal, clock }, { since: lastSeen === undefined ? since : Number(lastSeen), isSeen: (change) => seesChange(database.sql, actor, change), signal });
     return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } });
   },
 });

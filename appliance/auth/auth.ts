@@ -2,9 +2,12 @@
 import { hostname } from 'node:os';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
+import { createAssignments } from './assignments.ts';
+import { createGroups } from './groups.ts';
 import { authOperations } from './operations.ts';
 import { createPeople, type People } from './people.ts';
 import { createRateLimit } from './rate-limit.ts';
+import { createRoleBook } from './role-book.ts';
 
 export interface Auth extends Slice {
   people: People;
@@ -15,7 +18,10 @@ export interface AuthDeps extends Core {
 }
 
 export function createAuth({ machineName = async () => hostname(), ...core }: AuthDeps): Auth {
-  const people = createPeople(core);
+  const roles = createRoleBook(core);
+  const groups = createGroups(core);
+  const assignments = createAssignments(core);
+  const people = createPeople({ ...core, roles, groups });
   const limit = createRateLimit(() => core.clock.now());
-  return { people, operations: bind({ ...core, people, limit, machineName }, authOperations) };
+  return { people, operations: bind({ ...core, people, roles, groups, assignments, limit, machineName }, authOperations) };
 }

@@ -1,16 +1,20 @@
 /** The verbs of people: set up the appliance, sign in and out, tokens, the own password. */
-import { desc, eq } from 'drizzle-orm';
+import { and, desc, eq } from 'drizzle-orm';
+import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
 import * as z from 'zod';
 import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
-import { type Call, read, write } from '../core/operation.ts';
+import { type Actor, type Call, read, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { checkPassword, hashPassword, hashSecret, isSameSecret, newSecret, unmatchableHash } from './password.ts';
 import { longestSessionMs, type People, type UserRow } from './people.ts';
-import { passwordFault } from './rules.ts';
+import { allPermissions, passwordFault } from './rules.ts';
 import type { AuthServices } from './services.ts';
 import { ChangePasswordInput, LoginInput, NewTokenOutput, ResetPasswordInput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
+import { assignmentOperations } from './assignment-operations.ts';
+import { groupOperations } from './group-operations.ts';
+import { roleOperations } from './role-operations.ts';
 import { userOperations } from './user-operations.ts';
 
 function requireGoodPassword(password: string): void {
@@ -54,7 +58,7 @@ const firstUserName = 'admin@internal';
 function firstUser(people: People, tx: Tx, passwordHash: string): UserRow {
   const known = people.userByName(firstUserName);
   if (!known) return people.addUser(tx, { name: firstUserName, passwordHash, roles: ['administrator'] });
-  return people.setPassword(tx, people.setRoles(tx, known, [...new Set([...known.roles, 'administrator' as const])]), passwordHash, '');
+  return people.setPassword(tx, people.setRoles(tx, known, [...new Set([...known.roles, 'administrator'])]), passwordHash, '');
 }
 
 function signIn(people: People, tx: Parameters<People['openSession']>[0] & { call: Call }, user: UserRow) {
@@ -84,16 +88,17 @@ export const sessionGet = read<AuthServices>()({
   id: 'session.get', method: 'GET', path: '/sessions/current', permission: 'self.edit',
   summary: 'Show who is signed in and what they may do',
   input: z.object({}), output: SessionOutput,
-  run: (_services, { actor }) => ({ id: actor.credential, user: actor.name, permissions: [...actor.permissions] }),
+  run: (_services, { actor }) => ({ id: actor.credential, user: actor.name, permissions: allPermissions.filter((permission) => actor.reach.somewhere(permission)) }),
 });
 
 export const sessionList = read<AuthServices>()({
-  id: 'session.list', method: 'GET', path: '/sessions', permission: 'user.read',
-  summary: 'List who is signed in',
+  id: 'session.list', method: 'GET', path: '/sessions', permission: 'self.edit',
+  summary: 'List who is signed in; only oneself, without the right to see users',
   input: z.object({}), output: z.object({ items: z.array(SessionItem), next: z.null() }),
   run({ database }, { actor }) {
     const rows = database.sql.select({ session: sessionTable, user: userTable.name }).from(sessionTable)
-      .innerJoin(userTable, eq(userTable.id, sessionTable.userId)).orderBy(desc(sessionTable.lastSeenAt)).all();
+      .innerJoin(userTable, eq(userTable.id, sessionTable.userId))
+      .where(actor.permissions.has('user.read') ? undefined : eq(sessionTable.userId, actor.id)).orderBy(desc(sessionTable.lastSeenAt)).all();
     const items = rows.map(({ session: { id, from, createdAt, lastSeenAt }, user }) => ({ id, user, from, createdAt, lastSeenAt, isThisOne: id === actor.credential }));
     return { items, next: null };
   },
@@ -110,12 +115,15 @@ export const sessionDelete = write<AuthServices>()({
   },
 });
 
+/** Those of others are not there for who may not change users. */
+const ownOnly = (actor: Actor, owner: AnySQLiteColumn) => (actor.permissions.has('user.edit') ? undefined : eq(owner, actor.id));
+
 export const sessionEnd = write<AuthServices>()({
-  id: 'session.end', method: 'DELETE', path: '/sessions/{session}', permission: 'user.edit', status: 204,
-  summary: 'End a session',
+  id: 'session.end', method: 'DELETE', path: '/sessions/{session}', permission: 'self.edit', status: 204,
+  summary: 'End a session: an own one, or with the right to change users any',
   input: z.object({ session: z.uuid() }), output: z.null(),
   run(_services, tx, { session }) {
-    const { changes } = tx.sql.delete(sessionTable).where(eq(sessionTable.id, session)).run();
+    const { changes } = tx.sql.delete(sessionTable).where(and(eq(sessionTable.id, session), ownOnly(tx.call.actor, sessionTable.userId))).run();
     if (changes === 0) throw new Problem('not-found', 'There is no such session; it may have ended by itself.');
     return null;
   },
@@ -157,12 +165,13 @@ export const passwordReset = write<AuthServices>()({
 });
 
 export const tokenList = read<AuthServices>()({
-  id: 'token.list', method: 'GET', path: '/tokens', permission: 'user.read',
-  summary: 'List API tokens',
+  id: 'token.list', method: 'GET', path: '/tokens', permission: 'self.edit',
+  summary: 'List API tokens; only own ones, without the right to see users',
   input: z.object({}), output: z.object({ items: z.array(TokenOutput), next: z.null() }),
-  run({ database }) {
+  run({ database }, { actor }) {
     const rows = database.sql.select({ token: tokenTable, user: userTable.name }).from(tokenTable)
-      .leftJoin(userTable, eq(userTable.id, tokenTable.userId)).orderBy(tokenTable.name).all();
+      .leftJoin(userTable, eq(userTable.id, tokenTable.userId))
+      .where(actor.permissions.has('user.read') ? undefined : eq(tokenTable.userId, actor.id)).orderBy(tokenTable.name).all();
     const items = rows.map(({ token: { secretHash: _hidden, userId: _owner, ...token }, user }) => ({ ...token, user: user ?? 'root@local' }));
     return { items, next: null };
   },
@@ -174,14 +183,14 @@ export const tokenCreate = write<AuthServices>()({
   input: TokenInput, output: NewTokenOutput,
   run({ journal, clock, people }, tx, { name, permissions, expiresAt }) {
     const { actor } = tx.call;
-    const beyond = permissions?.filter((permission) => !actor.permissions.has(permission)) ?? [];
+    const beyond = permissions?.filter((permission) => !actor.reach.somewhere(permission)) ?? [];
     if (beyond.length > 0) throw new Problem('forbidden', `You may not give what you do not have: ${beyond.join(', ')}.`);
     if (tx.sql.select().from(tokenTable).where(eq(tokenTable.name, name)).get()) {
       throw new Problem('name-taken', `There is already a token named "${name}". Choose another name, or delete that one first.`);
     }
     const secret = newSecret();
     const row = { id: newId<'token'>(), name, secretHash: hashSecret(secret), userId: people.userById(actor.id)?.id ?? null,
-      permissions: limitOf(actor.permissions, permissions), createdAt: clock.now(), expiresAt: expiresAt ?? null, lastUsedAt: null };
+      permissions: limitOf(actor, permissions), createdAt: clock.now(), expiresAt: expiresAt ?? null, lastUsedAt: null };
     tx.sql.insert(tokenTable).values(row).run();
     journal.site(tx, { kind: 'token', id: row.id, what: 'created', after: row });
     const { secretHash: _hidden, userId: _owner, ...shown } = row;
@@ -189,18 +198,18 @@ export const tokenCreate = write<AuthServices>()({
   },
 });
 
-/** A token made with a token can never do more than that one. */
-function limitOf(own: ReadonlySet<string>, asked: string[] | undefined): string[] | null {
+/** A token can never do more than its maker, or the token that made it, could then. */
+function limitOf({ permissions, reach }: Actor, asked: string[] | undefined): string[] | null {
   if (asked && asked.length > 0) return asked;
-  return own.has('local.root') ? null : [...own];
+  return permissions.has('local.root') ? null : allPermissions.filter((permission) => reach.somewhere(permission));
 }
 
 export const tokenDelete = write<AuthServices>()({
-  id: 'token.delete', method: 'DELETE', path: '/tokens/{token}', permission: 'user.edit', status: 204,
+  id: 'token.delete', method: 'DELETE', path: '/tokens/{token}', permission: 'self.edit', status: 204,
   summary: 'Delete an API token; it stops working at once',
   input: z.object({ token: z.uuid() }), output: z.null(),
   run({ journal }, tx, { token }) {
-    const { changes } = tx.sql.delete(tokenTable).where(eq(tokenTable.id, token)).run();
+    const { changes } = tx.sql.delete(tokenTable).where(and(eq(tokenTable.id, token), ownOnly(tx.call.actor, tokenTable.userId))).run();
     if (changes === 0) throw new Problem('not-found', 'There is no such token; someone may have deleted it already.');
     journal.site(tx, { kind: 'token', id: token, what: 'deleted', after: null });
     return null;
@@ -215,5 +224,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations,
 ];

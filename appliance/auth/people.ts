@@ -6,10 +6,14 @@
 import { asc, eq, lt } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
+import { wholeReach } from '../core/objects.ts';
 import type { Actor } from '../core/operation.ts';
 import type { Core } from '../core/services.ts';
 import { checkPassword, csrfTokenOf, hashSecret, newSecret, unmatchableHash } from './password.ts';
-import { allPermissions, permissionsOf, restrict, type Role } from './rules.ts';
+import type { Groups } from './groups.ts';
+import { createReach } from './reach.ts';
+import type { RoleBook } from './role-book.ts';
+import { allPermissions, grantable, restrict } from './rules.ts';
 import { createSetupCode } from './setup-code.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
 
@@ -27,11 +31,30 @@ export interface SignedIn {
 
 export type People = ReturnType<typeof createPeople>;
 
-/** Root on this machine, through the local socket: everything is allowed. */
-export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: new Set(allPermissions), credential: 'local' };
+/** What a user may do by their roles and those of their groups; at most what `limit` allows. */
+function createRights({ database: { sql }, objects, roles: book, groups }: PeopleDeps) {
+  return (user: UserRow, limit: readonly string[] | null): Pick<Actor, 'permissions' | 'reach'> => {
+    const own = groups.of(user.id);
+    const permissions: ReadonlySet<string> = restrict(book.permissionsOf([...user.roles, ...own.flatMap(({ roles }) => roles)]), limit);
+    if (grantable.every((permission) => permissions.has(permission))) return { permissions, reach: wholeReach(permissions) };
+    const holder = { userId: user.id, groupIds: own.map(({ id }) => id), whole: permissions, limit, permissionsOfRole: book.permissionsOfRole };
+    return { permissions, reach: createReach({ sql, objects }, holder) };
+  };
+}
 
-export function createPeople({ database, clock, journal, log }: Core) {
+/** Root on this machine, through the local socket: everything is allowed. */
+const everything: ReadonlySet<string> = new Set(allPermissions);
+export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: everything, reach: wholeReach(everything), credential: 'local' };
+
+export interface PeopleDeps extends Core {
+  roles: RoleBook;
+  groups: Groups;
+}
+
+export function createPeople(deps: PeopleDeps) {
+  const { database, clock, journal, log, roles: book } = deps;
   const { sql } = database;
+  const rightsOf = createRights(deps);
   const userById = (id: string) => sql.select().from(userTable).where(eq(userTable.id, id)).get();
   /** What is only good to know must not stop anyone: on a full disk people must still see what is wrong. */
   const tryToNote = (operation: string, work: (tx: Tx) => void) => {
@@ -60,6 +83,7 @@ export function createPeople({ database, clock, journal, log }: Core) {
     .some(({ id, roles, passwordHash }) => id !== exceptId && roles.includes('administrator') && passwordHash !== unmatchableHash);
 
   return {
+    rightsOf,
     ...createSetupCode({ database, clock }, hasAdministrator),
     userById,
     userByName: (name: string) => sql.select().from(userTable).where(eq(userTable.name, name)).get(),
@@ -71,14 +95,14 @@ export function createPeople({ database, clock, journal, log }: Core) {
     /** Whether some administrator can sign in, leaving one out: else the set-up code is the way in. */
     hasAdministrator,
 
-    addUser(tx: Tx, user: { name: string; passwordHash: string; roles: Role[] }): UserRow {
+    addUser(tx: Tx, user: { name: string; passwordHash: string; roles: string[] }): UserRow {
       const row: UserRow = { id: newId<'user'>(), ...user, generation: 1, createdAt: clock.now() };
       tx.sql.insert(userTable).values(row).run();
       journal.site(tx, { kind: 'user', id: row.id, what: 'created', after: row });
       return row;
     },
 
-    setRoles(tx: Tx, user: UserRow, roles: Role[]): UserRow {
+    setRoles(tx: Tx, user: UserRow, roles: string[]): UserRow {
       const after = { ...user, roles, generation: user.generation + 1 };
       tx.sql.update(userTable).set(after).where(eq(userTable.id, user.id)).run();
       journal.site(tx, { kind: 'user', id: user.id, what: 'updated', after });
@@ -113,7 +137,7 @@ export function createPeople({ database, clock, journal, log }: Core) {
       const user = userById(row.userId);
       if (!user) return undefined;
       touch(row);
-      return { actor: { id: user.id, name: user.name, permissions: permissionsOf(user.roles), credential: row.id }, csrfToken: csrfTokenOf(secret) };
+      return { actor: { id: user.id, name: user.name, ...rightsOf(user, null), credential: row.id }, csrfToken: csrfTokenOf(secret) };
     },
 
     byToken(secret: string): SignedIn | undefined {
@@ -122,9 +146,10 @@ export function createPeople({ database, clock, journal, log }: Core) {
       const user = row.userId === null ? undefined : userById(row.userId);
       if (row.userId !== null && !user) return undefined;
       noteUse(row);
+      if (user) return { actor: { id: user.id, name: `${user.name} (${row.name})`, ...rightsOf(user, row.permissions), credential: row.id } };
       // A token made by root at the machine belongs to nobody and may do what an administrator may.
-      const owner = permissionsOf(user?.roles ?? ['administrator']);
-      return { actor: { id: user?.id ?? `token:${row.id}`, name: user ? `${user.name} (${row.name})` : `token ${row.name}`, permissions: restrict(owner, row.permissions), credential: row.id } };
+      const permissions: ReadonlySet<string> = restrict(book.permissionsOf(['administrator']), row.permissions);
+      return { actor: { id: `token:${row.id}`, name: `token ${row.name}`, permissions, reach: wholeReach(permissions), credential: row.id } };
     },
   };
 }

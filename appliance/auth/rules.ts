@@ -1,4 +1,4 @@
-/** Who may do what: permissions, and the roles that are made of them. Pure. */
+/** Who may do what to which things: permissions, the things on which they are held, and the roles that are made of them. Pure. */
 
 /** Every permission, with what it allows in the words of the people who grant it. */
 export const permissions = {
@@ -31,10 +31,13 @@ export const permissions = {
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
   'audit.read': 'See who did what',
-  'user.read': 'See users, sessions and tokens',
-  'user.edit': 'Change users, sessions and tokens of others',
+  'user.read': 'See users, groups, roles, sessions and tokens',
+  'user.edit': 'Change users, groups, roles, sessions and tokens of others',
+  'access.read': 'See who holds roles on single things',
+  'access.edit': 'Give others roles on single things',
+  'network.use': 'Connect virtual machines to networks',
   'token.create': 'Create API tokens for oneself',
-  'self.edit': 'Sign out and change the own password',
+  'self.edit': 'Sign out, change the own password, end own sessions, delete own tokens',
   'metrics.read': 'Read metrics',
   /** Only through the local socket of root: never part of a role. */
   'local.root': 'What only root on this machine may ask',
@@ -42,28 +45,86 @@ export const permissions = {
 
 export type Permission = keyof typeof permissions;
 export const allPermissions = Object.keys(permissions) as Permission[]; // the keys are exactly the union
+/** What a role may be made of. */
+export const grantable = allPermissions.filter((permission) => permission !== 'local.root');
 
-export type Role = 'administrator' | 'operator' | 'observer';
+// ------------------------------------------------------------------------------------------------ things
 
-const reading = allPermissions.filter((permission) => permission.endsWith('.read') && !['audit.read', 'user.read', 'site.read'].includes(permission));
+/** Kinds of things on which roles are given; a role on one of them holds on all that belongs to it. */
+export const objectKinds = ['vm', 'disk', 'storage-domain', 'network'] as const;
+export type ObjectKindName = (typeof objectKinds)[number];
+
+/** Parameters of paths that name such a thing. */
+const kindsOfParameters: Record<string, ObjectKindName> = { vm: 'vm', disk: 'disk', domain: 'storage-domain', network: 'network' };
+
+/** The thing that an operation is about: what the first parameter of its path names. */
+export function kindOfPath(path: string): { kind: ObjectKindName; parameter: string } | undefined {
+  const parameter = /\{(\w+)\}/.exec(path)?.[1] ?? '';
+  const kind = kindsOfParameters[parameter];
+  return kind && { kind, parameter };
+}
+
+const families: Record<ObjectKindName, readonly string[]> = {
+  vm: ['vm', 'disk', 'task', 'event', 'access'],
+  disk: ['disk', 'task', 'event', 'access'],
+  'storage-domain': ['storage', 'disk', 'iso', 'task', 'event', 'access'],
+  network: ['network', 'task', 'event', 'access'],
+};
+/** What is made belongs to nothing yet, or to what it is made in. */
+const notOn: Partial<Record<Permission, readonly ObjectKindName[]>> = { 'vm.create': ['vm'], 'disk.create': ['vm', 'disk'] };
+
+/** Whether that permission can be held on a thing of that kind: on it, or on what belongs to it. */
+export function appliesTo(permission: Permission, kind: ObjectKindName): boolean {
+  return families[kind].includes(permission.split('.')[0] ?? '') && !notOn[permission]?.includes(kind);
+}
+
+/** Seeing a thing at all. */
+export const readPermissionOf: Record<ObjectKindName, Permission> = { vm: 'vm.read', disk: 'disk.read', 'storage-domain': 'storage.read', network: 'network.read' };
+
+// ------------------------------------------------------------------------------------------------ roles
+
+/** The roles that are always there. Own ones are made beside them. */
+export const roles = [
+  'administrator', 'operator', 'observer', 'vm-administrator', 'storage-administrator', 'network-administrator', 'host-administrator',
+  'power-user', 'vm-owner', 'vm-user', 'disk-owner', 'disk-creator', 'network-user',
+] as const;
+export type Role = (typeof roles)[number];
+
+const reading = allPermissions.filter((permission) => permission.endsWith('.read') && !['audit.read', 'user.read', 'site.read', 'access.read'].includes(permission));
+const following: Permission[] = ['task.read', 'event.read'];
+const sharing: Permission[] = ['access.read', 'access.edit', ...following, 'task.cancel'];
+const of = (...families: string[]) => grantable.filter((permission) => families.includes(permission.split('.')[0] ?? ''));
 
 const rolePermissions: Record<Role, readonly Permission[]> = {
-  administrator: allPermissions.filter((permission) => permission !== 'local.root'),
-  operator: [...reading, 'vm.operate', 'vm.console', 'iso.upload', 'self.edit'],
-  observer: [...reading, 'self.edit'],
+  administrator: grantable,
+  operator: [...reading, 'vm.operate', 'vm.console', 'iso.upload'],
+  observer: reading,
+  'vm-administrator': [...of('vm', 'disk', 'iso'), 'storage.read', 'network.read', 'network.use', 'token.create', ...sharing],
+  'storage-administrator': [...of('storage', 'disk', 'iso'), ...sharing],
+  'network-administrator': [...of('network'), ...sharing],
+  'host-administrator': [...of('host', 'update'), 'metrics.read', ...following, 'task.cancel'],
+  'power-user': ['vm.create', 'disk.create', 'storage.read', 'iso.read', 'network.read', 'network.use', 'token.create'],
+  'vm-owner': [...of('vm').filter((permission) => permission !== 'vm.create'), ...of('disk').filter((permission) => permission !== 'disk.create'), ...sharing],
+  'vm-user': ['vm.read', 'vm.operate', 'vm.console', ...following],
+  'disk-owner': [...of('disk').filter((permission) => permission !== 'disk.create'), ...sharing],
+  'disk-creator': ['storage.read', 'disk.create'],
+  'network-user': ['network.read', 'network.use'],
 };
 
-export function permissionsOf(roles: readonly Role[]): Set<Permission> {
-  return new Set(roles.flatMap((role) => rolePermissions[role]));
+/** What who makes such a thing holds on it from then on, unless they hold as much on everything. */
+export const ownerRoles: Partial<Record<string, Role>> = { vm: 'vm-owner', disk: 'disk-owner' };
+
+export const isPredefined = (name: string): name is Role => (roles as readonly string[]).includes(name);
+
+/** Of the predefined ones among `names`. Everybody who is signed in may sign out. */
+export function permissionsOf(names: readonly string[], own: (name: string) => readonly Permission[] = () => []): Set<Permission> {
+  return new Set<Permission>(['self.edit', ...names.flatMap((name) => (isPredefined(name) ? rolePermissions[name] : own(name)))]);
 }
 
 /** A token can do what both its owner and its own list allow. */
 export function restrict(owner: ReadonlySet<string>, limit: readonly string[] | null): Set<string> {
   return new Set(limit === null ? owner : limit.filter((permission) => owner.has(permission)));
 }
-
-/** Roles as the API names them. */
-export const roles = Object.keys(rolePermissions) as [Role, ...Role[]]; // the keys are exactly the union
 
 /** Whether signing in with this hash can succeed and costs no more than it should: scrypt with at least our own cost and at most 64 MiB. */
 export function isPasswordHash(text: string): boolean {

@@ -1,7 +1,7 @@
 /** What goes in and out of the verbs of this slice. */
 import * as z from 'zod';
 import { refSchema } from '../core/id.ts';
-import { allPermissions, isPasswordHash, passwordFault, roles } from './rules.ts';
+import { allPermissions, grantable, isPasswordHash, objectKinds, passwordFault } from './rules.ts';
 
 export const Password = z.string().max(256).meta({ label: 'Password', widget: 'password', help: 'At least 12 characters. A few unrelated words are easy to remember.' });
 
@@ -18,7 +18,9 @@ export const LoginInput = z.object({
 export const UserOutput = z.object({
   id: z.uuid(),
   name: z.string(),
-  roles: z.array(z.enum(roles)),
+  /** Names of the roles on the whole appliance; what their groups have comes to it. */
+  roles: z.array(z.string()),
+  groups: z.array(z.string()),
   /** False for a user who cannot sign in before a password is set. */
   hasPassword: z.boolean(),
   createdAt: z.number().int(),
@@ -30,7 +32,8 @@ export const UserPage = z.object({ items: z.array(UserOutput), next: z.null() })
 const UserName = z.string().trim().toLowerCase()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}(@internal)?$/, 'Lower-case letters, digits, dot, dash and underscore; the directory, if given, is @internal.')
   .meta({ label: 'Name', help: 'What the user signs in with.' });
-const Roles = z.array(z.enum(roles)).min(1, 'At least one role.').meta({ label: 'Roles' });
+const RoleRef = z.string().trim().min(1).max(64).meta({ label: 'Role' });
+const Roles = z.array(RoleRef).max(32).meta({ label: 'Roles', help: 'Names of roles, on the whole appliance. Without any a user sees only what they are given one by one.' });
 
 /** A good password, or the hash of one: `bothy site hash-password` makes it. */
 const passwordFields = {
@@ -46,7 +49,7 @@ const passwordFields = {
 const isOneAtMost = (user: { password?: string | undefined; passwordHash?: string | undefined }) => user.password === undefined || user.passwordHash === undefined;
 const notBoth = { path: ['passwordHash'], message: 'Give the password or its hash, not both.' };
 
-export const UserCreateInput = z.object({ name: UserName, roles: Roles, ...passwordFields }).refine(isOneAtMost, notBoth);
+export const UserCreateInput = z.object({ name: UserName, roles: Roles.default([]), ...passwordFields }).refine(isOneAtMost, notBoth);
 export const UserInput = z.object({ user: refSchema.max(128).meta({ label: 'User' }) });
 export const UserEditInput = UserInput.extend({ roles: Roles.optional(), ...passwordFields }).refine(isOneAtMost, notBoth);
 
@@ -92,3 +95,60 @@ export const ChangePasswordInput = z.object({
   currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
   password: Password.meta({ label: 'New password' }),
 });
+
+// ------------------------------------------------------------------------------------------------ roles, groups, assignments
+
+const slug = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+const Slug = z.string().trim().toLowerCase().regex(slug, 'Lower-case letters, digits, dot, dash and underscore.');
+const Description = z.string().trim().max(1000).meta({ label: 'Description', widget: 'textarea' });
+const Permissions = z.array(z.enum(grantable)).min(1, 'At least one permission.').meta({ label: 'Permissions' });
+
+export const RoleInput = z.object({ role: RoleRef });
+export const RoleCreateInput = z.object({ name: Slug.meta({ label: 'Name', help: 'Refers to the role from then on; it cannot be changed.' }), description: Description.default(''), permissions: Permissions });
+export const RoleEditInput = RoleInput.extend({ description: Description.optional(), permissions: Permissions.optional() });
+export const RoleOutput = z.object({
+  name: z.string(),
+  description: z.string(),
+  permissions: z.array(z.string()),
+  /** Always there, and cannot be changed. */
+  isPredefined: z.boolean(),
+  /** Kinds of single things on which it allows something. */
+  kinds: z.array(z.enum(objectKinds)),
+  generation: z.number().int(),
+});
+export const RolePage = z.object({ items: z.array(RoleOutput), next: z.null() });
+
+const GroupName = Slug.meta({ label: 'Name' });
+const Members = z.array(refSchema.max(128)).max(1000).meta({ label: 'Members', help: 'Names of users.' });
+export const GroupInput = z.object({ group: refSchema.meta({ label: 'Group' }) });
+export const GroupCreateInput = z.object({ name: GroupName, description: Description.default(''), roles: Roles.default([]), members: Members.default([]) });
+export const GroupEditInput = GroupInput.extend({ description: Description.optional(), roles: Roles.optional(), members: Members.optional() });
+export const GroupOutput = z.object({
+  id: z.uuid(), name: z.string(), description: z.string(), roles: z.array(z.string()), members: z.array(z.string()), createdAt: z.number().int(), generation: z.number().int(),
+});
+export const GroupPage = z.object({ items: z.array(GroupOutput), next: z.null() });
+
+const Kind = z.enum(objectKinds).meta({ label: 'Kind' });
+const ObjectName = z.string().min(1).max(64).meta({ label: 'Thing', help: 'Its name or id.' });
+
+/** Whom a role is given to: a user or a group. */
+const holderFields = {
+  user: refSchema.max(128).optional().meta({ label: 'User' }),
+  group: refSchema.optional().meta({ label: 'Group', help: 'Instead of a user.' }),
+};
+export const AssignmentCreateInput = z.object({ ...holderFields, role: RoleRef, kind: Kind, object: ObjectName })
+  .refine(({ user, group }) => (user === undefined) !== (group === undefined), { path: ['user'], message: 'Name a user or a group, not both.' });
+export const AssignmentListInput = z.object({ kind: Kind.optional(), object: ObjectName.optional() });
+export const AssignmentInput = z.object({ assignment: z.uuid() });
+export const AssignmentOutput = z.object({
+  id: z.uuid(),
+  user: z.string().nullable(),
+  group: z.string().nullable(),
+  role: z.string(),
+  kind: z.enum(objectKinds),
+  objectId: z.string(),
+  /** Its name; its id when it cannot be found now. */
+  object: z.string(),
+  createdAt: z.number().int(),
+});
+export const AssignmentPage = z.object({ items: z.array(AssignmentOutput), next: z.null() });

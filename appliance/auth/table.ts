@@ -1,6 +1,9 @@
-/** Who may come in. `user` and `token` are wishes that peers share; `session` and `setup` belong to this host. */
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import type { Role } from './rules.ts';
+/**
+ * Who may come in, and what they may do. Users, tokens, groups, roles and assignments are wishes that peers share; `session` and `setup`
+ * belong to this host.
+ */
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { ObjectKindName, Permission } from './rules.ts';
 
 export const userTable = sqliteTable('user', {
   id: text().primaryKey(),
@@ -8,7 +11,8 @@ export const userTable = sqliteTable('user', {
   name: text().notNull().unique(),
   /** `scrypt$N$r$p$salt$hash`, base64. */
   passwordHash: text().notNull(),
-  roles: text({ mode: 'json' }).$type<Role[]>().notNull(),
+  /** Names of the roles on the whole appliance. */
+  roles: text({ mode: 'json' }).$type<string[]>().notNull(),
   generation: integer().notNull(),
   createdAt: integer().notNull(),
 });
@@ -41,3 +45,42 @@ export const setupTable = sqliteTable('setup', {
   code: text().primaryKey(),
   createdAt: integer().notNull(),
 });
+
+/** Roles that were made here; the others are in `rules.ts`. The name is what refers to one, so it stays. */
+export const roleTable = sqliteTable('role', {
+  name: text().primaryKey(),
+  description: text().notNull(),
+  permissions: text({ mode: 'json' }).$type<Permission[]>().notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+export const groupTable = sqliteTable('user_group', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  description: text().notNull(),
+  /** Of its members on the whole appliance. */
+  roles: text({ mode: 'json' }).$type<string[]>().notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+export const memberTable = sqliteTable('user_group_member', {
+  groupId: text().notNull().references(() => groupTable.id, { onDelete: 'cascade' }),
+  userId: text().notNull().references(() => userTable.id, { onDelete: 'cascade' }),
+}, (table) => [primaryKey({ columns: [table.groupId, table.userId] }), index('user_group_of').on(table.userId)]);
+
+/** A role on one thing, for a user or a group: exactly one of the two. It goes with whichever of the three goes. */
+export const assignmentTable = sqliteTable('role_assignment', {
+  id: text().primaryKey(),
+  userId: text().references(() => userTable.id, { onDelete: 'cascade' }),
+  groupId: text().references(() => groupTable.id, { onDelete: 'cascade' }),
+  role: text().notNull(),
+  kind: text().$type<ObjectKindName>().notNull(),
+  objectId: text().notNull(),
+  createdAt: integer().notNull(),
+}, (table) => [
+  uniqueIndex('role_assignment_user').on(table.userId, table.kind, table.objectId, table.role),
+  uniqueIndex('role_assignment_group').on(table.groupId, table.kind, table.objectId, table.role),
+  index('role_assignment_object').on(table.kind, table.objectId),
+]);

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { read, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
+import { requireNotAbove, requireOwn } from './guard.ts';
 import { hashPassword, unmatchableHash } from './password.ts';
 import type { People, UserRow } from './people.ts';
 import { UserCreateInput, UserEditInput, UserInput, UserOutput, UserPage } from './schema.ts';
@@ -9,9 +10,9 @@ import type { AuthServices } from './services.ts';
 
 export const fullName = (name: string) => (name.includes('@') ? name : `${name}@internal`);
 
-function showUser(people: People, user: UserRow): z.input<typeof UserOutput> {
+function showUser({ people, groups }: AuthServices, user: UserRow): z.input<typeof UserOutput> {
   const { id, name, roles, createdAt, generation } = user;
-  return { id, name, roles, hasPassword: people.hasPassword(user), createdAt, generation };
+  return { id, name, roles, groups: groups.of(id).map((group) => group.name), hasPassword: people.hasPassword(user), createdAt, generation };
 }
 
 function requireUser(people: People, ref: string): UserRow {
@@ -32,25 +33,28 @@ function requireOther(people: People, user: UserRow): void {
 export const userList = read<AuthServices>()({
   id: 'user.list', method: 'GET', path: '/users', permission: 'user.read', summary: 'List users',
   input: z.object({}), output: UserPage,
-  run: ({ people }) => ({ items: people.users().map((user) => showUser(people, user)), next: null }),
+  run: (services) => ({ items: services.people.users().map((user) => showUser(services, user)), next: null }),
 });
 
 export const userGet = read<AuthServices>()({
   id: 'user.get', method: 'GET', path: '/users/{user}', permission: 'user.read', summary: 'Show a user',
   input: UserInput, output: UserOutput,
-  run: ({ people }, _call, { user }) => showUser(people, requireUser(people, user)),
+  run: (services, _call, { user }) => showUser(services, requireUser(services.people, user)),
 });
 
 export const userCreate = write<AuthServices>()({
   id: 'user.create', method: 'POST', path: '/users', permission: 'user.edit', status: 201, summary: 'Create a user',
   input: UserCreateInput, output: UserOutput,
   prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
-  run({ people }, tx, { name: given, roles }, { hash }) {
+  run(services, tx, { name: given, roles }, { hash }) {
+    const { people } = services;
+    services.roles.requireAll(roles, 'roles');
+    requireOwn(tx.call.actor, services.roles.permissionsOf(roles));
     const name = fullName(given);
     if (people.userByName(name)) throw new Problem('name-taken', `There is already a user "${name}". Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
     const user = people.addUser(tx, { name, roles, passwordHash: hash ?? unmatchableHash });
     if (people.hasAdministrator()) people.dropSetupCode(tx);
-    return showUser(people, user);
+    return showUser(services, user);
   },
 });
 
@@ -59,13 +63,19 @@ export const userEdit = write<AuthServices>()({
   input: UserEditInput, output: UserOutput,
   generation: ({ people }, { user }) => requireUser(people, user).generation,
   prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
-  run({ people }, tx, { user: ref, roles }, { hash }) {
+  run(services, tx, { user: ref, roles }, { hash }) {
+    const { people } = services;
     const user = requireUser(people, ref);
+    requireNotAbove(people, tx.call.actor, user);
+    if (roles) {
+      services.roles.requireAll(roles, 'roles');
+      requireOwn(tx.call.actor, services.roles.permissionsOf(roles));
+    }
     if (roles && !roles.includes('administrator')) requireOther(people, user);
     const after = roles ? people.setRoles(tx, user, roles) : user;
     const last = hash === undefined ? after : people.setPassword(tx, after, hash, tx.call.actor.credential);
     if (people.hasAdministrator()) people.dropSetupCode(tx);
-    return showUser(people, last);
+    return showUser(services, last);
   },
 });
 
@@ -75,6 +85,7 @@ export const userDelete = write<AuthServices>()({
   generation: ({ people }, { user }) => requireUser(people, user).generation,
   run({ people }, tx, { user: ref }) {
     const user = requireUser(people, ref);
+    requireNotAbove(people, tx.call.actor, user);
     requireOther(people, user);
     people.removeUser(tx, user);
     return null;

@@ -32,6 +32,8 @@ export interface JournalRow {
 
 export interface Journal {
   site(tx: Tx, change: SiteChange): void;
+  /** Called for each change of a wish in its own transaction: what must follow from it in the same commit. */
+  onSite(listener: (tx: Tx, change: SiteChange) => void): void;
   observed(tx: Tx, change: { kind: string; id: string; what: Change['what'] }): void;
   /** Changes after `seq`, oldest first, or `undefined` when the feed no longer reaches back to it. */
   since(seq: number): Change[] | undefined;
@@ -47,6 +49,7 @@ const feedLength = 10_000;
 export function createJournal({ database, clock, log }: { database: Database; clock: Clock; log: Log }): Journal {
   const notices = createNotices<Change>((error) => log.error('a change listener failed', { error }));
   const pending = new WeakMap<Tx, SiteChange[]>();
+  const followers: ((tx: Tx, change: SiteChange) => void)[] = [];
 
   const feed = (tx: Tx, { kind, id, what }: Pick<Change, 'kind' | 'id' | 'what'>) => {
     const at = clock.now();
@@ -69,7 +72,9 @@ export function createJournal({ database, clock, log }: { database: Database; cl
       }
       changes.push(change);
       feed(tx, change);
+      for (const follow of followers) follow(tx, change);
     },
+    onSite: (listener) => void followers.push(listener),
     observed: feed,
     since(seq) {
       const oldest = database.sql.select({ seq: changeTable.seq }).from(changeTable).orderBy(asc(changeTable.seq)).limit(1).get();

@@ -13,16 +13,18 @@
  */
 import * as z from 'zod';
 import type { Tx } from './db.ts';
+import type { Reach } from './objects.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD';
 
-/** Who asks, from where. `permissions` is what the roles, or the token, allow. */
+/** Who asks, from where. `permissions` is what the roles, or the token, allow on the whole appliance; `reach` on single things, too. */
 export interface Actor {
   /** User id, or `system` for the appliance itself. */
   id: string;
   /** Such as `admin@internal`. */
   name: string;
   permissions: ReadonlySet<string>;
+  reach: Reach;
   /** Session or token id, so that it can end itself. */
   credential: string;
 }
@@ -46,8 +48,13 @@ interface Face<I extends z.ZodObject, O extends z.ZodType> {
   method: Method;
   /** Below `/api/v1`, with `{parameters}` that are fields of `input`. */
   path: string;
-  /** The permission that the actor needs, or `public` for the few that come before login. */
+  /**
+   * The permission that the actor needs, or `public` for the few that come before login. It is needed on the thing that the path names, or
+   * on something that this belongs to; where it names none, on the whole appliance.
+   */
   permission: string;
+  /** `each`: holding the permission on anything is enough to ask; the operation itself shows, and does, only what the actor may. */
+  scope?: 'each';
   /** One short sentence in the imperative. */
   summary: string;
   /** Path parameters, query and body together. */

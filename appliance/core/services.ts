@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Database } from './db.ts';
 import type { Journal } from './journal.ts';
 import type { Log } from './log.ts';
+import type { Objects } from './objects.ts';
 import type { BoundOperation } from './operation.ts';
 import type { Reconcilers } from './reconciler.ts';
 import type { Tasks } from './task.ts';
@@ -10,6 +11,7 @@ import type { Tasks } from './task.ts';
 export interface Core {
   database: Database;
   journal: Journal;
+  objects: Objects;
   tasks: Tasks;
   reconcilers: Reconcilers;
   clock: Clock;

@@ -7,10 +7,11 @@
 import type { Auth } from '../auth/auth.ts';
 import { isSameSecret } from '../auth/password.ts';
 import { rootActor, type SignedIn } from '../auth/people.ts';
+import { wholeReach } from '../core/objects.ts';
 import type { Actor } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 
-export const nobody: Actor = { id: 'nobody', name: 'nobody', permissions: new Set(), credential: '' };
+export const nobody: Actor = { id: 'nobody', name: 'nobody', permissions: new Set(), reach: wholeReach(new Set()), credential: '' };
 
 export type Door = 'local' | 'network';
 

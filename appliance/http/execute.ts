@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import type { Origin, Tx } from '../core/db.ts';
-import type { BoundOperation, Call, StartTask, Write } from '../core/operation.ts';
+import { kindOfPath, type ObjectKindName, readPermissionOf } from '../auth/rules.ts';
+import type { Objects } from '../core/objects.ts';
+import { type Actor, type BoundOperation, type Call, pathParameters, type StartTask, type Write } from '../core/operation.ts';
 import { asProblem, Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import { idempotencyTable } from '../core/table.ts';
@@ -48,11 +50,25 @@ export interface Execution {
 
 export type Execute = (execution: Execution) => Promise<Answer>;
 
-/** Throws `unauthenticated` or `forbidden` unless the actor may run the operation. */
-export function requirePermission({ record }: Pick<BoundOperation, 'record'>, { actor }: Call): void {
-  if (record.permission === 'public' || actor.permissions.has(record.permission)) return;
+/**
+ * Throws `unauthenticated` or `forbidden` unless the actor may run the operation on what the path names; `not-found` where they may do as
+ * much with other things, but not see this one. `subject` has the parameters of the path.
+ */
+export function requirePermission({ record }: Pick<BoundOperation, 'record'>, { actor }: Call, { objects, subject }: { objects: Objects; subject: Record<string, string> }): void {
+  const { permission, scope, path } = record;
+  if (permission === 'public' || actor.permissions.has(permission)) return;
   if (actor.credential === '') throw new Problem('unauthenticated', 'Sign in first, or send an API token: "Authorization: Bearer TOKEN".');
-  throw new Problem('forbidden', `${actor.name} may not do this: it needs the permission "${record.permission}". Ask an administrator.`);
+  const about = kindOfPath(path);
+  const isHeld = actor.reach.somewhere(permission);
+  if (isHeld && about) requireOn(actor, permission, { ...about, ref: subject[about.parameter] ?? '', objects });
+  else if (!isHeld || scope !== 'each') throw new Problem('forbidden', `${actor.name} may not do this: it needs the permission "${permission}". Ask an administrator.`);
+}
+
+function requireOn(actor: Actor, permission: string, { kind, ref, objects }: { kind: ObjectKindName; ref: string; objects: Objects }): void {
+  const id = objects.find(kind, ref);
+  if (id !== undefined && actor.reach.on(permission, { kind, id })) return;
+  if (id === undefined || !actor.reach.on(readPermissionOf[kind], { kind, id })) throw new Problem('not-found', `There is no ${kind.replace('-', ' ').replace('vm', 'VM')} "${ref}". It may have been deleted or renamed.`);
+  throw new Problem('forbidden', `${actor.name} may not do this here: it needs the permission "${permission}" on "${ref}". Ask who manages it.`);
 }
 
 export function createExecute(core: Core, audit: Audit): Execute {
@@ -60,7 +76,7 @@ export function createExecute(core: Core, audit: Audit): Execute {
     const { record, services } = execution.bound;
     const { call, input } = execution;
     try {
-      requirePermission(execution.bound, call);
+      requireRight(core, execution);
       if (record.kind === 'stream') throw new Error('a stream answers for itself');
       if (record.kind === 'read') return readAnswer(await record.run(services, call, input as never)); // checked by the record's schema
       return await change(core, audit, execution, record);
@@ -70,6 +86,13 @@ export function createExecute(core: Core, audit: Audit): Execute {
       throw error;
     }
   };
+}
+
+/** By what the operation will work on: the input, not the path as it was written. */
+function requireRight({ objects }: Core, { bound, call, input }: Execution): void {
+  const given = input as Record<string, unknown>; // every input is an object
+  const subject = Object.fromEntries(pathParameters(bound.record.path).map((name) => [name, String(given[name] ?? '')]));
+  requirePermission(bound, call, { objects, subject });
 }
 
 function readAnswer(body: unknown): Answer {
@@ -92,6 +115,7 @@ async function change(core: Core, audit: Audit, execution: Execution, record: Wr
   return run(origin, (tx) => {
     const again = keptAnswer(core, execution, fingerprint);
     if (again) return again;
+    requireRight(core, execution); // a name may have come to mean another thing meanwhile
     requireGeneration(record.generation?.(bound.services, input as never), terms.ifMatch);
     const output = record.run(bound.services, Object.assign(tx, { call }), input as never, prepared);
     const answer = record.kind === 'task' ? taskAnswer(core, String(output), terms.isDryRun) : writeAnswer(record, output, terms.isDryRun);

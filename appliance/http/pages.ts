@@ -8,12 +8,14 @@ import type { AnyPage, PageCall } from '../../ui/page.ts';
 import { renderAnswer, renderPage } from '../../ui/render.tsx';
 import type { BoundOperation, Call } from '../core/operation.ts';
 import { asProblem, Problem } from '../core/problem.ts';
+import type { Core } from '../core/services.ts';
 import { type Execute, requirePermission } from './execute.ts';
 import { checkInput } from './input.ts';
 import { isHtmx } from './answer.tsx';
-import type { Requests } from './requests.ts';
+import { mayUse, type Requests } from './requests.ts';
 
 export interface PagesOptions {
+  core: Pick<Core, 'objects'>;
   pages: AnyPage[];
   requests: Requests;
   execute: Execute;
@@ -40,7 +42,7 @@ async function servePage(context: Context, page: AnyPage, options: PagesOptions)
     const { call, who } = requests.callOf(context);
     const needsSetup = options.needsSetup();
     if (page.frame !== 'bare' && who.actor.credential === '') return leadTo(context, options.canSignIn() ? '/sign-in' : '/setup');
-    if (page.offers) requirePermission({ record: page.offers }, call);
+    if (page.offers) requirePermission({ record: page.offers }, call, { objects: options.core.objects, subject: context.req.param() as Record<string, string> });
     const ui = requests.uiOf(context);
     const data = await page.load(pageCall(call, needsSetup, options), { params: context.req.param() as Record<string, string>, query: context.req.query() });
     return html(await renderPage(page, data, ui));
@@ -59,7 +61,7 @@ function leadTo(context: Context, path: string): Response {
 function pageCall(call: Call, needsSetup: boolean, { execute, operations }: PagesOptions): PageCall {
   return {
     needsSetup,
-    can: (permission) => call.actor.permissions.has(permission),
+    can: (permission, object) => mayUse(call.actor, permission, object),
     async read(record, candidate) {
       const bound = operations.get(record.id);
       if (!bound) throw new Error(`the page reads an operation that is not mounted: ${record.id}`);

@@ -2,7 +2,8 @@
  * Operations carried out by the appliance itself, such as those of a site file: through the same check, transaction and audit line as
  * a request, only without a connection.
  */
-import { allPermissions } from '../auth/rules.ts';
+import { grantable } from '../auth/rules.ts';
+import { wholeReach } from '../core/objects.ts';
 import { type BoundOperation, type Call, pathParameters } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
@@ -23,7 +24,8 @@ export interface Perform {
   send(id: string, input: Record<string, unknown>, by: Performer, request: Request): Promise<Response>;
 }
 
-const permissions = new Set<string>(allPermissions.filter((permission) => permission !== 'local.root'));
+const permissions = new Set<string>(grantable);
+const reach = wholeReach(permissions);
 
 export function createPerform(core: Core, audit: Audit, operations: BoundOperation[]): Perform {
   const byId = new Map(operations.map((bound) => [bound.record.id, bound]));
@@ -34,7 +36,7 @@ export function createPerform(core: Core, audit: Audit, operations: BoundOperati
     return bound;
   };
   const callOf = ({ actor, requestId, signal }: Performer): Call => ({
-    requestId, signal, actor: { id: 'system', name: actor, permissions, credential: 'system' }, from: 'site file', at: core.clock.now(), isSecure: true, answerHeaders: new Headers(),
+    requestId, signal, actor: { id: 'system', name: actor, permissions, reach, credential: 'system' }, from: 'site file', at: core.clock.now(), isSecure: true, answerHeaders: new Headers(),
   });
   const subjectOf = ({ record }: BoundOperation, input: Record<string, unknown>) => {
     const inPath = pathParameters(record.path);

@@ -10,7 +10,8 @@ import { chooseLocale, makeTranslator } from '../../ui/text.ts';
 import type { Ui } from '../../ui/context.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { SignedIn } from '../auth/people.ts';
-import type { Call } from '../core/operation.ts';
+import type { ObjectRef } from '../core/objects.ts';
+import type { Actor, Call } from '../core/operation.ts';
 import type { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { Assets } from './assets.ts';
@@ -69,8 +70,9 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
         ...makeTranslator(chooseLocale(getCookie(context, 'bothy_locale'), context.req.header('accept-language'))),
         user: actor.credential === '' ? '' : actor.name,
         csrf: csrfToken ?? '',
-        can: (permission) => actor.permissions.has(permission),
-        rights: [...actor.permissions].sort().join(),
+        can: (permission, object) => mayUse(actor, permission, object),
+        isLimited: !actor.permissions.has('vm.read'),
+        rights: rightsOf(actor),
         asset: assets.address,
         path: context.req.path,
         seq: core.journal.latest(),
@@ -82,6 +84,17 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
       else if (problem.cause) core.log.info('a request was refused', fields);
     },
   };
+}
+
+/** The whole of it once, for lists of many things. */
+function rightsOf({ permissions, reach }: Actor): Ui['rights'] {
+  const whole = [...permissions].sort().join();
+  return (object) => (object ? `${whole} ${reach.mark(object)}` : whole);
+}
+
+/** What a page offers: on that thing, or, where none is named, on anything. */
+export function mayUse({ reach }: Actor, permission: string, object?: ObjectRef): boolean {
+  return object ? reach.sees(permission, object) : reach.somewhere(permission);
 }
 
 /** For the page that tells of the very failure to sign in. */

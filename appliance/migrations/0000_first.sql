@@ -28,6 +28,48 @@ CREATE TABLE `event` (
 --> statement-breakpoint
 CREATE INDEX `event_by_trouble` ON `event` (`code`,`subject`);--> statement-breakpoint
 CREATE INDEX `event_by_age` ON `event` (`at`);--> statement-breakpoint
+CREATE TABLE `role_assignment` (
+	`id` text PRIMARY KEY NOT NULL,
+	`userId` text,
+	`groupId` text,
+	`role` text NOT NULL,
+	`kind` text NOT NULL,
+	`objectId` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`groupId`) REFERENCES `user_group`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `role_assignment_user` ON `role_assignment` (`userId`,`kind`,`objectId`,`role`);--> statement-breakpoint
+CREATE UNIQUE INDEX `role_assignment_group` ON `role_assignment` (`groupId`,`kind`,`objectId`,`role`);--> statement-breakpoint
+CREATE INDEX `role_assignment_object` ON `role_assignment` (`kind`,`objectId`);--> statement-breakpoint
+CREATE TABLE `user_group` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`roles` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `user_group_name_unique` ON `user_group` (`name`);--> statement-breakpoint
+CREATE TABLE `user_group_member` (
+	`groupId` text NOT NULL,
+	`userId` text NOT NULL,
+	PRIMARY KEY(`groupId`, `userId`),
+	FOREIGN KEY (`groupId`) REFERENCES `user_group`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `user_group_of` ON `user_group_member` (`userId`);--> statement-breakpoint
+CREATE TABLE `role` (
+	`name` text PRIMARY KEY NOT NULL,
+	`description` text NOT NULL,
+	`permissions` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `session` (
 	`id` text PRIMARY KEY NOT NULL,
 	`secretHash` text NOT NULL,

@@ -39,6 +39,7 @@ export function createNetwork(deps: NetworkDeps): Network {
   const isMacFree = (mac: string) => !usage.isMacUsed(mac.toLowerCase());
 
   ensureDefault(networks, deps);
+  deps.objects.define('network', { find: (ref) => networks.find(ref)?.id, nameOf: (id) => networks.find(id)?.name });
   reconcilers.add({ name: 'network', periodMs: 60_000, run: () => reconcileNetworks({ ...deps, networks }) });
   deps.tasks.define([portTask(deps)]);
   world.hypervisor.onEvent((event) => {

@@ -1,5 +1,5 @@
 /** The rows of networks and what the slice knows about them: read, write, judge who uses them. */
-import { asc, eq, or } from 'drizzle-orm';
+import { asc, eq, or, type SQL } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
@@ -23,7 +23,7 @@ export type Networks = ReturnType<typeof createNetworks>;
 export function createNetworks({ database, journal, clock }: Core) {
   const { sql } = database;
   const unknown = (name: string): FactRow => ({ name, state: 'inactive', reason: 'It was not looked at yet.', since: clock.now(), bridge: '', subnet: null, isOurs: false });
-  const all = () => sql.select().from(networkTable).orderBy(asc(networkTable.name)).all();
+  const all = (visible?: SQL) => sql.select().from(networkTable).where(visible).orderBy(asc(networkTable.name)).all();
   const find = (ref: string) => sql.select().from(networkTable).where(or(eq(networkTable.id, ref), eq(networkTable.name, ref))).get();
   const facts = () => sql.select().from(networkFactTable).all();
   const factOf = (name: string) => sql.select().from(networkFactTable).where(eq(networkFactTable.name, name)).get() ?? unknown(name);
@@ -31,6 +31,7 @@ export function createNetworks({ database, journal, clock }: Core) {
 
   return {
     all, find, facts, factOf,
+    idColumn: networkTable.id,
     require(ref: string): NetworkRow {
       const row = find(ref);
       if (!row) throw new Problem('not-found', `There is no network "${ref}". ${namesOf(all())}`);

@@ -1,6 +1,6 @@
 /** The verbs of this slice: look at networks, make, change and delete them. */
 import * as z from 'zod';
-import { read, write } from '../core/operation.ts';
+import { type Actor, read, write } from '../core/operation.ts';
 import { type FieldError, Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { MachineFacts, World } from '../world.ts';
@@ -18,10 +18,10 @@ export interface NetworkServices extends Core {
 
 type Wish = Pick<NetworkRow, 'name' | 'kind' | 'description' | 'subnet' | 'bridge'>;
 
-function showNetwork({ networks, usage }: NetworkServices, row: NetworkRow): z.input<typeof NetworkOutput> {
+function showNetwork({ networks, usage }: NetworkServices, { reach }: Actor, row: NetworkRow): z.input<typeof NetworkOutput> {
   const { state, reason, since, bridge, subnet } = networks.factOf(row.name);
   const { id, name, kind, description, generation, createdAt } = row;
-  return { id, name, kind, description, state, reason, since, bridge: bridge || (row.bridge ?? ''), subnet: row.subnet ?? subnet, usedBy: usage().findUsers(name), generation, createdAt };
+  return { id, name, kind, description, state, reason, since, bridge: bridge || (row.bridge ?? ''), subnet: row.subnet ?? subnet, usedBy: usage().findUsers(name).filter((user) => reach.sees(`${user.kind}.read`, user)), generation, createdAt };
 }
 
 function wrong(path: string, message: string): never {
@@ -73,17 +73,21 @@ function requireUnused(services: NetworkServices, row: NetworkRow): void {
 }
 
 export const networkList = read<NetworkServices>()({
-  id: 'network.list', method: 'GET', path: '/networks', permission: 'network.read',
+  id: 'network.list', method: 'GET', path: '/networks', permission: 'network.read', scope: 'each',
   summary: 'List networks',
   input: z.object({}), output: z.object({ items: z.array(NetworkOutput), next: z.null() }),
-  run: (services) => ({ items: services.networks.all().map((row) => showNetwork(services, row)), next: null }),
+  run(services, { actor }) {
+    const { networks } = services;
+    const visible = actor.reach.rows('network.read', 'network', networks.idColumn);
+    return { items: networks.all(visible).map((row) => showNetwork(services, actor, row)), next: null };
+  },
 });
 
 export const networkGet = read<NetworkServices>()({
   id: 'network.get', method: 'GET', path: '/networks/{network}', permission: 'network.read',
   summary: 'Show a network',
   input: z.object({ network: NetworkRef }), output: NetworkOutput,
-  run: (services, _call, { network }) => showNetwork(services, services.networks.require(network)),
+  run: (services, { actor }, { network }) => showNetwork(services, actor, services.networks.require(network)),
 });
 
 export const bridgeList = read<NetworkServices>()({
@@ -113,7 +117,7 @@ export const networkCreate = write<NetworkServices>()({
     if (fault) wrong('subnet', fault); // of two requests at once, the second one
     const row = services.networks.insert(tx, wish);
     tx.afterCommit(() => services.reconcilers.wake('network'));
-    return showNetwork(services, row);
+    return showNetwork(services, tx.call.actor, row);
   },
 });
 
@@ -132,7 +136,7 @@ export const networkUpdate = write<NetworkServices>()({
     const row = services.networks.require(network);
     const after = services.networks.update(tx, row, { ...(description !== undefined && { description }), ...(bridge !== undefined && { bridge }) });
     tx.afterCommit(() => services.reconcilers.wake('network'));
-    return showNetwork(services, after);
+    return showNetwork(services, tx.call.actor, after);
   },
 });
 

@@ -1,6 +1,6 @@
 /** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
 import type * as z from 'zod';
-import type { UserOutput } from '../auth/schema.ts';
+import type { AssignmentOutput, GroupOutput, RoleOutput, UserOutput } from '../auth/schema.ts';
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
@@ -12,7 +12,11 @@ export interface Current {
   certificate: z.output<typeof CertificateOutput>;
   domains: z.output<typeof DomainOutput>[];
   networks: z.output<typeof NetworkOutput>[];
+  /** Those that were made here. */
+  roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
+  groups: z.output<typeof GroupOutput>[];
+  access: z.output<typeof AssignmentOutput>[];
   images: (z.output<typeof FileOutput> & { domain: string })[];
   disks: z.output<typeof DiskOutput>[];
   vms: z.output<typeof VmOutput>[];
@@ -51,7 +55,10 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     certificate: (await ask('host.certificate', { host: 'this' })) as Current['certificate'],
     hostNetwork: (await ask('host-network.get', { host: 'this' })) as Current['hostNetwork'],
     networks: await whole('network.list'),
+    roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
+    groups: await whole('group.list'),
+    access: await whole('assignment.list'),
     disks: await pages('disk.list'),
   };
 }

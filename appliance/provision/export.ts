@@ -27,10 +27,13 @@ export function exportSite(current: Current, options: ExportOptions): string {
     ports: current.hostNetwork.ports.flatMap(({ name, settings }) => (settings ? [exportPort(name, settings)] : [])),
     storageDomains: current.domains.map(({ name, description, lowSpacePercent, criticalSpaceBytes }) => ({ name, description, lowSpacePercent, criticalSpaceBytes: size(criticalSpaceBytes) })),
     networks: current.networks.map(exportNetwork),
+    roles: current.roles.map(({ name, description, permissions }) => ({ name, ...(description && { description }), permissions })),
     users: current.users.map(({ name, roles }) => ({ name, roles, ...(options.passwordHashes.has(name) && { passwordHash: options.passwordHashes.get(name) }) })),
+    groups: current.groups.map(({ name, description, roles, members }) => ({ name, ...(description && { description }), roles, members })),
     images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
     disks: current.disks.filter(({ id }) => !attached.has(id)).map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
     vms: current.vms.map((vm) => exportVm(vm, current, options)),
+    access: current.access.map(({ user, group, role, kind, object }) => ({ ...(user === null ? { group } : { user }), role, kind, object })),
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));

@@ -8,13 +8,14 @@ import type * as z from 'zod';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import { certificateFacts } from '../host/certificate.ts';
 import type { Current } from './current.ts';
+import { planAccess, planGroups, planRoles, planUsers } from './plan-people.ts';
 import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'users' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -38,11 +39,11 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planUsers(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
-export function entries<K extends 'users' | 'storageDomains' | 'networks' | 'vms'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
+export function entries<K extends 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'vms'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
   const written = (document as Record<string, Record<string, unknown>[] | undefined>)[section] ?? []; // checked by the schema
   return (site[section] as Site[K][number][]).map((wanted, index) => ({ wanted, given: written[index] ?? {} }));
 }
@@ -87,24 +88,6 @@ function planCertificate({ site: { certificate }, current }: Wish): Step[] {
   if (current.certificate?.fingerprint === fingerprint) return [];
   const until = new Date(validTo).toISOString().slice(0, 10);
   return [step('certificate', 'change', subject, [`valid to ${until}`], perform('host.set-certificate', { host: 'this', ...certificate }))];
-}
-
-function planUsers(wish: Wish): Step[] {
-  return entries(wish, 'users').flatMap(({ wanted }) => {
-    const name = wanted.name.includes('@') ? wanted.name : `${wanted.name}@internal`;
-    const { password, passwordHash, roles } = wanted;
-    const secret = password === undefined ? passwordHash === undefined ? {} : { passwordHash } : { password };
-    const known = wish.current.users.find((user) => user.name === name);
-    if (!known) {
-      const cannot = Object.keys(secret).length === 0 ? ['Cannot sign in until a password is set.'] : [];
-      return step('users', 'create', name, [`roles: ${roles.join(', ')}`, ...cannot], perform('user.create', { name, roles, ...secret }));
-    }
-    const hasOtherRoles = [...known.roles].sort().join() !== [...roles].sort().join();
-    const hasOtherPassword = wish.otherPasswords.has(name);
-    if (!hasOtherRoles && !hasOtherPassword) return [];
-    const details = [...(hasOtherRoles ? [`roles: ${known.roles.join(', ')} -> ${roles.join(', ')}`] : []), ...(hasOtherPassword ? ['password'] : [])];
-    return step('users', 'change', name, details, perform('user.edit', { user: name, ...(hasOtherRoles && { roles }), ...(hasOtherPassword && secret) }));
-  });
 }
 
 function planDomains(wish: Wish): Step[] {

@@ -15,7 +15,7 @@ export function diskName(vm: { name: string }, disk: { name?: string | undefined
 
 /** Things that have the same name, or the same disk or address, twice; addresses that no port can have; a certificate that cannot serve. */
 export function clashes(site: Site): Clash[] {
-  const lists = ['storageDomains', 'networks', 'users', 'vms'] as const;
+  const lists = ['storageDomains', 'networks', 'roles', 'users', 'groups', 'vms'] as const;
   const names = lists.flatMap((list) => twice(site[list].map(({ name }, index) => ({ key: name.replace(/@internal$/, ''), path: [list, index, 'name'] })), 'This name stands here twice.'));
   const images = twice(site.images.map(({ name, domain }, index) => ({ key: `${domain}/${name}`, path: ['images', index, 'name'] })), 'This image stands here twice.');
   const vmDisks = site.vms.flatMap((vm, place) => vm.disks.map((disk, index) => ({ key: diskName(vm, disk, index), isNew: disk.disk === undefined, path: ['vms', place, 'disks', index, disk.disk === undefined ? 'name' : 'disk'] })));

@@ -5,7 +5,7 @@
  * slices to come (updates, cluster). Fields with `.meta({ secret: true })` may be sealed to a machine (`sealed.ts`).
  */
 import * as z from 'zod';
-import { UserCreateInput } from '../auth/schema.ts';
+import { AssignmentCreateInput, GroupCreateInput, RoleCreateInput, UserCreateInput } from '../auth/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
@@ -74,10 +74,13 @@ export const SiteFile = z.object({
   certificate: CertificatePair.optional().meta({ label: 'Certificate', help: 'What browsers are shown. Without it this machine makes its own.' }),
   storageDomains: listOf(SiteDomain, 'Storage domains'),
   networks: listOf(NetworkInput, 'Networks'),
+  roles: listOf(RoleCreateInput, 'Roles'),
   users: listOf(UserCreateInput, 'Users'),
+  groups: listOf(GroupCreateInput, 'Groups'),
   images: listOf(SiteImage, 'Installation images'),
   disks: listOf(SiteDisk, 'Disks'),
   vms: listOf(SiteVm, 'VMs'),
+  access: listOf(AssignmentCreateInput, 'Roles on single things'),
   updates: UpdatePolicy.optional().meta({ label: 'Updates' }),
   cluster: ClusterJoin.optional().meta({ label: 'Cluster' }),
   onNewFile: z.enum(['ask', 'apply']).default('ask')

@@ -1,6 +1,6 @@
 /** The verbs of disks. */
 import type * as z from 'zod';
-import { read, startTask, stream, write } from '../core/operation.ts';
+import { type Actor, read, startTask, stream, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { downloadDisk } from './disk-download.ts';
 import { diskUpload } from './disk-upload.ts';
@@ -12,33 +12,34 @@ import type { StorageServices } from './services.ts';
 import { acceptUpload } from './upload.ts';
 import { cancelUpload, showUpload } from './upload-verbs.ts';
 import { diskTarget } from './uploads.ts';
-import { shownUse } from './users.ts';
+import { isSeen, shownUse } from './users.ts';
 
 type Shown = z.input<typeof DiskOutput>;
 
-function showDisks({ users, domains, disks }: StorageServices, rows: DiskRow[]): Shown[] {
+function showDisks({ users, domains, disks }: StorageServices, actor: Actor, rows: DiskRow[]): Shown[] {
   const occupied = disks.occupied(rows.map(({ id }) => id));
   const names = new Map(domains.list().map(({ id, name }) => [id, name]));
   return rows.map(({ id, name, description, domainId, format, allocation, sizeBytes, state, generation, createdAt }) => ({
     id, name, description, domain: names.get(domainId) ?? '', format, allocation, sizeBytes,
-    occupiedBytes: occupied.get(id) ?? null, state, usedBy: users.find('disk', id).map(shownUse), generation, createdAt,
+    occupiedBytes: occupied.get(id) ?? null, state, usedBy: users.find('disk', id).filter((use) => isSeen(actor, use)).map(shownUse), generation, createdAt,
   }));
 }
 
-function showOne(services: StorageServices, disk: DiskRow): Shown {
-  const [shown] = showDisks(services, [disk]);
+function showOne(services: StorageServices, actor: Actor, disk: DiskRow): Shown {
+  const [shown] = showDisks(services, actor, [disk]);
   if (!shown) throw new Error('one row gives one answer');
   return shown;
 }
 const generation = ({ disks }: StorageServices, { disk }: { disk: string }) => disks.require(disk).generation;
 
 export const diskList = read<StorageServices>()({
-  id: 'disk.list', method: 'GET', path: '/disks', permission: 'disk.read',
+  id: 'disk.list', method: 'GET', path: '/disks', permission: 'disk.read', scope: 'each',
   summary: 'List disks',
   input: ListInput, output: DiskPage,
-  run(services, _call, { limit, after }) {
-    const { rows, next } = pageOf(services.disks.list(after, limit + 1), limit);
-    return { items: showDisks(services, rows), next };
+  run(services, { actor }, { limit, after }) {
+    const visible = actor.reach.rows('disk.read', 'disk', services.disks.idColumn);
+    const { rows, next } = pageOf(services.disks.list(after, limit + 1, visible), limit);
+    return { items: showDisks(services, actor, rows), next };
   },
 });
 
@@ -46,14 +47,18 @@ export const diskGet = read<StorageServices>()({
   id: 'disk.get', method: 'GET', path: '/disks/{disk}', permission: 'disk.read',
   summary: 'Show a disk',
   input: DiskInput, output: DiskOutput,
-  run: (services, _call, { disk }) => showOne(services, services.disks.require(disk)),
+  run: (services, { actor }, { disk }) => showOne(services, actor, services.disks.require(disk)),
 });
 
 export const diskCreate = startTask<StorageServices>()({
-  id: 'disk.create', method: 'POST', path: '/disks', permission: 'disk.create',
+  id: 'disk.create', method: 'POST', path: '/disks', permission: 'disk.create', scope: 'each',
   summary: 'Create an empty disk',
   input: DiskCreateInput,
-  prepare: ({ domains, space }, _call, { domain }) => space.look(domains.requireKind(domain, 'data')),
+  prepare({ domains, space }, { actor }, { domain: ref }) {
+    const domain = domains.requireKind(ref, 'data');
+    if (!actor.reach.on('disk.create', { kind: 'storage-domain', id: domain.id })) throw new Problem('forbidden', `${actor.name} may not make disks in the storage domain "${ref}": it needs the permission "disk.create" there. Ask who manages it.`);
+    return space.look(domain);
+  },
   run: (services, tx, wish, room) => beginCreate(services, tx, wish, room).task,
 });
 
@@ -64,7 +69,7 @@ export const diskEdit = write<StorageServices>()({
   run(services, tx, { disk: ref, name, description }) {
     const disk = services.disks.requireFor('edit', ref);
     if (name !== undefined) services.disks.requireFreeName(name, disk.id);
-    return showOne(services, services.disks.edit(tx, disk, { name: name ?? disk.name, description: description ?? disk.description }));
+    return showOne(services, tx.call.actor, services.disks.edit(tx, disk, { name: name ?? disk.name, description: description ?? disk.description }));
   },
 });
 

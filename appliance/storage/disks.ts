@@ -1,5 +1,5 @@
 /** Disks as rows: a disk is an image with a name; its leaf volume is what QEMU opens. */
-import { asc, eq, gt, inArray, or } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, or, type SQL, sql as raw } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
@@ -11,7 +11,10 @@ export type DiskRow = typeof diskTable.$inferSelect;
 
 export interface Disks {
   /** In order of name, after that name. */
-  list(after?: string, limit?: number): DiskRow[];
+  list(after?: string, limit?: number, visible?: SQL): DiskRow[];
+  /** Columns for what somebody may see: the id of a disk, and which disks lie in which domain. */
+  idColumn: typeof diskTable.id;
+  domainLinks: SQL;
   /** By id or name. */
   find(ref: string): DiskRow | undefined;
   /** Throws `not-found`. */
@@ -46,7 +49,9 @@ export function createDisks({ database, journal }: Core): Disks {
     return after;
   };
   return {
-    list: (after = '', limit = 1000) => sql.select().from(diskTable).where(gt(diskTable.name, after)).orderBy(asc(diskTable.name)).limit(limit).all(),
+    list: (after = '', limit = 1000, visible) => sql.select().from(diskTable).where(and(gt(diskTable.name, after), visible)).orderBy(asc(diskTable.name)).limit(limit).all(),
+    idColumn: diskTable.id,
+    domainLinks: raw`select ${diskTable.id} as child, ${diskTable.domainId} as parent from ${diskTable}`,
     find,
     require: requireDisk,
     requireFor(verb, ref) {

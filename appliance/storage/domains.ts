@@ -3,7 +3,7 @@
  * its metadata can be read and its place written (`reconcile.ts` looks).
  */
 import { resolve } from 'node:path';
-import { asc, eq, gt, or } from 'drizzle-orm';
+import { and, asc, eq, gt, or, type SQL } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
@@ -16,7 +16,8 @@ export type DomainRow = typeof storageDomainTable.$inferSelect;
 export type DomainFact = typeof storageDomainFactTable.$inferSelect;
 
 export interface Domains {
-  list(after?: string, limit?: number): DomainRow[];
+  list(after?: string, limit?: number, visible?: SQL): DomainRow[];
+  idColumn: typeof storageDomainTable.id;
   /** By id or name. */
   find(ref: string): DomainRow | undefined;
   /** Throws `not-found`. */
@@ -48,7 +49,8 @@ export function createDomains({ database, journal, statePath, disk }: Core & { d
   const images = (domain: DomainRow) => openImageDomain(place(domain));
   const files = (domain: DomainRow) => openIsoDomain(place(domain));
   return {
-    list: (after = '', limit = 1000) => sql.select().from(storageDomainTable).where(gt(storageDomainTable.name, after)).orderBy(asc(storageDomainTable.name)).limit(limit).all(),
+    idColumn: storageDomainTable.id,
+    list: (after = '', limit = 1000, visible) => sql.select().from(storageDomainTable).where(and(gt(storageDomainTable.name, after), visible)).orderBy(asc(storageDomainTable.name)).limit(limit).all(),
     find,
     require: requireDomain,
     requireKind(ref, kind) {

@@ -1,7 +1,7 @@
 /** The verbs of storage domains and of the installation images in them; those of disks are in `disk-operations.ts`. */
 import * as z from 'zod';
 import { refSchema } from '../core/id.ts';
-import { read, startTask, stream, write } from '../core/operation.ts';
+import { type Actor, read, startTask, stream, write } from '../core/operation.ts';
 import { diskOperations } from './disk-operations.ts';
 import type { DomainRow } from './domains.ts';
 import { answerFile } from './download.ts';
@@ -15,7 +15,7 @@ import { attempt } from './tasks.ts';
 import { acceptUpload } from './upload.ts';
 import { cancelUpload, showUpload } from './upload-verbs.ts';
 import { isoTarget } from './uploads.ts';
-import { requireUnused, shownUse } from './users.ts';
+import { isSeen, requireUnused, shownUse } from './users.ts';
 
 export { diskCreate, diskDelete, diskDownload, diskEdit, diskGet, diskList, diskResize, diskUploadCancel, diskUploadGet, diskUploadPut } from './disk-operations.ts';
 
@@ -26,11 +26,12 @@ function showDomain({ domains, space }: StorageServices, domain: DomainRow): z.i
 }
 
 export const domainList = read<StorageServices>()({
-  id: 'storage-domain.list', method: 'GET', path: '/storage-domains', permission: 'storage.read',
+  id: 'storage-domain.list', method: 'GET', path: '/storage-domains', permission: 'storage.read', scope: 'each',
   summary: 'List storage domains',
   input: ListInput, output: DomainPage,
-  run(services, _call, { limit, after }) {
-    const { rows, next } = pageOf(services.domains.list(after, limit + 1), limit);
+  run(services, { actor }, { limit, after }) {
+    const visible = actor.reach.rows('storage.read', 'storage-domain', services.domains.idColumn);
+    const { rows, next } = pageOf(services.domains.list(after, limit + 1, visible), limit);
     return { items: rows.map((row) => showDomain(services, row)), next };
   },
 });
@@ -59,17 +60,17 @@ export const domainEdit = write<StorageServices>()({
 
 const isoDomain = ({ domains }: StorageServices, ref: string) => domains.requireKind(ref, 'iso');
 
-function showFile({ users }: StorageServices, { name, sizeBytes, modifiedAt, sha256, state }: IsoRow): z.input<typeof FileOutput> {
-  return { name, sizeBytes, modifiedAt, sha256, state, usedBy: users.find('iso', name).map(shownUse) };
+function showFile({ users }: StorageServices, actor: Actor, { name, sizeBytes, modifiedAt, sha256, state }: IsoRow): z.input<typeof FileOutput> {
+  return { name, sizeBytes, modifiedAt, sha256, state, usedBy: users.find('iso', name).filter((use) => isSeen(actor, use)).map(shownUse) };
 }
 
 export const fileList = read<StorageServices>()({
   id: 'iso.list', method: 'GET', path: '/storage-domains/{domain}/files', permission: 'iso.read',
   summary: 'List the installation images of a storage domain',
   input: ListInput.extend({ domain: refSchema }), output: FilePage,
-  run(services, _call, { domain, limit, after }) {
+  run(services, { actor }, { domain, limit, after }) {
     const { rows, next } = pageOf(services.isos.list(isoDomain(services, domain).id, after, limit + 1), limit);
-    return { items: rows.map((row) => showFile(services, row)), next };
+    return { items: rows.map((row) => showFile(services, actor, row)), next };
   },
 });
 

@@ -4,7 +4,7 @@
  */
 import type { Activity } from '../activity/activity.ts';
 import type { Tx } from '../core/db.ts';
-import { bind, type Call } from '../core/operation.ts';
+import { type Actor, bind, type Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { World } from '../world.ts';
@@ -38,8 +38,10 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   createDisk(tx: Tx, wish: NewDisk & { domain?: string | undefined }): DiskRow;
   /** Starts the task that deletes it. Throws `in-use` while something uses it. */
   deleteDisk(tx: Tx, id: string): void;
-  /** Path of an installation image in any ISO domain; throws `not-found`. */
-  isoPath(name: string): string;
+  /** The data domain of that name or id; without one the domain where disks lie unless told otherwise. */
+  dataDomain(ref: string | undefined): { id: string };
+  /** Path of an installation image in any ISO domain that `actor` may read; throws `not-found`. */
+  isoPath(name: string, actor?: Actor): string;
   /** Whether guests can go on writing to where that disk lies. */
   hasRoom(diskId: string): Promise<boolean>;
   /** Every storage domain, and whether the last look found it there. */
@@ -70,9 +72,12 @@ export function createStorage({ world, activity, ...core }: StorageDeps): Storag
     users: createUsers(),
   };
   core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services)]);
+  defineKinds(services);
   for (const reconciler of storageReconcilers(services)) core.reconcilers.add(reconciler);
-  return { operations: bind(services, storageOperations), ...diskPort(services), isoPath: (name) => isoPath(services, name) };
+  return { operations: bind(services, storageOperations), ...diskPort(services), isoPath: (name, actor) => isoPath(services, name, actor) };
 }
+
+const usualDomain = 'local';
 
 /** Disks as slices to the right use them. */
 function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoPath'> {
@@ -88,7 +93,8 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
       readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
       return { path: domains.images(domain).volumePath(volumeOf(disk)), format: toolFormat[disk.format] };
     },
-    createDisk: (tx, { domain = 'local', ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
+    dataDomain: (ref = usualDomain) => domains.requireKind(ref, 'data'),
+    createDisk: (tx, { domain = usualDomain, ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
     deleteDisk: (tx, id) => void beginDelete(services, tx, id),
     async hasRoom(diskId) {
       const { freeBytes, domain } = await space.look(domains.require(disks.require(diskId).domainId));
@@ -103,9 +109,15 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
   };
 }
 
-function isoPath({ domains, isos }: StorageServices, name: string): string {
+function defineKinds({ objects, disks, domains }: StorageServices): void {
+  objects.define('disk', { find: (ref) => disks.find(ref)?.id, nameOf: (id) => disks.find(id)?.name });
+  objects.define('storage-domain', { find: (ref) => domains.find(ref)?.id, nameOf: (id) => domains.find(id)?.name });
+  objects.belong('disk', { kind: 'storage-domain', links: disks.domainLinks });
+}
+
+function isoPath({ domains, isos }: StorageServices, name: string, actor: Actor | undefined): string {
   for (const domain of domains.list().filter(({ kind }) => kind === 'iso')) {
-    if (!isos.find(domain.id, name)) continue;
+    if (!isos.find(domain.id, name) || actor?.reach.on('iso.read', { kind: 'storage-domain', id: domain.id }) === false) continue;
     isos.require(domain, name);
     return domains.files(domain).filePath(name);
   }

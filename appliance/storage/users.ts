@@ -2,6 +2,7 @@
  * Who uses disks and ISO files. Slices to the right (VMs) register here, so that what is used is not deleted or overwritten;
  * nothing of them is imported.
  */
+import type { Actor } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 
 export interface Use {
@@ -46,6 +47,9 @@ export function requireUnused(what: string, uses: Use[], advice: string): void {
 }
 
 export const isActive = (use: Use): boolean => use.isActive ?? true;
+
+/** Whether somebody may know of it. */
+export const isSeen = ({ reach }: Actor, { kind, id }: Use): boolean => reach.sees(`${kind}.read`, { kind, id });
 
 /** A use as answers show it. */
 export const shownUse = ({ kind, id, name }: Use) => ({ kind, id, name });

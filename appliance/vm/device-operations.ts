@@ -1,7 +1,8 @@
 /** The verbs of a VM's devices: disks, network interfaces, the medium in its CD-ROM drive. All work on a running VM, too. */
 import type { z } from 'zod';
 import type { Tx } from '../core/db.ts';
-import { startTask } from '../core/operation.ts';
+import type { ObjectRef } from '../core/objects.ts';
+import { type Actor, type Call, startTask } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow } from './answers.ts';
 import { aboutVm } from './power-operations.ts';
@@ -11,18 +12,26 @@ import { AddNicInput, AttachDiskInput, ChangeCdromInput, DetachDiskInput, type N
 import type { VmServices } from './services.ts';
 
 type Named = Pick<Vm, 'id' | 'name'>;
+type CallTx = Tx & { call: Call };
+
+/** For what a request names beside the VM: whoever may change a VM may not take the disks of others for it. */
+export function requireOn({ name, reach }: Actor, permission: string, object: ObjectRef): void {
+  if (!reach.on(permission, object)) throw new Problem('forbidden', `${name} may not do this: it needs the permission "${permission}" on the ${object.kind.replace('-', ' ')}. Ask who manages it.`);
+}
 
 /** Links an existing disk, or a new one whose making starts with the commit. Returns its id. `path` names the field in problems. */
-export function addDisk(services: VmServices, tx: Tx, vm: Named, wanted: z.output<typeof NewDisk>, path = ''): string {
+export function addDisk(services: VmServices, tx: CallTx, vm: Named, wanted: z.output<typeof NewDisk>, path = ''): string {
   const { rows, storage } = services;
   const { disk: ref, sizeBytes, format, allocation, domain } = wanted;
   if (ref === undefined) {
     if (sizeBytes === undefined) throw new Error('the schema lets no new disk through without a size');
+    requireOn(tx.call.actor, 'disk.create', { kind: 'storage-domain', id: storage.dataDomain(domain).id });
     const disk = storage.createDisk(tx, { name: wanted.name ?? freeDiskName(services, vm), sizeBytes, format, allocation, domain });
     rows.linkDisk(tx, vm.id, disk.id);
     return disk.id;
   }
   const disk = storage.requireDisk(ref);
+  requireOn(tx.call.actor, 'disk.edit', { kind: 'disk', id: disk.id });
   const [user] = rows.usersOfDisk(disk.id);
   const field = path === '' ? 'disk' : `${path}.disk`;
   if (user) throw new Problem('in-use', `The disk ${disk.name} belongs to the VM ${user.name}. Detach it there first.`, { errors: [{ path: field, message: `In use by ${user.name}.` }] });
@@ -39,8 +48,9 @@ function freeDiskName({ rows, storage }: VmServices, vm: Named): string {
   }
 }
 
-export function addNic({ rows, network }: VmServices, tx: Tx, vm: Named, wanted: z.output<typeof NewNic>, path = ''): string {
-  const { name } = network.requireNetwork(wanted.network);
+export function addNic({ rows, network }: VmServices, tx: CallTx, vm: Named, wanted: z.output<typeof NewNic>, path = ''): string {
+  const { id, name } = network.requireNetwork(wanted.network);
+  requireOn(tx.call.actor, 'network.use', { kind: 'network', id });
   const mac = wanted.mac ?? network.allocateMac(tx);
   if (rows.hasMac(mac)) {
     throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path: path === '' ? 'mac' : `${path}.mac`, message: 'This address is taken.' }] });
@@ -75,6 +85,7 @@ export const diskDetach = startTask<VmServices>()({
     const vm = requireFor(services, 'detach-disk', ref);
     const disk = services.storage.requireDisk(diskRef);
     if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    if (withDisk) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: disk.id });
     return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'disk', id: disk.id, withDisk }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
   },
 });
@@ -105,7 +116,7 @@ export const cdromChange = startTask<VmServices>()({
   input: ChangeCdromInput,
   run(services, tx, { vm: ref, iso }) {
     const vm = requireFor(services, 'change-cdrom', ref);
-    const path = iso === null ? null : services.storage.isoPath(iso);
+    const path = iso === null ? null : services.storage.isoPath(iso, tx.call.actor);
     return services.tasks.start(tx, 'vm.change-cdrom', { vm: vm.id, iso, path }, aboutVm(vm));
   },
 });

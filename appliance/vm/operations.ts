@@ -2,7 +2,7 @@
 import { type Operation, read, startTask, write } from '../core/operation.ts';
 import { allow, answerOf } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
-import { addDisk, addNic, deviceOperations } from './device-operations.ts';
+import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmServices } from './services.ts';
@@ -12,10 +12,10 @@ export { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from './device
 export { vmPause, vmPowerOff, vmReboot, vmResume, vmShutdown, vmStart } from './power-operations.ts';
 
 export const vmList = read<VmServices>()({
-  id: 'vm.list', method: 'GET', path: '/vms', permission: 'vm.read', summary: 'List VMs',
+  id: 'vm.list', method: 'GET', path: '/vms', permission: 'vm.read', scope: 'each', summary: 'List VMs',
   input: VmListInput, output: VmListOutput,
-  run({ rows, foreignDomains }, _call, query) {
-    const found = rows.page(query);
+  run({ rows, foreignDomains }, { actor }, query) {
+    const found = rows.page(query, actor.reach.rows('vm.read', 'vm', rows.idColumn));
     const items = found.slice(0, query.limit);
     return { items, next: found.length > items.length ? (items.at(-1)?.name ?? null) : null, foreignDomains: foreignDomains() };
   },
@@ -31,7 +31,8 @@ export const vmCreate = write<VmServices>()({
   id: 'vm.create', method: 'POST', path: '/vms', permission: 'vm.create', status: 201, summary: 'Create a VM',
   input: VmCreateInput, output: VmOutput,
   run(services, tx, { disks, nics, graphics: _graphics, ...config }) {
-    if (config.cdrom !== null) services.storage.isoPath(config.cdrom);
+    const { actor } = tx.call;
+    if (config.cdrom !== null) services.storage.isoPath(config.cdrom, actor);
     const id = services.rows.insert(tx, config, (vmId) => {
       const vm = { id: vmId, name: config.name };
       for (const [index, disk] of disks.entries()) addDisk(services, tx, vm, disk, `disks.${index}`);
@@ -62,6 +63,7 @@ export const vmDelete = startTask<VmServices>()({
   run(services, tx, { vm: ref, keepDisks }) {
     const vm = services.rows.require(ref);
     allow('delete', vm);
+    if (!keepDisks) for (const { diskId } of services.rows.disks(vm.id)) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: diskId });
     services.facts.note(tx, vm.id, { isDeleting: true });
     return services.tasks.start(tx, 'vm.delete', { vm: vm.id, keepDisks }, aboutVm(vm));
   },

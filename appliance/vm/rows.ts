@@ -1,7 +1,7 @@
 /**
  * The rows of VMs: reading them, and changing a wish so that generation, journal and change feed follow in the same commit.
  */
-import { and, asc, count, eq, gt, inArray, or, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql, Tx } from '../core/db.ts';
 import { type Id, newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
@@ -34,6 +34,9 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
 
   return {
     find,
+    /** Columns for what somebody may see: the id of a VM, and which disks belong to which VM. */
+    idColumn: vmTable.id,
+    diskLinks: sql`select ${vmDiskTable.diskId} as child, ${vmDiskTable.vmId} as parent from ${vmDiskTable}`,
     /** By id or name. */
     require(ref: string): Vm {
       const vm = find(ref);
@@ -41,7 +44,8 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
       return vm;
     },
     /** One query, in order of name. Reads one row more than `limit`, which tells whether there is a next page. */
-    page: (query: PageQuery) => readPage(database.sql, query),
+    page: (query: PageQuery, visible: SQL | undefined) => readPage(database.sql, query, visible),
+    idOf: (ref: string): string | undefined => database.sql.select({ id: vmTable.id }).from(vmTable).where(or(eq(vmTable.id, ref), eq(vmTable.name, ref))).get()?.id,
     withState: (states: VmState[]): Vm[] =>
       joined().where(inArray(vmFactTable.state, states)).all().map((row) => ({ ...row.vm, fact: row.fact })),
     /** How many VMs are in each state that any is in. */
@@ -72,8 +76,9 @@ export interface User {
 
 const userOf = ({ vm, fact }: { vm: VmRow; fact: FactRow }): User => ({ kind: 'vm', id: vm.id, name: vm.name, isActive: fact.state !== 'down' });
 
-function readPage(reader: Sql, { limit, after, search, state }: PageQuery) {
+function readPage(reader: Sql, { limit, after, search, state }: PageQuery, visible: SQL | undefined) {
   const filters = [
+    visible,
     after === undefined ? undefined : gt(vmTable.name, after),
     search ? sql`instr(lower(${vmTable.name}), lower(${search})) > 0` : undefined,
     state === undefined ? undefined : eq(vmFactTable.state, state),

@@ -59,6 +59,8 @@ export function createVm(deps: VmDeps): Vms {
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
   tellLeftNeighbours(services);
+  deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });
+  deps.objects.belong('disk', { kind: 'vm', links: rows.diskLinks });
   return { operations: bind(services, vmOperations), openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 

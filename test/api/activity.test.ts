@@ -199,7 +199,7 @@ test('a reader that leaves is forgotten, and sees only what it may see', async (
   const { core, clock } = context;
   const { streamChanges } = await import('../../appliance/activity/changes.ts');
   const leave = new AbortController();
-  const stream = streamChanges(core, { since: 0, permissions: new Set(['task.read']), signal: leave.signal });
+  const stream = streamChanges(core, { since: 0, isSeen: ({ kind }) => kind === 'task', signal: leave.signal });
   warn(context);
   startTask(context, 'test.wait');
   await clock.advance(0);
@@ -220,7 +220,7 @@ test('a feed that nobody reads listens to nothing', async ({ core }) => {
   const { streamChanges } = await import('../../appliance/activity/changes.ts');
   const listeners = new Set<unknown>();
   const journal = { ...core.journal, subscribe: (listener: unknown) => { listeners.add(listener); return () => listeners.delete(listener); } };
-  const stream = streamChanges({ journal, clock: core.clock }, { since: 0, permissions: new Set(['task.read']), signal: new AbortController().signal });
+  const stream = streamChanges({ journal, clock: core.clock }, { since: 0, isSeen: ({ kind }) => kind === 'task', signal: new AbortController().signal });
   await new Promise((resolve) => setImmediate(resolve));
   assert.is(listeners.size, 0);
   const reader = stream.getReader();

@@ -1,9 +1,11 @@
 /** The slices that VMs need, on one life of the task harness, and short words for what the tests of VM tasks do. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { grantable } from '../../appliance/auth/rules.ts';
 import { type Activity, createActivity } from '../../appliance/activity/activity.ts';
 import type { Origin } from '../../appliance/core/db.ts';
 import type { StartTask, Write } from '../../appliance/core/operation.ts';
+import { wholeReach } from '../../appliance/core/objects.ts';
 import { createHost, type Host } from '../../appliance/host/host.ts';
 import { createNetwork, type Network } from '../../appliance/network/network.ts';
 import { createStorage, type Storage } from '../../appliance/storage/storage.ts';
@@ -40,7 +42,7 @@ export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'
 }
 
 export const origin: Origin = { actor: 'admin@internal', operation: 'test' };
-const call = { requestId: 'test', actor: { id: 'admin', name: 'admin@internal', permissions: new Set<string>(), credential: 'test' }, from: '127.0.0.1', at: 0, signal: new AbortController().signal, isSecure: true, answerHeaders: new Headers() };
+const call = { requestId: 'test', actor: { id: 'admin', name: 'admin@internal', permissions: new Set<string>(), reach: wholeReach(new Set(grantable)), credential: 'test' }, from: '127.0.0.1', at: 0, signal: new AbortController().signal, isSecure: true, answerHeaders: new Headers() };
 
 // biome-ignore lint/suspicious/noExplicitAny: the input is checked by the record's own schema
 type AnyChange = Write<VmServices, any, any, any> | StartTask<VmServices, any, any>;

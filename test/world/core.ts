@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '../../appliance/core/db.ts';
 import { createJournal } from '../../appliance/core/journal.ts';
 import { createLocks } from '../../appliance/core/locks.ts';
 import { silentLog } from '../../appliance/core/log.ts';
+import { createObjects } from '../../appliance/core/objects.ts';
 import { createReconcilers } from '../../appliance/core/reconciler.ts';
 import type { Core } from '../../appliance/core/services.ts';
 import { createTasks, type TaskProbe } from '../../appliance/core/task.ts';
@@ -28,7 +29,7 @@ export function openTestCore(options: { probe?: TaskProbe; clock?: Clock; stateP
   const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(options.probe && { probe: options.probe }) });
   const reconcilers = createReconcilers({ clock, log });
   return {
-    statePath, clock, log, database, journal, tasks, reconcilers,
+    statePath, clock, log, database, journal, tasks, reconcilers, objects: createObjects(),
     reopen: (next = {}) => openTestCore({ ...next, statePath }),
     async close() {
       await tasks.stop();

@@ -60,7 +60,7 @@ function DomainPanel({ domain }: { domain: Domain }) {
   const used = domain.totalBytes - domain.freeBytes;
   const total = formatBytes(domain.totalBytes);
   return (
-    <Panel id={`domain-${domain.id}`} title={domain.name} aside={<><Chip {...domainLooks[domain.status]} text={t(`storage.status.${domain.status}`)} />{can('storage.edit') && <Button text={t('storage.settings')} icon="settings" tone="quiet" isCompact data-dialog={`edit-${domain.id}`} />}</>}>
+    <Panel id={`domain-${domain.id}`} title={domain.name} aside={<><Chip {...domainLooks[domain.status]} text={t(`storage.status.${domain.status}`)} />{can('storage.edit', { kind: 'storage-domain', id: domain.id }) && <Button text={t('storage.settings')} icon="settings" tone="quiet" isCompact data-dialog={`edit-${domain.id}`} />}</>}>
       <Meter label={t('storage.used')} used={used} total={domain.totalBytes} text={t('storage.usedOf', { used: formatBytes(used), total })}
         warnAt={1 - domain.lowSpacePercent / 100} criticalAt={domain.totalBytes > 0 ? 1 - domain.criticalSpaceBytes / domain.totalBytes : 1} />
       <br />
@@ -71,7 +71,7 @@ function DomainPanel({ domain }: { domain: Domain }) {
         [t('field.description'), domain.description],
         [t('field.id'), <code>{domain.id}</code>],
       ]} />
-      {can('storage.edit') && (
+      {can('storage.edit', { kind: 'storage-domain', id: domain.id }) && (
         <Dialog id={`edit-${domain.id}`} title={domain.name}>
           <Form operation={domainEdit} id={`domain-form-${domain.id}`} path={{ domain: domain.id }} values={{ ...domain }} generation={domain.generation} submit={t('word.save')} />
         </Dialog>
@@ -134,13 +134,14 @@ function faultOf(verb: DiskVerb, disk: Disk): string | undefined {
 
 function DiskVerbs({ disk }: { disk: Disk }) {
   const { t, can } = useUi();
-  if (!['disk.transfer', 'disk.edit', 'disk.delete'].some(can)) return null;
+  const about = { kind: 'disk', id: disk.id };
+  if (!['disk.transfer', 'disk.edit', 'disk.delete'].some((permission) => can(permission, about))) return null;
   const user = disk.usedBy[0]?.name;
-  const isReadable = can('disk.transfer') && diskFault('download', disk) === undefined;
+  const isReadable = can('disk.transfer', about) && diskFault('download', disk) === undefined;
   return (
     <More id={`disk-menu-${disk.id}`} label={t('disk.more', { name: disk.name })}>
       {isReadable && <a href={`/api/v1/disks/${disk.id}/content`} download={`${disk.name}.${disk.format === 'cow' ? 'qcow2' : 'img'}`}><Icon name="download" />{t('disk.download')}</a>}
-      {can('disk.edit') && <Button text={t('disk.resize')} icon="expand" data-dialog={`resize-${disk.id}`} disabledReason={faultOf('resize', disk)} />}
+      {can('disk.edit', about) && <Button text={t('disk.resize')} icon="expand" data-dialog={`resize-${disk.id}`} disabledReason={faultOf('resize', disk)} />}
       <hr />
       <OperationButton operation={diskDelete} path={{ disk: disk.id }} label={t('disk.delete')} icon="trash" tone="danger" generation={disk.generation}
         disabledReason={user ? t('disk.inUse', { name: user }) : faultOf('delete', disk)}
@@ -151,7 +152,7 @@ function DiskVerbs({ disk }: { disk: Disk }) {
 
 function DiskDialog({ disk }: { disk: Disk }) {
   const { t, can } = useUi();
-  if (!can('disk.edit')) return null;
+  if (!can('disk.edit', { kind: 'disk', id: disk.id })) return null;
   return (
     <Dialog id={`resize-${disk.id}`} title={t('disk.resizeTitle', { name: disk.name })}>
       <Form operation={diskResize} id={`resize-form-${disk.id}`} path={{ disk: disk.id }} values={{ sizeBytes: disk.sizeBytes }} generation={disk.generation} submit={t('disk.resize')} />

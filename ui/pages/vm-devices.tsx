@@ -11,6 +11,7 @@ import { definePage } from '../page.ts';
 import { Chip, Empty, Panel } from '../section.tsx';
 import { firstDisk, freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
 import { readVm, VmFrame } from './vm-page.tsx';
+import { aboutVm } from './vm-state.tsx';
 
 export const vmDisksPage = definePage({
   path: '/vms/{vm}/disks', live: ['vm', 'disk'],
@@ -57,7 +58,7 @@ function PlugChip({ isPlugged, isUp }: { isPlugged: boolean; isUp: boolean }) {
 
 function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t, can } = useUi();
-  if (!can(diskAttach.permission)) return null;
+  if (!can(diskAttach.permission, aboutVm(vm))) return null;
   return (
     <>
       <Button text={t('vm.addDisk')} icon="plus" data-dialog="add-disk" disabledReason={vmCan('attach-disk', vm) ? undefined : refusal('attach-disk', vm.name, vm)} />
@@ -72,7 +73,7 @@ function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
 
 function Cdrom({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t, can } = useUi();
-  if (!can(cdromChange.permission) || !vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
+  if (!can(cdromChange.permission, aboutVm(vm)) || !vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
   return <Form operation={cdromChange} id="cdrom-form" path={{ vm: vm.name }} values={{ iso: vm.cdrom }} choices={{ iso: isoChoices(parts) }} submit={t('vm.changeCdrom')} submitTone="plain" />;
 }
 
@@ -108,7 +109,7 @@ function NicTable({ vm }: { vm: VmDetails }) {
 
 function AddNic({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t, can } = useUi();
-  if (!can(nicAdd.permission)) return null;
+  if (!can(nicAdd.permission, aboutVm(vm))) return null;
   return (
     <>
       <Button text={t('vm.addNic')} icon="plus" data-dialog="add-nic" disabledReason={vmCan('add-nic', vm) ? undefined : refusal('add-nic', vm.name, vm)} />

@@ -7,7 +7,7 @@ import { formatBytes, Time } from '../format.tsx';
 import { type Column, filledIn, Filter, FilterChoice, List, nextPage } from '../list.tsx';
 import { definePage } from '../page.ts';
 import { Empty, PageHead, Panel } from '../section.tsx';
-import { RowVerbs, VmChip, type VmSummary } from './vm-state.tsx';
+import { aboutVm, RowVerbs, VmChip, type VmSummary } from './vm-state.tsx';
 
 export const vmListPage = definePage({
   path: '/vms', live: ['vm'],
@@ -42,7 +42,7 @@ export function VmTable({ vms, next, isBrief }: { vms: VmSummary[]; next?: strin
     { head: t('vm.autostart'), from: 'desktop', cell: (vm) => (vm.autostart ? t('word.yes') : <span class="quiet">{t('word.no')}</span>) },
   ];
   return (
-    <List label={t('nav.vms')} rows={vms} keptAs={isBrief ? 'vms-brief' : 'vms'} rowId={(vm) => `vm-${vm.id}`} next={next} columns={[
+    <List label={t('nav.vms')} rows={vms} keptAs={isBrief ? 'vms-brief' : 'vms'} rowId={(vm) => `vm-${vm.id}`} about={aboutVm} next={next} columns={[
       { head: t('field.name'), as: 'main', cell: (vm) => <><a href={`/vms/${encodeURIComponent(vm.name)}`}>{vm.name}</a>{vm.description && <small>{vm.description}</small>}</> },
       { head: t('field.state'), as: 'state', cell: (vm) => <VmChip vm={vm} /> },
       { head: t('vm.vcpus'), as: 'number', from: 'tablet', cell: (vm) => vm.vcpus },

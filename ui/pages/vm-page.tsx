@@ -14,7 +14,7 @@ import { definePage, type PageCall, type PageRequest } from '../page.ts';
 import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
 import { isTextKey } from '../text.ts';
 import { EventFeed } from './event.tsx';
-import { ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
+import { aboutVm, ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
 export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmDetails> => read(vmGet, { vm: params['vm'] ?? '' });
 export const vmPath = (vm: { name: string }): string => `/vms/${encodeURIComponent(vm.name)}`;
@@ -31,7 +31,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
         { href: `${path}/nics`, text: t('vm.tab.nics'), count: vm.nics.length },
         { href: `${path}/events`, text: t('vm.tab.events') },
-        ...(can(vmEdit.permission) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
+        ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}</Notice>}
       {vm.pending.length > 0 && <Notice tone="info" title={t('vm.pending')}>{t('vm.pendingText', { settings: vm.pending.map((name) => fieldName(t, name)).join(', ') })}</Notice>}
@@ -79,7 +79,7 @@ export const vmOverviewPage = definePage({
 /** What the guest shows, fetched anew by the script every few seconds while it is in view. */
 function Screen({ vm }: { vm: VmDetails }) {
   const { t, can } = useUi();
-  if (!vmCan('screenshot', vm) || !can('vm.console')) return <div class="screen-frame"><Empty icon="screen" title={t(`vm.state.${vm.state}`)} text={t('vm.noScreen')} /></div>;
+  if (!vmCan('screenshot', vm) || !can('vm.console', aboutVm(vm))) return <div class="screen-frame"><Empty icon="screen" title={t(`vm.state.${vm.state}`)} text={t('vm.noScreen')} /></div>;
   return (
     <a class="screen-frame" href={`${vmPath(vm)}/console`} hx-morph-skip="" id={`screen-${vm.id}`}>
       <img class="screen" src={`/api/v1${vmPath(vm)}/screenshot`} data-refresh="5000" alt={t('vm.screenAlt', { name: vm.name })} />
@@ -148,7 +148,7 @@ function EditVm({ vm }: { vm: VmDetails }) {
 
 function DeleteVm({ vm }: { vm: VmDetails }) {
   const { t, can } = useUi();
-  if (!can('vm.delete')) return null;
+  if (!can('vm.delete', aboutVm(vm))) return null;
   const reason = vmCan('delete', vm) ? undefined : refusal('delete', vm.name, vm);
   return (
     <section class="danger-zone">

@@ -14,6 +14,9 @@ import { isTextKey } from '../text.ts';
 
 export type VmSummary = z.output<typeof schema.VmSummary>;
 
+/** For what is decided on one VM. */
+export const aboutVm = ({ id }: { id: string }) => ({ kind: 'vm', id });
+
 const looks: Record<VmState, { tone: Tone; icon: IconName }> = {
   down: { tone: 'off', icon: 'ring' },
   'powering-up': { tone: 'busy', icon: 'half' },
@@ -58,7 +61,7 @@ export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: ke
   const { operation, icon } = verbs[verb];
   const isRough = verb === 'power-off';
   return (
-    <OperationButton operation={operation} path={{ vm: vm.name }} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (isRough ? 'danger' : 'plain')}
+    <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (isRough ? 'danger' : 'plain')}
       disabledReason={vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm)}
       confirm={isRough ? { title: t('vm.powerOffTitle', { name: vm.name }), body: t('vm.powerOffBody') } : undefined} />
   );
@@ -66,7 +69,7 @@ export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: ke
 
 export function ConsoleLink({ vm, isCompact, tone = 'plain' }: { vm: VmSummary; isCompact?: boolean; tone?: ButtonTone }) {
   const { t, can } = useUi();
-  if (!can('vm.console') || !vmCan('console', vm)) return null;
+  if (!can('vm.console', aboutVm(vm)) || !vmCan('console', vm)) return null;
   return <LinkButton href={`/vms/${encodeURIComponent(vm.name)}/console`} text={t('vm.console')} icon="screen" tone={tone} isCompact={isCompact ?? false} />;
 }
 
@@ -85,7 +88,7 @@ export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: 
       {first && <VerbButton vm={vm} verb={first} tone="primary" />}
       {!hasNoConsole && <ConsoleLink vm={vm} tone={first ? 'plain' : 'primary'} />}
       {vm.state !== 'down' && <VerbButton vm={vm} verb="shutdown" />}
-      {can(vmPowerOff.permission) && (
+      {can(vmPowerOff.permission, aboutVm(vm)) && (
         <More id="vm-more" label={t('vm.more')}>
           <VerbButton vm={vm} verb="reboot" />
           {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}

@@ -1,0 +1,34 @@
+/** Somebody who is signed in to a test's appliance with the roles that they hold and no more. */
+import type { Reply, TestApp } from './app.ts';
+
+export interface Person {
+  name: string;
+  send<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<Reply<T>>;
+}
+
+/** Makes the user with a password, signs in, and goes on with the session: cookie and CSRF token, as a browser does. */
+export async function openPerson(site: TestApp, name: string, roles: string[] = []): Promise<Person> {
+  const password = `the password of ${name}`;
+  const made = await site.send('POST', '/api/v1/users', { name, roles, password });
+  if (made.status !== 201) throw new Error(`the user ${name} was not made: ${JSON.stringify(made.body)}`);
+  return signIn(site, name, password);
+}
+
+export async function signIn(site: TestApp, name: string, password: string): Promise<Person> {
+  const response = await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: name, password }) });
+  if (response.status !== 201) throw new Error(`${name} could not sign in: ${await response.text()}`);
+  const { csrfToken } = (await response.json()) as { csrfToken: string };
+  const cookie = (response.headers.get('set-cookie') ?? '').split(';')[0] ?? '';
+  return {
+    name: `${name}@internal`,
+    async send<T>(method: string, path: string, body?: unknown) {
+      const answer = await site.door.request(`http://bothy${path}`, {
+        method, headers: { cookie, 'x-csrf-token': csrfToken, ...(body !== undefined && { 'content-type': 'application/json' }) },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      });
+      const text = await answer.text();
+      const isJson = /json/.test(answer.headers.get('content-type') ?? '');
+      return { status: answer.status, headers: answer.headers, body: (text === '' ? null : isJson ? JSON.parse(text) : text) as T };
+    },
+  };
+}
