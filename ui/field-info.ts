@@ -10,7 +10,8 @@ export interface FieldMeta {
   label?: string;
   help?: string;
   unit?: string;
-  widget?: 'password' | 'textarea' | 'radio' | 'hidden' | 'code';
+  /** `set`: any of the choices, each with a box to tick. */
+  widget?: 'password' | 'textarea' | 'radio' | 'hidden' | 'code' | 'set';
   placeholder?: string;
 }
 
@@ -70,7 +71,7 @@ export function describeField(name: string, outer: z.core.$ZodType): FieldInfo {
 /** A list of objects has rows; a list of words has one choice for each place, in order. */
 function describeList(base: Omit<FieldInfo, 'kind'>, element: z.core.$ZodType): FieldInfo {
   const inner = describeField('', element);
-  return inner.kind === 'choice' ? { ...base, kind: 'order', choices: inner.choices } : { ...base, kind: 'list', fields: inner.fields };
+  return inner.kind === 'choice' ? { ...base, kind: base.widget === 'set' ? 'list' : 'order', choices: inner.choices } : { ...base, kind: 'list', fields: inner.fields };
 }
 
 function isBoolean(schema: z.core.$ZodType): boolean {

@@ -33,6 +33,7 @@ export function Field({ field, id, value, choices, instead, isInRow }: FieldProp
   const label = phrase(field.label ?? field.name);
   const control = <Control field={field} id={id} current={current} choices={known} instead={instead} hasHelp={Boolean(help)} />;
   if (field.kind === 'order' && known) return <OrderField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</OrderField>;
+  if (field.widget === 'set' && known) return <SetField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</SetField>;
   if (field.kind === 'boolean') {
     return <div class="field" data-kind="boolean"><label class="switch" for={id}>{control}<span class="field-label">{label}</span></label>{help}{slot}</div>;
   }
@@ -145,6 +146,27 @@ function OrderField({ field, id, current, choices, label, children }: GroupProps
             <option value="">{t('form.nothing')}</option>
             {choices.map(({ value, label: name }) => <option value={value} selected={value === order[place]}>{name}</option>)}
           </select>
+        ))}
+      </div>
+      {children}
+    </fieldset>
+  );
+}
+
+/** Any of the choices. The hidden control says that none is, where no box is ticked. */
+function SetField({ field, id, current, choices, label, children }: GroupProps) {
+  const { phrase } = useUi();
+  const chosen: unknown[] = Array.isArray(current) ? current : [];
+  return (
+    <fieldset class="field set-field">
+      <legend class="field-label">{label}</legend>
+      <input type="hidden" name={field.name} value="" />
+      <div class="set-choices">
+        {choices.map((choice, place) => (
+          <label>
+            <input type="checkbox" name={`${field.name}.${place}`} value={choice.value} checked={chosen.includes(choice.value)} id={`${id}-${choice.value}`} data-kind="choice" />
+            <span>{choice.label}{choice.help && <span class="field-help">{phrase(choice.help)}</span>}</span>
+          </label>
         ))}
       </div>
       {children}

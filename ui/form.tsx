@@ -53,6 +53,8 @@ export interface FormProps {
   sections?: FormSection[];
   submit?: string;
   submitTone?: 'primary' | 'danger' | 'plain';
+  /** Sent along and not shown. */
+  fixed?: Record<string, string>;
   next?: string;
   generation?: number;
   /** Beside the submit button, such as a cancel link. */
@@ -77,6 +79,7 @@ export function Form(props: FormProps) {
       <div class="form-body">
         <div data-form-problem="" />
         {props.children}
+        {Object.entries(props.fixed ?? {}).map(([name, value]) => <input type="hidden" name={name} value={value} />)}
         {groups.map((group) => <Section group={group} fields={group.fields.flatMap((name) => fields.get(name) ?? [])} form={props} />)}
       </div>
       <footer class="form-foot">

@@ -6,7 +6,7 @@
  * so focus, scroll and open menus stay. Set-up and sign-in have `Bare` (bare.tsx) instead.
  */
 import type { Child } from 'hono/jsx';
-import { useUi } from './context.ts';
+import { type Ui, useUi } from './context.ts';
 import { Icon, Mark, type IconName } from './icon.tsx';
 import { locales, type TextKey } from './text.ts';
 import { Toast } from './toast.tsx';
@@ -29,11 +29,23 @@ const navItems: NavItem[] = [
   { href: '/storage', icon: 'storage', text: 'nav.storage', permission: 'storage.read', inBar: true },
   { href: '/networks', icon: 'network', text: 'nav.networks', permission: 'network.read' },
   { href: '/host', icon: 'host', text: 'nav.host', permission: 'host.read' },
+  { href: '/people', icon: 'users', text: 'nav.people', permission: 'user.read' },
   { href: '/site', icon: 'edit', text: 'nav.site', permission: 'site.read' },
   { href: '/update', icon: 'download', text: 'nav.update', permission: 'update.read' },
   { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.read', inBar: true },
   { href: '/events', icon: 'events', text: 'nav.events', permission: 'event.read' },
 ];
+
+/** For who sees only what they were given. */
+const limitedItems: NavItem[] = [
+  { href: '/', icon: 'vm', text: 'nav.mine', inBar: true },
+  { href: '/storage/disks', icon: 'storage', text: 'nav.disks', permission: 'disk.edit', inBar: true },
+  { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.cancel', inBar: true },
+];
+
+function itemsFor({ can, isLimited }: Ui): NavItem[] {
+  return (isLimited ? limitedItems : navItems).filter((item) => !item.permission || can(item.permission));
+}
 
 const htmxConfig = JSON.stringify({ includeIndicatorCSS: false, morphIgnore: ['data-htmx-powered', 'open'] });
 const boost = JSON.stringify({ target: '#page', select: '#page', swap: 'outerHTML' });
@@ -93,7 +105,7 @@ export function Shell({ title, live = [], fill, children }: ShellProps) {
 }
 
 function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill'] | undefined; children: Child }) {
-  const { seq } = useUi();
+  const { seq, can } = useUi();
   // An empty address is the one in the address bar, with the filters that were set meanwhile.
   const refresh = live.length > 0
     ? {
@@ -102,19 +114,20 @@ function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill
       }
     : {};
   return (
-    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} data-seq={String(seq)} {...refresh}>
+    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} data-silent={can('event.read') ? undefined : ''} data-seq={String(seq)} {...refresh}>
       {children}
     </main>
   );
 }
 
 function Rail() {
-  const { t, can } = useUi();
+  const ui = useUi();
+  const { t } = ui;
   return (
     <header class="rail">
       <a class="brand" href="/"><Mark /><span class="brand-name">Bothy</span></a>
       <nav aria-label={t('layout.mainNav')}>
-        <ul>{navItems.filter((item) => !item.permission || can(item.permission)).map((item) => <li><NavLink item={item} /></li>)}</ul>
+        <ul>{itemsFor(ui).map((item) => <li><NavLink item={item} /></li>)}</ul>
       </nav>
       <p class="rail-live" data-when="lost"><Icon name="alert" />{t('live.lost')}</p>
       <AccountMenu />
@@ -134,8 +147,9 @@ function NavLink({ item, isShort }: { item: NavItem; isShort?: boolean }) {
 }
 
 function BottomBar() {
-  const { t, can } = useUi();
-  const items = navItems.filter((item) => !item.permission || can(item.permission));
+  const ui = useUi();
+  const { t } = ui;
+  const items = itemsFor(ui);
   return (
     <nav class="bar" aria-label={t('layout.mainNav')}>
       {items.filter((item) => item.inBar).map((item) => <NavLink item={item} isShort />)}

@@ -16,6 +16,8 @@ export interface PageCall {
   read<I extends z.ZodObject, O extends z.ZodType>(operation: Read<any, I, O>, input: z.input<I>): Promise<z.output<O>>;
   /** On that thing, or, where none is named, on anything. */
   can(permission: string, object?: ObjectRef): boolean;
+  /** The person sees only what they were given. */
+  isLimited: boolean;
   /** True until the first password is set. */
   needsSetup: boolean;
 }

@@ -33,7 +33,7 @@ const UserName = z.string().trim().toLowerCase()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}(@internal)?$/, 'Lower-case letters, digits, dot, dash and underscore; the directory, if given, is @internal.')
   .meta({ label: 'Name', help: 'What the user signs in with.' });
 const RoleRef = z.string().trim().min(1).max(64).meta({ label: 'Role' });
-const Roles = z.array(RoleRef).max(32).meta({ label: 'Roles', help: 'Names of roles, on the whole appliance. Without any a user sees only what they are given one by one.' });
+const Roles = z.array(RoleRef).max(32).meta({ label: 'Roles', widget: 'set', help: 'Names of roles, on the whole appliance. Without any a user sees only what they are given one by one.' });
 
 /** A good password, or the hash of one: `bothy site hash-password` makes it. */
 const passwordFields = {
@@ -68,7 +68,7 @@ export const SessionItem = z.object({
 
 export const TokenInput = z.object({
   name: z.string().trim().min(1).max(64).meta({ label: 'Name', help: 'What will use it.' }),
-  permissions: z.array(z.enum(allPermissions)).optional().meta({ label: 'Permissions', help: 'Leave empty for all that you may do.' }),
+  permissions: z.array(z.enum(allPermissions)).optional().meta({ label: 'Permissions', widget: 'set', help: 'Leave empty for all that you may do.' }),
   expiresAt: z.number().int().optional().meta({ label: 'Valid until' }),
 });
 
@@ -101,7 +101,7 @@ export const ChangePasswordInput = z.object({
 const slug = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const Slug = z.string().trim().toLowerCase().regex(slug, 'Lower-case letters, digits, dot, dash and underscore.');
 const Description = z.string().trim().max(1000).meta({ label: 'Description', widget: 'textarea' });
-const Permissions = z.array(z.enum(grantable)).min(1, 'At least one permission.').meta({ label: 'Permissions' });
+const Permissions = z.array(z.enum(grantable)).min(1, 'At least one permission.').meta({ label: 'Permissions', widget: 'set' });
 
 export const RoleInput = z.object({ role: RoleRef });
 export const RoleCreateInput = z.object({ name: Slug.meta({ label: 'Name', help: 'Refers to the role from then on; it cannot be changed.' }), description: Description.default(''), permissions: Permissions });
@@ -119,7 +119,7 @@ export const RoleOutput = z.object({
 export const RolePage = z.object({ items: z.array(RoleOutput), next: z.null() });
 
 const GroupName = Slug.meta({ label: 'Name' });
-const Members = z.array(refSchema.max(128)).max(1000).meta({ label: 'Members', help: 'Names of users.' });
+const Members = z.array(refSchema.max(128)).max(1000).meta({ label: 'Members', widget: 'set', help: 'Names of users.' });
 export const GroupInput = z.object({ group: refSchema.meta({ label: 'Group' }) });
 export const GroupCreateInput = z.object({ name: GroupName, description: Description.default(''), roles: Roles.default([]), members: Members.default([]) });
 export const GroupEditInput = GroupInput.extend({ description: Description.optional(), roles: Roles.optional(), members: Members.optional() });

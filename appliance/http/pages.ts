@@ -12,7 +12,7 @@ import type { Core } from '../core/services.ts';
 import { type Execute, requirePermission } from './execute.ts';
 import { checkInput } from './input.ts';
 import { isHtmx } from './answer.tsx';
-import { mayUse, type Requests } from './requests.ts';
+import { isLimited, mayUse, type Requests } from './requests.ts';
 
 export interface PagesOptions {
   core: Pick<Core, 'objects'>;
@@ -61,6 +61,7 @@ function leadTo(context: Context, path: string): Response {
 function pageCall(call: Call, needsSetup: boolean, { execute, operations }: PagesOptions): PageCall {
   return {
     needsSetup,
+    isLimited: isLimited(call.actor),
     can: (permission, object) => mayUse(call.actor, permission, object),
     async read(record, candidate) {
       const bound = operations.get(record.id);

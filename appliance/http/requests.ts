@@ -71,7 +71,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
         user: actor.credential === '' ? '' : actor.name,
         csrf: csrfToken ?? '',
         can: (permission, object) => mayUse(actor, permission, object),
-        isLimited: !actor.permissions.has('vm.read'),
+        isLimited: isLimited(actor),
         rights: rightsOf(actor),
         asset: assets.address,
         path: context.req.path,
@@ -85,6 +85,12 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
     },
   };
 }
+
+/** Any of these on everything makes one who looks after the whole, or a part of it. */
+const wholeViews = ['vm.read', 'host.read', 'storage.edit', 'network.edit', 'user.read', 'site.read', 'update.read', 'audit.read'];
+
+/** Sees only what they were given: gets a page of their own things instead of how the whole stands. */
+export const isLimited = ({ permissions }: Actor): boolean => !wholeViews.some((permission) => permissions.has(permission));
 
 /** The whole of it once, for lists of many things. */
 function rightsOf({ permissions, reach }: Actor): Ui['rights'] {

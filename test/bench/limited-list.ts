@@ -1,6 +1,6 @@
 /**
  * How long a page of 1,000 VMs takes for a user who was given each of them one by one, beside the administrator's page of as many:
- * as JSON and as the page of the UI.
+ * as JSON, and the first 100 of them as the page of the UI.
  *
  * There are twice as many VMs as the user may see. Both ask the same process in turn, so what else the machine does meets both.
  *
@@ -26,14 +26,14 @@ for (let made = 0; made < 2 * seen; made += 1) {
 }
 const [chief, guest] = [await signIn(site, 'chief', password), await signIn(site, 'guest', password)];
 
-for (const [what, path] of [['the list as JSON', '/api/v1/vms?limit=1000'], ['the page', '/vms?limit=1000']] as const) {
+for (const [what, path, shown] of [['the list as JSON', '/api/v1/vms?limit=1000', seen], ['the page of the UI', '/vms', 100]] as const) {
   const figures = new Map([[chief, [] as number[]], [guest, [] as number[]]]);
   for (let round = 0; round < rounds; round += 1) {
     for (const [who, samples] of figures) {
       samples.push(await time(async () => {
         const { status, body } = await who.send<{ items?: unknown[] } | string>('GET', path);
         const rows = typeof body === 'string' ? (body.match(/<tr id="vm-/g)?.length ?? 0) : body.items?.length;
-        if (status !== 200 || rows !== seen) throw new Error(`${path}: ${status}, ${rows} VMs`);
+        if (status !== 200 || rows !== shown) throw new Error(`${path}: ${status}, ${rows} VMs`);
       }));
     }
   }

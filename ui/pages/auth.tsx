@@ -1,5 +1,6 @@
 /** Set-up, sign-in, and the page of one's own account with API tokens and sessions. */
 import { passwordChange, sessionCreate, sessionDelete, sessionEnd, sessionList, setupOperation, tokenCreate, tokenDelete, tokenList } from '../../appliance/auth/operations.ts';
+import { grantable, permissions } from '../../appliance/auth/rules.ts';
 import { OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
@@ -51,16 +52,13 @@ const signInPage = definePage({
 
 const accountPage = definePage({
   path: '/account', live: ['token'],
-  async load({ read, can }) {
-    const isReader = can('user.read');
-    return { tokens: isReader ? await readTokens(read) : [], sessions: isReader ? await readSessions(read) : [] };
-  },
+  load: async ({ read }) => ({ tokens: await readTokens(read), sessions: await readSessions(read) }),
   title: (_data, { t }) => t('nav.account'),
   view: ({ tokens, sessions }, { t, user, can }) => (
     <>
       <PageHead title={t('nav.account')} lead={t('auth.signedInAs', { user })}><OperationButton operation={sessionDelete} path={{}} next="/sign-in" label={t('auth.signOut')} icon="leave" /></PageHead>
       <div class="stack">
-        <TokenPanel tokens={tokens} />
+        {(tokens.length > 0 || can(tokenCreate.permission)) && <TokenPanel tokens={tokens} />}
         <div class="grid">
           {can(tokenCreate.permission) && <Panel title={t('auth.newToken')}><NewToken /></Panel>}
           <Panel title={t('auth.changePassword')}><Form operation={passwordChange} id="password" submit={t('auth.changePassword')} hasNoCall /></Panel>
@@ -73,9 +71,10 @@ const accountPage = definePage({
 
 /** The answer shows the token once, in the box below the form. */
 function NewToken() {
-  const { t } = useUi();
+  const { t, can, phrase } = useUi();
+  const choices = grantable.filter((permission) => can(permission)).map((permission) => ({ value: permission, label: phrase(permissions[permission]) }));
   return (
-    <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name'] }]} submitTone="primary">
+    <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name'] }, { title: t('auth.fewerRights'), fields: ['permissions'], isFolded: true }]} choices={{ permissions: choices }} submitTone="primary">
       <p class="quiet">{t('auth.newTokenHelp')}</p>
     </Form>
   );

@@ -5,10 +5,11 @@ import { eventPages } from './event.tsx';
 import { hostPages } from './host.tsx';
 import { networkPages } from './network.tsx';
 import { overviewPages } from './overview.tsx';
+import { peoplePages } from './people.tsx';
 import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
 import { updatePages } from './update.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...authPages];

@@ -11,6 +11,7 @@ import { showTask } from '../shown-task.ts';
 import { TaskProgress } from '../task.tsx';
 import { EventFeed } from './event.tsx';
 import { HostFigures, HostWarnings, readLoad } from './host.tsx';
+import { Portal, readPortal } from './portal.tsx';
 import type { ToldTask } from './task.tsx';
 import { CreateLink, NoVm, VmTable } from './vm-list.tsx';
 import type { VmSummary } from './vm-state.tsx';
@@ -35,16 +36,21 @@ type Overview = Awaited<ReturnType<typeof readOverview>>;
 
 const overviewPage = definePage({
   path: '/', live: ['vm', 'task', 'event', 'storage-domain', 'host'],
-  load: readOverview,
-  title: (_data, { t }) => t('nav.overview'),
-  view: (data, ui) => (
+  load: async (call, request) => (call.isLimited ? { portal: await readPortal(call, request) } : { whole: await readOverview(call) }),
+  title: ({ portal }, { t }) => (portal ? t('portal.title') : t('nav.overview')),
+  view: ({ portal, whole }) => (portal ? <Portal data={portal} /> : whole && <Whole data={whole} />),
+});
+
+function Whole({ data }: { data: Overview }) {
+  const ui = useUi();
+  return (
     <>
       <PageHead title={data.host?.name ?? 'Bothy'} lead={summary(data, ui)}><CreateLink /></PageHead>
       <Figures data={data} />
       {data.host && <HostWarnings host={data.host} />}
       <Troubles data={data} />
       <div class="grid" data-cols="side">
-        <Vms vms={data.vms} />
+        {ui.can('vm.read') ? <Vms vms={data.vms} /> : <div />}
         <div class="stack">
           {data.tasks.length > 0 && <Tasks tasks={data.tasks} ui={ui} />}
           <Panel title={ui.t('overview.events')} aside={<a href="/events">{ui.t('word.all')}</a>}>
@@ -53,8 +59,8 @@ const overviewPage = definePage({
         </div>
       </div>
     </>
-  ),
-});
+  );
+}
 
 function summary({ vms, troubles, host }: Overview, { t }: Ui): string {
   const up = vms.filter(({ state }) => state === 'up').length;

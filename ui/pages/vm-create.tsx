@@ -20,7 +20,7 @@ export async function readParts({ read, can }: PageCall) {
   const isoDomain = domains.find((domain) => domain.kind === 'iso');
   return {
     networks: can('network.read') ? (await read(networkList, {})).items : [],
-    isos: isoDomain && can('iso.read') ? (await read(fileList, { domain: isoDomain.id })).items : [],
+    isos: isoDomain && can('iso.read', { kind: 'storage-domain', id: isoDomain.id }) ? (await read(fileList, { domain: isoDomain.id })).items : [],
     disks: can('disk.read') ? (await read(diskList, {})).items : [],
     domains: domains.filter((domain) => domain.kind === 'data'),
   };

@@ -21,16 +21,18 @@ export const vmPath = (vm: { name: string }): string => `/vms/${encodeURICompone
 
 /** What every tab of a VM shows above its own content. */
 export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
-  const { t, phrase, can } = useUi();
+  const { t, phrase, can, isLimited } = useUi();
   const path = vmPath(vm);
+  const parent = isLimited ? { href: '/', text: t('portal.title') } : { href: '/vms', text: t('nav.vms') };
   return (
     <>
-      <PageHead title={vm.name} parent={{ href: '/vms', text: t('nav.vms') }} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} /></PageHead>
+      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} /></PageHead>
       <Tabs label={vm.name} tabs={[
         { href: path, text: t('vm.tab.overview') },
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
         { href: `${path}/nics`, text: t('vm.tab.nics'), count: vm.nics.length },
         { href: `${path}/events`, text: t('vm.tab.events') },
+        ...(can('access.read', aboutVm(vm)) ? [{ href: `${path}/people`, text: t('vm.tab.people') }] : []),
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}</Notice>}

@@ -5,5 +5,6 @@ import { vmCreatePage } from './vm-create.tsx';
 import { vmDisksPage, vmNicsPage } from './vm-devices.tsx';
 import { vmListPage } from './vm-list.tsx';
 import { vmEventsPage, vmOverviewPage, vmSettingsPage } from './vm-page.tsx';
+import { vmPeoplePage } from './vm-people.tsx';
 
-export const vmPages: AnyPage[] = [vmListPage, vmCreatePage, vmOverviewPage, vmDisksPage, vmNicsPage, vmEventsPage, vmSettingsPage, vmScreenPage, vmSerialPage];
+export const vmPages: AnyPage[] = [vmListPage, vmCreatePage, vmOverviewPage, vmDisksPage, vmNicsPage, vmEventsPage, vmPeoplePage, vmSettingsPage, vmScreenPage, vmSerialPage];

@@ -133,7 +133,8 @@ function refreshCall(form: HTMLFormElement | null | undefined): void {
   const call = form?.querySelector<HTMLDetailsElement>('details.api-call');
   const box = call?.querySelector('[data-curl]');
   if (!form || !call?.open || !box) return;
-  const body = JSON.stringify(bodyOf(form), null, 2).replaceAll("'", "'\\''");
+  // Of a set of boxes only those that are ticked are sent: their places have gaps.
+  const body = JSON.stringify(bodyOf(form), (_key, value: unknown) => (Array.isArray(value) ? value.filter((item) => item !== undefined) : value), 2).replaceAll("'", "'\\''");
   box.textContent = `curl -X ${form.dataset['method']} ${location.origin}${form.dataset['address']} \\\n`
     + `  -H "Authorization: Bearer $TOKEN" -H 'content-type: application/json' \\\n  -d '${body}'`;
 }

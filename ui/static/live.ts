@@ -12,7 +12,7 @@
 type Change = [kind: string, seq: number];
 type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true };
 
-const allKinds = ['vm', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'token', 'site-file'];
+const allKinds = ['vm', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'group', 'role', 'assignment', 'token', 'site-file'];
 /** What comes together is told together. */
 const quietMs = 4;
 /** In the long run a page is told so often; `burst` times at once after a rest, for a verb changes its VM more than once. */
@@ -109,6 +109,11 @@ function connect(since: number): void {
 
 function lead(): Promise<never> {
   isLeader = true;
+  // Who may see nothing has nothing to listen to.
+  if (document.querySelector('#page')?.hasAttribute('data-silent')) {
+    share({ state: 'live' });
+    return new Promise<never>(() => {});
+  }
   connect(Math.max(pageSeq(), ...heard.values()));
   // Held until this tab goes away; then the next one leads.
   return new Promise<never>(() => {});
