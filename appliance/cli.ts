@@ -30,8 +30,8 @@ const usage = `Usage: bothy COMMAND
   site hash-password          read a password and print its hash for a site file
   site seal --key KEY         read a secret and print it sealed to the machine with that key
   update status               show the installed versions and how the last switch ended
-  update install FILE|URL [--allow-older]
-                              install an update beside the version that runs
+  update install [FILE|URL] [--allow-older]
+                              install an update beside the version that runs; without a name, the newest on a stick
   update switch [--retry]     restart into the installed version; returns by itself if it does not come up well
   update rollback [--accept-loss]
                               restart into the version before

@@ -328,7 +328,15 @@ export interface OpenedFile {
   close(): Promise<void>;
 }
 
-/** Sticks, discs, the boot's own arguments: where a site file and its images may come from. Everything is only ever read. */
+/** A file at the top of a stick or disc. */
+export interface CarriedFile {
+  /** Where it lies, in words for people: `the volume UPDATES (/dev/sdb1)`. */
+  source: string;
+  name: string;
+  sizeBytes: number;
+}
+
+/** Sticks, discs, the boot's own arguments: where a site file, its images and updates may come from. Everything is only ever read. */
 export interface SiteSources {
   /** Changes when something is plugged in or taken out; empty on a machine whose sticks are none of our business. */
   fingerprint(): Promise<string>;
@@ -336,6 +344,8 @@ export interface SiteSources {
   find(signal: AbortSignal): Promise<FoundSite | undefined>;
   /** A file on the stick that holds a site file, else on any other; `undefined` when there is none of that name. */
   openFile(path: string, signal: AbortSignal): Promise<OpenedFile | undefined>;
+  /** What lies at the top of sticks and discs under a name with this ending. */
+  listFiles(ending: string, signal: AbortSignal): Promise<CarriedFile[]>;
 }
 
 export interface PortSettings {

@@ -9,6 +9,7 @@ import { runGate } from '../update/gate.ts';
 import type { GateOutput, UpdateOutput } from '../update/schema.ts';
 import { createSlots } from '../update/slots.ts';
 import { stagingFolder } from '../update/record.ts';
+import { compareVersions } from '../update/versions.ts';
 import { call, print, Refusal, sendFile } from './local-call.ts';
 
 interface Task {
@@ -33,6 +34,7 @@ async function showStatus(): Promise<void> {
   const { body } = await call<z.output<typeof UpdateOutput>>('GET', '/api/v1/update');
   if (!body.isSupported) print(`${body.reason}\n`);
   for (const { version, state } of body.slots) print(`${version}\t${words[state]}\n`);
+  for (const { version, source, file, fault } of body.onSticks) print(`${version ?? file}\ton ${source}${fault ? `: ${fault}` : ', can be installed'}\n`);
   if (body.isOnTrial) print(`Version ${body.running} is proving itself.${body.missing.length > 0 ? ` It still lacks:\n${body.missing.map((line) => `  ${line}\n`).join('')}` : '\n'}`);
   if (body.last && body.last.result !== 'pending') print(`Last switch: from ${body.last.from} to ${body.last.to}, ${body.last.result === 'committed' ? 'came up well' : 'failed'}.\n${body.last.reasons.map((line) => `  ${line}\n`).join('')}`);
 }
@@ -40,8 +42,8 @@ async function showStatus(): Promise<void> {
 async function install(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: { 'allow-older': { type: 'boolean', default: false } } });
   const [source] = positionals;
-  if (!source) throw new Refusal('Say what to install: bothy update install FILE, or an address.');
   const allowOlder = values['allow-older'];
+  if (!source) return installFromStick(allowOlder);
   if (/^https?:\/\//.test(source)) {
     const { body } = await call<{ id: string }>('POST', '/api/v1/update/install', { url: source, allowOlder });
     return follow(body.id);
@@ -49,6 +51,17 @@ async function install(args: string[]): Promise<void> {
   if (!existsSync(source)) throw new Refusal(`There is no file ${source}.`);
   const { body } = await sendFile(`/api/v1/update/bundle?allowOlder=${allowOlder}`, resolve(source));
   await follow((body as { id: string }).id); // a task, by the operation's answer
+}
+
+/** The newest that fits. */
+async function installFromStick(allowOlder: boolean): Promise<void> {
+  const { body: { onSticks } } = await call<z.output<typeof UpdateOutput>>('GET', '/api/v1/update');
+  const ours = onSticks.flatMap(({ version, fault, source }) => (version === null ? [] : [{ version, fault, source }]));
+  const [newest] = ours.filter(({ fault }) => fault === null || allowOlder).sort((a, b) => compareVersions(b.version, a.version));
+  if (!newest) throw new Refusal(onSticks[0]?.fault ?? 'No plugged in stick holds an update. Say what to install: bothy update install FILE, or an address.');
+  print(`Version ${newest.version} from ${newest.source}\n`);
+  const { body } = await call<{ id: string }>('POST', '/api/v1/update/install-from-stick', { version: newest.version, allowOlder });
+  return follow(body.id);
 }
 
 async function restartInto(verb: 'switch' | 'rollback', args: string[]): Promise<void> {

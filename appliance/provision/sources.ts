@@ -18,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { createDownloads } from '../core/download.ts';
-import type { FoundSite, OpenedFile, SiteSources } from '../world.ts';
+import type { CarriedFile, FoundSite, OpenedFile, SiteSources } from '../world.ts';
 import { bootFault, parseCommandLine, parseOemStrings } from './boot-arguments.ts';
 import { largestFileBytes } from './schema.ts';
 import { closeLeftovers, listVolumes, openInside, openVolume, type Volume } from './volumes.ts';
@@ -36,7 +36,7 @@ const retryMs = 30_000;
 
 export function createSiteSources({ isManaged, clock = systemClock, root = '/', volumes = listVolumes }: SourceOptions): SiteSources {
   /** A place that names an address and a volume that could not be read are asked again every so often: nobody is there to plug the stick in once more. */
-  let isWaiting = false;
+  let [isWaiting, areFilesUnread] = [false, false];
   let areLeftoversClosed = false;
   const listed = async (signal?: AbortSignal) => {
     if (!areLeftoversClosed) await closeLeftovers();
@@ -47,7 +47,7 @@ export function createSiteSources({ isManaged, clock = systemClock, root = '/', 
     async fingerprint() {
       if (!isManaged) return '';
       const marks = (await listed()).map(({ mark }) => mark).join('\n');
-      return `${marks}\n${isWaiting ? Math.floor(clock.now() / retryMs) : ''}.`;
+      return `${marks}\n${isWaiting || areFilesUnread ? Math.floor(clock.now() / retryMs) : ''}.`;
     },
     async find(signal) {
       if (!isManaged) return undefined;
@@ -64,6 +64,12 @@ export function createSiteSources({ isManaged, clock = systemClock, root = '/', 
       }
       return undefined;
     },
+    async listFiles(ending, signal) {
+      if (!isManaged) return [];
+      const looks = await Promise.all((await listed(signal)).filter(({ kind }) => kind !== 'esp').map((volume) => listOn(volume, ending, signal).catch(() => undefined)));
+      areFilesUnread = looks.includes(undefined);
+      return looks.flatMap((files) => files ?? []);
+    },
   };
 }
 
@@ -76,7 +82,7 @@ interface Look {
 async function onVolumes(volumes: Volume[], signal: AbortSignal): Promise<Look> {
   let isUnread = false;
   for (const volume of volumes) {
-    const source = `${volume.kind === 'esp' ? 'the EFI system partition' : volume.label ? `the volume ${volume.label}` : 'a volume'} (${volume.path})`;
+    const source = placeOf(volume);
     const names = volume.kind === 'esp' ? [fileName, 'bothy/site.yaml'] : [fileName];
     const found = await readFrom(volume, names, signal).catch((error: unknown) => {
       isUnread = true;
@@ -87,6 +93,8 @@ async function onVolumes(volumes: Volume[], signal: AbortSignal): Promise<Look> 
   }
   return { isUnread };
 }
+
+const placeOf = ({ kind, label, path }: Volume) => `${kind === 'esp' ? 'the EFI system partition' : label ? `the volume ${label}` : 'a volume'} (${path})`;
 
 async function readFrom(volume: Volume, names: string[], signal: AbortSignal): Promise<Pick<FoundSite, 'text' | 'fault'> | undefined> {
   const { folder, close } = await openVolume(volume, signal);
@@ -112,6 +120,29 @@ function decode(bytes: Uint8Array): Pick<FoundSite, 'text' | 'fault'> {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
     return { fault: 'It is not UTF-8 text.' };
+  }
+}
+
+/** Of a stranger's stick with a thousand files, the first are enough. */
+const mostListed = 20;
+
+/** Hidden files are none: some systems leave `._NAME` beside each. */
+async function listOn(volume: Volume, ending: string, signal: AbortSignal): Promise<CarriedFile[]> {
+  const { folder, close } = await openVolume(volume, signal);
+  try {
+    const names = (await readdir(folder)).filter((name) => name.endsWith(ending) && !name.startsWith('.')).sort().slice(0, mostListed);
+    const files = await Promise.all(names.map(async (name): Promise<CarriedFile[]> => {
+      const file = await openInside(folder, name);
+      if (!file) return [];
+      try {
+        return [{ source: placeOf(volume), name, sizeBytes: (await file.stat()).size }];
+      } finally {
+        await file.close();
+      }
+    }));
+    return files.flat();
+  } finally {
+    await close();
   }
 }
 

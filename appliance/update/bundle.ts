@@ -33,13 +33,35 @@ export async function openBundle(path: string, keys: TrustedKeys): Promise<Bundl
   }
 }
 
-async function readMember(file: FileHandle, at: number, name: string): Promise<Member> {
+/** Most bytes that manifest and signatures take at the beginning of a bundle. */
+export const headBytes = 2 * (blockBytes + longestTextBytes);
+
+/** What the beginning of a bundle says of it, by the word of one of `keys`; its parts are not looked at. Throws a Problem. */
+export async function readHead(head: Uint8Array, keys: TrustedKeys): Promise<Manifest> {
+  const file: Reader = {
+    async read(buffer, offset, length, position) {
+      const piece = head.subarray(position, position + length);
+      buffer.set(piece, offset);
+      return { bytesRead: piece.length };
+    },
+  };
+  const manifest = await readText(file, 0, manifestName);
+  const signatures = await readText(file, manifest.endsAt, signaturesName);
+  return readManifest(manifest.bytes, signatures.bytes, keys);
+}
+
+/** Of a file's handle, or of bytes in memory. */
+interface Reader {
+  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+}
+
+async function readMember(file: Reader, at: number, name: string): Promise<Member> {
   const member = parseHeader(await readExactly(file, at, blockBytes));
   if (member?.name !== name) throw damagedProblem(`no ${name} at ${at}`);
   return member;
 }
 
-async function readText(file: FileHandle, at: number, name: string): Promise<{ bytes: Uint8Array; endsAt: number }> {
+async function readText(file: Reader, at: number, name: string): Promise<{ bytes: Uint8Array; endsAt: number }> {
   const { sizeBytes } = await readMember(file, at, name);
   if (sizeBytes > longestTextBytes) throw damagedProblem(`${name} has ${sizeBytes} bytes`);
   return { bytes: await readExactly(file, at + blockBytes, sizeBytes), endsAt: at + blockBytes + paddedBytes(sizeBytes) };
@@ -57,7 +79,7 @@ async function findParts(file: FileHandle, { parts }: Manifest, startsAt: number
   return { offsets, endsAt: at };
 }
 
-async function readExactly(file: FileHandle, at: number, sizeBytes: number): Promise<Uint8Array> {
+async function readExactly(file: Reader, at: number, sizeBytes: number): Promise<Uint8Array> {
   const bytes = Buffer.alloc(sizeBytes);
   const { bytesRead } = await file.read(bytes, 0, sizeBytes, at);
   if (bytesRead < sizeBytes) throw damagedProblem('it ends too early');

@@ -1,5 +1,5 @@
 /**
- * Installing an update: get the bundle, see who made it, unpack it under its sums, write the other slot.
+ * Installing an update: get the bundle (from an address or a stick; an upload is here), see who made it, unpack it under its sums, write the other slot.
  *
  *   update.install   fetch (unless it is here) -> check -> unpack to `staged` -> write the slot -> note what it is
  *
@@ -17,10 +17,11 @@ import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
 import { formatBytes, GiB, MiB } from '../core/units.ts';
 import { syncPath } from '../core/atomic-file.ts';
 import { type Bundle, openBundle, unpack } from './bundle.ts';
-import { type Manifest, product } from './manifest.ts';
+import { offerOf, product, type Manifest } from './manifest.ts';
 import { dropReleases, incomingPath, keepRelease, makeIncoming, readRelease } from './record.ts';
 import { installFault } from './rules.ts';
 import type { UpdateServices } from './services.ts';
+import { copyFromStick } from './sticks.ts';
 
 const hour = 3_600_000;
 export const mostBundleBytes = 4 * GiB;
@@ -31,6 +32,8 @@ const installInput = z.object({
   /** Its name in `incoming`. */
   bundle: z.string(),
   url: z.string().nullable(),
+  /** It is copied from a stick: the file there, and the version that it was offered as. */
+  stick: z.object({ file: z.string(), version: z.string() }).nullable().default(null),
   allowOlder: z.boolean(),
 });
 export type InstallTaskInput = z.output<typeof installInput>;
@@ -68,9 +71,12 @@ export function installTask(services: UpdateServices): AnyTask {
   });
 }
 
-async function getBundle({ world, statePath }: UpdateServices, { input, signal, progress }: Context): Promise<void> {
-  if (input.url === null) return;
+async function getBundle(services: UpdateServices, { input, signal, progress }: Context): Promise<void> {
+  const { world, statePath } = services;
+  if (input.url === null && input.stick === null) return;
   makeIncoming(statePath);
+  if (input.stick) await copyFromStick(services, { file: input.stick.file, path: incomingPath(statePath, input.bundle), signal, progress });
+  if (input.url === null) return;
   await world.downloads.fetch({
     url: input.url, path: incomingPath(statePath, input.bundle), limitBytes: mostBundleBytes, signal, isVerifiedLater: true,
     progress: (received, total) => progress(total ? received / total : 0, total ? `${formatBytes(received)} of ${formatBytes(total)}` : formatBytes(received)),
@@ -81,10 +87,10 @@ async function checkBundle(services: UpdateServices, input: InstallTaskInput): P
   const bundle = await openBundle(incomingPath(services.statePath, input.bundle), services.keys());
   const fault = installFault(offerOf(bundle.manifest), await services.world.slots.facts(), { product, allowOlder: input.allowOlder });
   if (fault) throw new Problem(fault.type, fault.detail);
+  const wanted = input.stick?.version ?? bundle.manifest.version;
+  if (wanted !== bundle.manifest.version) throw new Problem('wrong-state', `The stick holds version ${bundle.manifest.version} now, not ${wanted}. Take the other stick out, or choose again.`);
   return bundle;
 }
-
-const offerOf = ({ parts, ...manifest }: Manifest) => ({ ...manifest, rootBytes: parts.root.sizeBytes });
 
 async function requireRoom({ world, statePath }: UpdateServices, { parts }: Manifest): Promise<void> {
   const neededBytes = parts.kernel.sizeBytes + parts.root.sizeBytes + spareBytes;

@@ -45,6 +45,9 @@ export type Manifest = z.output<typeof Manifest>;
 
 export const Signatures = z.array(z.object({ key: z.string().max(64), signature: z.base64().max(128) })).min(1).max(16);
 
+/** What the rules judge by. */
+export const offerOf = ({ parts, ...manifest }: Manifest) => ({ ...manifest, rootBytes: parts.root.sizeBytes });
+
 /** Public keys by id. */
 export type TrustedKeys = ReadonlyMap<string, KeyObject>;
 

@@ -8,13 +8,15 @@ import type { SlotFact, SlotFacts } from '../world.ts';
 import { isStaged, mostBundleBytes } from './install-task.ts';
 import { incomingPath, makeIncoming, readRelease, readTrial } from './record.ts';
 import { type Expectation, hasFallback, rollbackTarget, switchTarget } from './rules.ts';
-import { GateOutput, InstallInput, RollbackInput, SwitchInput, UpdateOutput, UploadInput, UploadState } from './schema.ts';
+import { GateOutput, InstallInput, RollbackInput, StickInput, SwitchInput, UpdateOutput, UploadInput, UploadState } from './schema.ts';
 import type { UpdateServices } from './services.ts';
 import type { SwitchTaskInput } from './switch-task.ts';
+import { type CarriedUpdate, carriedFault, chooseCarried, type StickWatch } from './sticks.ts';
 import { lookForExpectation, missingNow, type TrialWatch } from './trial.ts';
 
 export interface UpdateVerbs extends UpdateServices {
   trial: Pick<TrialWatch, 'current'>;
+  sticks: Pick<StickWatch, 'updates'>;
 }
 
 const bundleTarget = 'update/bundle';
@@ -29,12 +31,21 @@ async function showUpdate(services: UpdateVerbs): Promise<z.input<typeof UpdateO
   return {
     isSupported: facts.lack === '', reason: facts.lack, running: facts.running,
     slots: await Promise.all(facts.slots.map((slot) => showSlot(services, slot))),
+    onSticks: services.sticks.updates().map((update) => showCarried(update, facts)),
     next: next && (next.state === 'trying' || (await isStaged(services, next.version))) ? next.version : null,
     previous: rollbackTarget(facts)?.version ?? null,
     rollbackLosesChanges: losesChanges(services, facts),
     task: activeTask(services) ?? null,
     isOnTrial: onTrial !== undefined, missing: onTrial ? await missingNow(services, onTrial) : [],
     last: lastSwitch(services), keys: [...keys().keys()],
+  };
+}
+
+function showCarried(update: CarriedUpdate, facts: SlotFacts) {
+  const { source, name, sizeBytes, manifest } = update;
+  return {
+    source, file: name, sizeBytes, version: manifest?.version ?? null, createdAt: manifest ? Date.parse(manifest.created) : null,
+    fault: carriedFault(update, facts, false) ?? null,
   };
 }
 
@@ -152,6 +163,25 @@ export const updateInstall = startTask<UpdateVerbs>()({
   },
 });
 
+/** Judged before anything is copied; when it is here, once more. */
+export const updateInstallFromStick = startTask<UpdateVerbs>()({
+  id: 'update.install-from-stick', method: 'POST', path: '/update/install-from-stick', permission: 'update.install',
+  summary: 'Install an update from a plugged in stick in the other slot',
+  input: StickInput,
+  async prepare({ world, sticks }, _call, { version, allowOlder }) {
+    const facts = await world.slots.facts();
+    requireSlots(facts);
+    const chosen = chooseCarried(sticks.updates(), version);
+    const fault = carriedFault(chosen, facts, allowOlder);
+    if (fault !== undefined) throw new Problem('wrong-state', fault);
+    return chosen.name;
+  },
+  run(services, tx, { version, allowOlder }, file: string) {
+    requireIdle(services);
+    return services.tasks.start(tx, 'update.install', { bundle: newId<'bundle'>(), url: null, stick: { file, version }, allowOlder }, []);
+  },
+});
+
 // ------------------------------------------------------------------------------------------------ switching
 
 interface Plan {
@@ -217,4 +247,4 @@ export const updateRollback = startTask<UpdateVerbs>()({
   },
 });
 
-export const updateOperations = [updateGet, updateGate, updateUpload, updateUploadGet, updateUploadCancel, updateInstall, updateSwitch, updateRollback];
+export const updateOperations = [updateGet, updateGate, updateUpload, updateUploadGet, updateUploadCancel, updateInstall, updateInstallFromStick, updateSwitch, updateRollback];

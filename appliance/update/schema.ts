@@ -11,6 +11,10 @@ export const InstallInput = z.object({
   url: z.url().max(2_048).meta({ label: 'Address', help: 'Where the update lies: http or https, also at another appliance.' }),
   allowOlder,
 });
+export const StickInput = z.object({
+  version: z.string().regex(versionPattern).meta({ label: 'Version', help: 'Of an update on a plugged in stick.' }),
+  allowOlder,
+});
 export const UploadInput = z.object({ allowOlder: z.stringbool().default(false).meta({ label: 'Allow an older version' }) });
 export const SwitchInput = z.object({
   shutdownSeconds, cutOff,
@@ -38,6 +42,15 @@ export const UpdateOutput = z.object({
   /** Version of the system that runs. */
   running: z.string(),
   slots: z.array(SlotOutput),
+  /** Updates on plugged in sticks; none is installed by itself. */
+  onSticks: z.array(z.object({
+    /** Such as `the volume UPDATES (/dev/sdb1)`. */
+    source: z.string(), file: z.string(), sizeBytes: z.number().int(),
+    /** Null where that cannot be told. */
+    version: z.string().nullable(), createdAt: z.number().int().nullable(),
+    /** Why it cannot be installed here now; null when it can. */
+    fault: z.string().nullable(),
+  })),
   /** What a switch goes to; null when nothing is installed that has not run. */
   next: z.string().nullable(),
   /** What a rollback goes to. */

@@ -10,6 +10,7 @@ import { readKeys, type TrustedKeys } from './manifest.ts';
 import { type UpdateVerbs, updateOperations } from './operations.ts';
 import { sweepIncoming } from './record.ts';
 import type { UpdateServices } from './services.ts';
+import { watchSticks } from './sticks.ts';
 import { switchTask } from './switch-task.ts';
 import { tellReturn, watchTrial } from './trial.ts';
 
@@ -31,9 +32,11 @@ export function createUpdate({ keysPath, ...deps }: UpdateDeps): Update {
   };
   const services: UpdateServices = { ...deps, keys };
   const trial = watchTrial(services);
-  const verbs: UpdateVerbs = { ...services, trial };
+  const sticks = watchSticks(services);
+  const verbs: UpdateVerbs = { ...services, trial, sticks };
   deps.tasks.define([installTask(services), switchTask(services)]);
   deps.reconcilers.add(trial);
+  deps.reconcilers.add(sticks);
   deps.reconcilers.add({ name: 'update-leftovers', periodMs: 3_600_000, run: () => sweep(services) });
   tellReturn(services);
   return { operations: bind(verbs, updateOperations), changeFault: trial.changeFault };

@@ -80,6 +80,32 @@ test('a stick leads nowhere else: no link out of it, no folder, nothing too larg
   assert.match((await find())?.fault ?? '', /UTF-8/);
 });
 
+test('files at the top of sticks are told by their ending: no hidden ones, no folders, none of the boot partition, no link out of the stick', async ({ folder }) => {
+  for (const [name, kind] of [['one', 'label'], ['two', 'removable'], ['esp', 'esp']] as const) put(folder, `${name}/${kind}.bundle`, kind);
+  put(folder, 'one/._label.bundle', 'x');
+  put(folder, 'one/deep/x.bundle', 'x');
+  put(folder, 'one/notes.txt', 'x');
+  mkdirSync(join(folder, 'two/folder.bundle'));
+  put(folder, 'secret', 'x');
+  symlinkSync('../secret', join(folder, 'two/link.bundle'));
+  const volumes = [volumeAt(join(folder, 'one')), volumeAt(join(folder, 'two'), { kind: 'removable', label: 'PHOTOS', path: '/dev/sdy' }), volumeAt(join(folder, 'esp'), { kind: 'esp' })];
+  assert.equal(await sourcesOf(folder, volumes).listFiles('.bundle', signal), [
+    { source: 'the volume BOTHY (/dev/sdx1)', name: 'label.bundle', sizeBytes: 5 }, { source: 'the volume PHOTOS (/dev/sdy)', name: 'removable.bundle', sizeBytes: 9 },
+  ]);
+  assert.equal(await createSiteSources({ isManaged: false, root: folder, volumes: async () => volumes }).listFiles('.bundle', signal), []);
+});
+
+test('a stick whose files could not be listed is asked again by itself', async ({ folder }) => {
+  const clock = createVirtualClock();
+  const sources = createSiteSources({ isManaged: true, clock, root: folder, volumes: async () => [volumeAt(join(folder, 'late'))] });
+  const before = await sources.fingerprint();
+  assert.equal(await sources.listFiles('.bundle', signal), []); // its folder is not there yet
+  put(folder, 'late/a.bundle', '1');
+  await clock.advance(31_000);
+  assert.is.not(await sources.fingerprint(), before);
+  assert.is((await sources.listFiles('.bundle', signal)).length, 1);
+});
+
 test('a volume that cannot be read is tried again by itself', async ({ folder }) => {
   for (const changes of [{ kind: 'label' }, { kind: 'removable', label: '' }] as const) {
     const clock = createVirtualClock();

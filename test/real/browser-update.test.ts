@@ -1,5 +1,5 @@
 /**
- * The page of updates in a real browser: a bundle is dropped on it, installed while one watches, switched to with one tap that says what
+ * The page of updates in a real browser: a bundle is dropped on it or comes on a stick, installed while one watches, switched to with one tap that says what
  * happens to the VMs; and when the version does not stand its trial the page says why. Every state is measured on a phone and on a desk, in both colour
  * schemes and both languages. Saves pictures for people to look at where BOTHY_PICTURES names a folder.
  */
@@ -41,7 +41,7 @@ async function giveUp({ app }: Site, reason: string): Promise<void> {
   app.host.slots.boot();
 }
 
-test('dropped, installed, switched to with one tap; a version that returned says why', async () => {
+test('dropped and refused, installed from a stick, switched to with one tap; a version that returned says why', async () => {
   if (folder) mkdirSync(folder, { recursive: true });
   const foundry = openFoundry();
   const site = await serveTestApp({ keysPath: foundry.keysPath, guests: { shutdownMs: 4_000 } });
@@ -60,7 +60,12 @@ test('dropped, installed, switched to with one tap; a version that returned says
     const wrong = await foundry.make('0.9');
     await page.locator('#update-file').setInputFiles({ name: 'bothy_0.9.bundle', mimeType: 'application/octet-stream', buffer: wrong });
     await until(async () => (await site.app.send<{ items: { kind: string; state: string }[] }>('GET', '/api/v1/tasks')).body.items.some(({ kind, state }) => kind === 'update.install' && state === 'failed'));
-    await page.locator('#update-file').setInputFiles({ name: 'bothy_1.1.bundle', mimeType: 'application/octet-stream', buffer: await foundry.make('1.1') });
+    site.app.host.siteSources.plugIn(undefined, { 'bothy_0.9.bundle': wrong, 'bothy_1.1.bundle': await foundry.make('1.1'), 'holiday.bundle': Buffer.alloc(9_000, 'x') });
+    const onStick = page.locator('#stick-bothy_1\\.1\\.bundle');
+    await onStick.getByRole('button', { name: 'Install' }).waitFor();
+    await page.locator('#stick-bothy_0\\.9\\.bundle').getByText('older than 1.0').waitFor();
+    faults.push(...await look(others, 'stick'));
+    await onStick.getByRole('button', { name: 'Install' }).click();
     await page.getByText('Version 1.1 is ready').waitFor();
     await page.getByText('One virtual machine shuts down first: till-server.').waitFor();
     faults.push(...await look(others, 'ready'));

@@ -13,6 +13,12 @@ function uninstalled({ before, after, point }: { before: Plain; after: Plain; po
   return { ...before, slots: isWritten ? after.slots : before.slots, files: [[], [], false, isNoted ? after.files[3] : before.files[3]] };
 }
 
+checkTask<UpdateSite>(test, {
+  name: 'update.install from a stick', open: openUpdateSite, observe: observeUpdate, undone: uninstalled,
+  prepare: async (_site, { host }) => host?.siteSources.plugIn(undefined, { 'a.bundle': await foundry.make('1.1') }),
+  begin: (site) => beginUpdate(site, 'update.install', { bundle: bundleName, url: null, stick: { file: 'a.bundle', version: '1.1' }, allowOlder: false }),
+});
+
 for (const [name, input] of [['', { bundle: bundleName, url: null, allowOlder: false }], [' from an address', { bundle: bundleName, url, allowOlder: false }]] as const) {
   checkTask<UpdateSite>(test, {
     name: `update.install${name}`, open: openUpdateSite, observe: observeUpdate, undone: uninstalled,

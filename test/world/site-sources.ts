@@ -32,6 +32,8 @@ export function createSimulatedSources(): SimulatedSources {
       reads += 1;
       return stick?.found && { ...stick.found };
     },
+    listFiles: async (ending) => Object.entries(stick?.files ?? {}).filter(([name]) => name.endsWith(ending) && !name.startsWith('.') && !name.includes('/'))
+      .map(([name, content]) => ({ source: 'the volume BOTHY (/dev/sdx1)', name, sizeBytes: content.length })),
     async openFile(path) {
       const content = stick?.files[path];
       if (!content) return undefined;

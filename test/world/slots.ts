@@ -1,6 +1,6 @@
 /**
  * The simulated slots: two partitions, a boot menu and a boot loader, held to the same cases as the real ones by
- * test/contract/slots.test.ts. They outlive the service; the host's power goes through `boot` when it comes back.
+ * test/contract/slots.test.ts and test/lab/slots.test.ts. They outlive the service; the host's power goes through `boot` when it comes back.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,8 @@ import type { Slots } from '../../appliance/world.ts';
 export interface SimulatedSlots extends Slots {
   /** What the slot of a version holds. */
   content(version: string): string | undefined;
+  /** Files of the boot menu. */
+  menu(): string[];
   /** What the boot loader does next: takes the first entry and counts its try. */
   boot(): void;
   /** What systemd-bless-boot does when the start was good. */
@@ -57,6 +59,7 @@ export function createSimulatedSlots({ statePath, running = '1.0' }: SlotsOption
   };
   return {
     stagingPath, boot,
+    menu: () => [...files],
     content: (version) => partitions.find(({ label }) => label === `bothy_${version}`)?.content,
     bless: () => rename(entries().filter(({ version }) => version === now).map(({ file }) => ({ from: file, to: entryFile(now) }))),
     failNext: (message) => { fault = message; },

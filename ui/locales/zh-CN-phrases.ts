@@ -91,6 +91,9 @@ export const zhPhrases: Record<string, string> = {
   'Where the update lies: http or https, also at another appliance.': '更新所在的位置：http 或 https，也可以在另一台设备上。',
   'Allow an older version': '允许较旧的版本',
   'For recovery only: an older version may have errors that were mended since.': '仅用于恢复：较旧的版本可能含有后来已修复的错误。',
+  'Install an update from a plugged in stick in the other slot': '把插入的 U 盘上的更新安装到另一个槽位',
+  'Of an update on a plugged in stick.': '插入的 U 盘上的更新的版本。',
+  'It cannot be read. The stick may be damaged: try another one.': '无法读取。U 盘可能已损坏：请换一个。',
   // Steps of tasks.
   'Wait until they are confirmed': '等待确认',
   'Prepare the volume': '准备卷',

@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import { taskGet } from '../../appliance/activity/operations.ts';
 import { hostGet } from '../../appliance/host/operations.ts';
-import { updateGet, updateInstall, updateRollback, updateSwitch } from '../../appliance/update/operations.ts';
+import { updateGet, updateInstall, updateInstallFromStick, updateRollback, updateSwitch } from '../../appliance/update/operations.ts';
 import type * as schema from '../../appliance/update/schema.ts';
 import { vmList } from '../../appliance/vm/operations.ts';
 import { OperationButton } from '../action.tsx';
@@ -52,6 +52,7 @@ const updatePage = definePage({
         {shown.task && <AtWork task={shown.task} />}
         {shown.update.next !== null && !shown.task && <Ready shown={shown} version={shown.update.next} />}
         {shown.update.isSupported && <Slots shown={shown} />}
+        {shown.update.isSupported && shown.update.onSticks.length > 0 && <OnSticks shown={shown} />}
         {shown.update.isSupported && can('update.install') && !shown.task && <Sources />}
         <div class="grid">{shown.host && <Software host={shown.host} />}<Trust update={shown.update} /></div>
       </div>
@@ -152,6 +153,25 @@ function GoBack({ shown, version }: { shown: Shown; version: string }) {
   const values = { ...(losesChanges && { acceptLoss: true }), ...(!isSeen(shown) && { cutOff: true }) };
   const confirm = { title: t('update.goBackTitle', { version }), body: losesChanges ? `${t('update.loss', { version })} ${effect}` : effect, ...(losesChanges && { typeName: version }) };
   return <OperationButton operation={updateRollback} path={{}} values={values} label={t('update.goBack')} icon="left" confirm={confirm} />;
+}
+
+/** What a person at the site has plugged in: one tap each. */
+function OnSticks({ shown: { update, task } }: { shown: Shown }) {
+  const { t, phrase } = useUi();
+  return (
+    <Panel title={t('update.onSticks')} layout="flush">
+      <List label={t('update.onSticks')} rows={update.onSticks} rowId={({ file }) => `stick-${file}`} columns={[
+        { head: t('update.version'), as: 'main', cell: ({ version, file }) => <strong>{version ?? file}</strong> },
+        { head: t('update.where'), cell: ({ source, fault }) => (fault === null ? source : phrase(fault)) },
+        { head: t('update.made'), from: 'tablet', cell: ({ createdAt }) => (createdAt === null ? '–' : <Time at={createdAt} as="clock" />) },
+        { head: t('field.verbs'), as: 'verbs', cell: ({ version, fault }) => {
+          if (version === null || fault !== null || task) return null;
+          if (version === update.next) return <Chip {...looks.installed} text={t('update.state.installed')} />;
+          return <OperationButton operation={updateInstallFromStick} path={{}} values={{ version }} label={t('update.installVerb')} icon="check" tone="primary" />;
+        } },
+      ]} />
+    </Panel>
+  );
 }
 
 function Sources() {
