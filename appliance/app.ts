@@ -90,6 +90,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
       await leaving;
       await world.watchdog.close();
       await world.hypervisor.close();
+      activity.close();
       core.database.close();
     },
   };

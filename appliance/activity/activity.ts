@@ -4,16 +4,38 @@ import type { Core, Slice } from '../core/services.ts';
 import { type AuditTrail, createAuditTrail } from './audit.ts';
 import { createEvents, type Events } from './events.ts';
 import { pruneHistory } from './history.ts';
+import { historyOperations } from './history-operations.ts';
+import { createHistoryWish } from './history-settings.ts';
 import { activityOperations } from './operations.ts';
+import { createSamples, type Samples } from './samples.ts';
 
-export interface Activity extends Slice, Events, Pick<AuditTrail, 'audit'> {}
+export interface Activity extends Slice, Events, Pick<AuditTrail, 'audit'> {
+  samples: Samples;
+  /** Writes what is still being gathered. */
+  close(): void;
+}
 
 const prunePeriodMs = 3_600_000;
+const samplePeriodMs = 60_000;
 
 export function createActivity(core: Core): Activity {
   const events = createEvents(core);
   const trail = createAuditTrail(core);
   core.reconcilers.add({ name: 'audit', periodMs: 60_000, run: async () => trail.flush() });
-  core.reconcilers.add({ name: 'history', periodMs: prunePeriodMs, run: (signal) => pruneHistory(core, signal) });
-  return { ...events, audit: trail.audit, operations: bind(core, activityOperations) };
+  const history = createHistoryWish(core);
+  core.reconcilers.add({ name: 'history', periodMs: prunePeriodMs, run: (signal) => pruneHistory(core, history.wanted(), signal) });
+  const samples = createSamples({
+    ...core, kept: history.retention,
+    onLost: () => core.database.write({ actor: 'system', operation: 'history' }, (tx) => events.event(tx, lostEvent)),
+  });
+  core.reconcilers.add({ name: 'samples', periodMs: samplePeriodMs, run: async () => samples.write() });
+  return {
+    ...events, samples, audit: trail.audit, close: samples.close,
+    operations: [...bind(core, activityOperations), ...bind({ history, samples }, historyOperations)],
+  };
 }
+
+const lostEvent = {
+  severity: 'warning' as const, code: 'history.lost', message: 'The file of the history of use was damaged and was begun anew. Charts and reports begin now.',
+  nextStep: 'Nothing else is affected. If it happens again, look at the disk of this machine.', about: [],
+};

@@ -7,21 +7,23 @@ import { and, desc, inArray, isNotNull, lt, or, sql } from 'drizzle-orm';
 import type { Clock } from '../core/clock.ts';
 import type { Database, Sql } from '../core/db.ts';
 import { idempotencyTable, taskTable } from '../core/table.ts';
+import type { WantedHistory } from './history-settings.ts';
 import { auditTable, eventTable } from './table.ts';
 
 const dayMs = 86_400_000;
 
-/** How old and how many at most. */
+/** How old and how many at most, where people have no say. */
 export const bounds = {
   tasks: { ageMs: 90 * dayMs, rows: 5_000 },
-  events: { ageMs: 180 * dayMs, rows: 10_000 },
-  audit: { ageMs: 365 * dayMs, rows: 100_000 },
+  audit: { rows: 100_000 },
   answers: { ageMs: dayMs },
 } as const;
 
+export type Kept = Pick<WantedHistory, 'eventDays' | 'mostEvents' | 'auditDays'>;
+
 const biteRows = 500;
 
-type Bite = (sql: Sql, now: number) => number;
+type Bite = (sql: Sql, now: number, kept: Kept) => number;
 
 const pruneTasks: Bite = (db, now) => {
   const { ageMs, rows } = bounds.tasks;
@@ -32,27 +34,27 @@ const pruneTasks: Bite = (db, now) => {
 };
 
 /** Ids grow with time, so "beyond the newest N" is "below the largest id minus N". */
-const pruneEvents: Bite = (db, now) => {
+const pruneEvents: Bite = (db, now, { eventDays, mostEvents }) => {
   const newest = db.select({ id: sql<number>`coalesce(max(${eventTable.id}), 0)` }).from(eventTable).get()?.id ?? 0;
-  const isOld = or(lt(eventTable.lastAt, now - bounds.events.ageMs), lt(eventTable.id, newest - bounds.events.rows + 1));
+  const isOld = or(lt(eventTable.lastAt, now - eventDays * dayMs), lt(eventTable.id, newest - mostEvents + 1));
   const isOver = or(sql`not ${eventTable.isStanding}`, isNotNull(eventTable.endedAt));
   const ids = db.select({ id: eventTable.id }).from(eventTable).where(and(isOld, isOver)).limit(biteRows);
   return db.delete(eventTable).where(inArray(eventTable.id, ids)).run().changes;
 };
 
-const pruneAudit: Bite = (db, now) => {
+const pruneAudit: Bite = (db, now, { auditDays }) => {
   const newest = db.select({ id: sql<number>`coalesce(max(${auditTable.id}), 0)` }).from(auditTable).get()?.id ?? 0;
   const ids = db.select({ id: auditTable.id }).from(auditTable)
-    .where(or(lt(auditTable.at, now - bounds.audit.ageMs), lt(auditTable.id, newest - bounds.audit.rows + 1))).limit(biteRows);
+    .where(or(lt(auditTable.at, now - auditDays * dayMs), lt(auditTable.id, newest - bounds.audit.rows + 1))).limit(biteRows);
   return db.delete(auditTable).where(inArray(auditTable.id, ids)).run().changes;
 };
 
 const pruneAnswers: Bite = (db, now) => db.delete(idempotencyTable).where(lt(idempotencyTable.at, now - bounds.answers.ageMs)).run().changes;
 
-export async function pruneHistory({ database, clock }: { database: Database; clock: Clock }, signal: AbortSignal): Promise<void> {
+export async function pruneHistory({ database, clock }: { database: Database; clock: Clock }, kept: Kept, signal: AbortSignal): Promise<void> {
   for (const bite of [pruneTasks, pruneEvents, pruneAudit, pruneAnswers]) {
     for (let removed = biteRows; removed >= biteRows; ) {
-      removed = database.write({ actor: 'system', operation: 'history' }, (tx) => bite(tx.sql, clock.now()));
+      removed = database.write({ actor: 'system', operation: 'history' }, (tx) => bite(tx.sql, clock.now(), kept));
       await clock.sleep(1, signal);
     }
   }

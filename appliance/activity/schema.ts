@@ -98,3 +98,46 @@ export const AuditPage = pageOf(AuditOutput);
 export const ChangesInput = z.object({
   since: z.coerce.number().int().min(0).optional().meta({ label: 'Since', help: 'Number of the last change seen. The header Last-Event-ID goes before it.' }),
 });
+
+// ---------------------------------------------------------------------------------------------- history
+
+const whole = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
+
+/** How long each step of the samples is kept, and events and audit trail. */
+const historyFields = {
+  slotHours: whole(2, 48).meta({ label: 'Every ten seconds', unit: 'h', help: 'How long samples of each ten seconds are kept.' }),
+  minuteDays: whole(1, 60).meta({ label: 'Every minute', unit: 'd', help: 'How long averages of each minute are kept.' }),
+  hourDays: whole(7, 730).meta({ label: 'Every hour', unit: 'd', help: 'How long averages of each hour are kept.' }),
+  dayYears: whole(1, 20).meta({ label: 'Every day', unit: 'a', help: 'How many years averages of each day are kept.' }),
+  eventDays: whole(1, 3650).meta({ label: 'Events', unit: 'd', help: 'How long events are kept. A trouble that lasts is kept as long as it lasts.' }),
+  mostEvents: whole(1_000, 100_000).meta({ label: 'Most events', help: 'Beyond that many the oldest go.' }),
+  auditDays: whole(30, 3650).meta({ label: 'Audit trail', unit: 'd', help: 'How long it is kept who did what; 100,000 entries at most.' }),
+};
+
+export const HistorySettings = z.object(historyFields);
+export const historyDefaults: z.output<typeof HistorySettings> = { slotHours: 2, minuteDays: 2, hourDays: 60, dayYears: 5, eventDays: 180, mostEvents: 10_000, auditDays: 365 };
+/** Changes what is given. */
+export const HistorySettingsEdit = HistorySettings.partial();
+
+export const HistoryOutput = HistorySettings.extend({
+  /** What the samples occupy on the disk, how many things have any, and since when; null before the first. */
+  bytes: z.number().int(),
+  series: z.number().int(),
+  since: z.number().int().nullable(),
+  generation: z.number().int(),
+});
+
+/** Of samples of one thing over a time. */
+export const samplesInput = {
+  from: z.coerce.number().int().min(0).optional().meta({ label: 'From', help: 'Milliseconds since the epoch; two hours ago unless told.' }),
+  to: z.coerce.number().int().min(0).optional().meta({ label: 'To', help: 'Milliseconds since the epoch; now unless told.' }),
+  points: z.coerce.number().int().min(10).max(2_000).default(360).meta({ label: 'Points', help: 'Most steps in the answer.' }),
+};
+
+/** Each quantity's average under its name and its highest value as `<name>Peak`; null where nothing is known. */
+export const samplesOutput = (names: string[]) => z.object({
+  stepSeconds: z.number(),
+  from: z.number().int(),
+  to: z.number().int(),
+  items: z.array(z.object({ at: z.number().int(), ...Object.fromEntries(names.flatMap((name) => [[name, z.number().nullable()], [`${name}Peak`, z.number().nullable()]])) }).catchall(z.number().nullable())),
+});

@@ -43,3 +43,16 @@ export const auditTable = sqliteTable(
   },
   (table) => [index('audit_by_age').on(table.at)],
 );
+
+/** How long history is kept: one row once somebody has said so. */
+export const historySettingsTable = sqliteTable('history_settings', {
+  id: integer().primaryKey(),
+  slotHours: integer().notNull(),
+  minuteDays: integer().notNull(),
+  hourDays: integer().notNull(),
+  dayYears: integer().notNull(),
+  eventDays: integer().notNull(),
+  mostEvents: integer().notNull(),
+  auditDays: integer().notNull(),
+  generation: integer().notNull(),
+});

@@ -30,6 +30,7 @@ export const permissions = {
   'task.read': 'See tasks',
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
+  'history.edit': 'Change how long history is kept and where events are sent',
   'audit.read': 'See who did what',
   'user.read': 'See users, groups, roles, sessions and tokens',
   'user.edit': 'Change users, groups, roles, sessions and tokens of others',

@@ -70,7 +70,7 @@ export function createHost(deps: HostDeps): Host {
   const about = async () => ({ kind: 'host', id: hostId, name: (await world.machine.facts()).hostname });
   const boots = createBoots({ ...deps, about });
   const services: HostServices = {
-    ...deps, hostId, history, acceleration, machine: world.machine, hypervisorFacts: () => known, troubles: activity.troubles,
+    ...deps, hostId, history, samples: activity.samples, acceleration, machine: world.machine, hypervisorFacts: () => known, troubles: activity.troubles,
     lastEnd: boots.lastEnd, watching: () => keeper.watching(),
   };
   const settings = createSettings({ ...deps, hostId, port: world.hostSettings, about });

@@ -1,6 +1,8 @@
 /** The verbs of this slice: look at the host and its load. */
 import * as z from 'zod';
 import type { EventRow } from '../activity/events.ts';
+import { questionOf } from '../activity/sample-query.ts';
+import type { Samples } from '../activity/samples.ts';
 import { read } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
@@ -9,7 +11,7 @@ import type { LastEnd } from './boots.ts';
 import type { LoadHistory } from './load.ts';
 import type { Watching } from './watchdog.ts';
 import type { Acceleration, WantedAccelerator } from './rules.ts';
-import { HostOutput, HostRef, LoadInput, LoadOutput } from './schema.ts';
+import { HostHistoryInput, HostHistoryOutput, HostOutput, HostRef, LoadInput, LoadOutput } from './schema.ts';
 
 export interface HostServices extends Core {
   hostId: string;
@@ -18,6 +20,7 @@ export interface HostServices extends Core {
   world: World;
   machine: Machine;
   history: LoadHistory;
+  samples: Samples;
   /** What libvirt told when it was last connected. */
   hypervisorFacts(): HypervisorFacts | undefined;
   acceleration(): Promise<Acceleration>;
@@ -89,4 +92,14 @@ export const hostLoad = read<HostServices>()({
   },
 });
 
-export const hostOperations = [hostList, hostGet, hostLoad];
+export const hostHistory = read<HostServices>()({
+  id: 'host.history', method: 'GET', path: '/hosts/{host}/history', permission: 'host.read',
+  summary: 'Show what a host has used, over hours or years',
+  input: HostHistoryInput, output: HostHistoryOutput,
+  async run(services, _call, { host, ...input }) {
+    requireThis(services, await services.machine.facts(), host);
+    return services.samples.read({ kind: 'host', id: services.hostId, ...questionOf(input, services.clock.now()) });
+  },
+});
+
+export const hostOperations = [hostList, hostGet, hostLoad, hostHistory];

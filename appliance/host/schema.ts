@@ -1,5 +1,7 @@
 /** What goes in and out of the verbs of this slice. */
 import * as z from 'zod';
+import { namesOf } from '../activity/sample-rules.ts';
+import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { refSchema } from '../core/id.ts';
 
 export const HostRef = refSchema.meta({ label: 'Host', help: 'Id, host name, or "this".' });
@@ -95,6 +97,9 @@ export const HostOutput = z.object({
     lastError: z.string().nullable(),
   })),
 });
+
+export const HostHistoryInput = z.object({ host: HostRef, ...samplesInput });
+export const HostHistoryOutput = samplesOutput(namesOf('host'));
 
 export const LoadInput = z.object({
   host: HostRef,

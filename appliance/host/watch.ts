@@ -25,16 +25,24 @@ export interface Watch extends Core {
 }
 
 export function watchHost(watch: Watch): void {
-  const { reconcilers, world, clock, history } = watch;
+  const { reconcilers, world } = watch;
   reconcilers.add({ name: 'host-connection', periodMs: connectionGraceMs, run: createConnectionWatch(watch) });
   reconcilers.add({ name: 'host-facts', periodMs: 600_000, run: () => refreshFacts(watch) });
-  reconcilers.add({ name: 'host-load', periodMs: samplePeriodMs, run: async () => history.add(clock.now(), await world.machine.load()) });
+  reconcilers.add({ name: 'host-load', periodMs: samplePeriodMs, run: () => sampleLoad(watch) });
   reconcilers.add({ name: 'host-addresses', periodMs: addressPeriodMs, run: createAddressWatch(watch) });
   world.hypervisor.onEvent((event) => {
     if (event.type !== 'connection') return;
     reconcilers.wake('host-connection');
     if (event.state === 'connected') reconcilers.wake('host-facts');
   });
+}
+
+async function sampleLoad({ world, clock, history, activity, about }: Watch): Promise<void> {
+  const load = await world.machine.load();
+  history.add(clock.now(), load);
+  const { id, name } = await about();
+  const { cpuFraction, memoryUsedBytes, receivedBytes, sentBytes } = load;
+  activity.samples.record([{ kind: 'host', id, name, values: { cpuFraction, memoryUsedBytes, receivedBytesPerSecond: receivedBytes, sentBytesPerSecond: sentBytes } }]);
 }
 
 /** A cable that is plugged in or an address that comes by DHCP is told within this time, to pages and to the screen of the box. */

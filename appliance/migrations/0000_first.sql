@@ -28,6 +28,18 @@ CREATE TABLE `event` (
 --> statement-breakpoint
 CREATE INDEX `event_by_trouble` ON `event` (`code`,`subject`);--> statement-breakpoint
 CREATE INDEX `event_by_age` ON `event` (`at`);--> statement-breakpoint
+CREATE TABLE `history_settings` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`slotHours` integer NOT NULL,
+	`minuteDays` integer NOT NULL,
+	`hourDays` integer NOT NULL,
+	`dayYears` integer NOT NULL,
+	`eventDays` integer NOT NULL,
+	`mostEvents` integer NOT NULL,
+	`auditDays` integer NOT NULL,
+	`generation` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `role_assignment` (
 	`id` text PRIMARY KEY NOT NULL,
 	`userId` text,

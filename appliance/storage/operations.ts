@@ -1,5 +1,6 @@
 /** The verbs of storage domains and of the installation images in them; those of disks are in `disk-operations.ts`. */
 import * as z from 'zod';
+import { questionOf } from '../activity/sample-query.ts';
 import { refSchema } from '../core/id.ts';
 import { type Actor, read, startTask, stream, write } from '../core/operation.ts';
 import { diskOperations } from './disk-operations.ts';
@@ -9,7 +10,7 @@ import { isoUpload } from './iso-upload.ts';
 import type { IsoRow } from './isos.ts';
 import { pageOf } from './page.ts';
 import { isoKey } from './readers.ts';
-import { DomainEditInput, DomainOutput, DomainPage, FileInput, type FileOutput, FilePage, ListInput, UploadOutput } from './schema.ts';
+import { DomainEditInput, DomainHistoryInput, DomainHistoryOutput, DomainOutput, DomainPage, FileInput, type FileOutput, FilePage, ListInput, UploadOutput } from './schema.ts';
 import type { StorageServices } from './services.ts';
 import { attempt } from './tasks.ts';
 import { acceptUpload } from './upload.ts';
@@ -41,6 +42,13 @@ export const domainGet = read<StorageServices>()({
   summary: 'Show a storage domain, its state and its space',
   input: z.object({ domain: refSchema }), output: DomainOutput,
   run: (services, _call, { domain }) => showDomain(services, services.domains.require(domain)),
+});
+
+export const domainHistory = read<StorageServices>()({
+  id: 'storage-domain.history', method: 'GET', path: '/storage-domains/{domain}/history', permission: 'storage.read',
+  summary: 'Show how full a storage domain was, over hours or years',
+  input: DomainHistoryInput, output: DomainHistoryOutput,
+  run: ({ domains, activity, clock }, _call, { domain, ...input }) => activity.samples.read({ kind: 'storage-domain', id: domains.require(domain).id, ...questionOf(input, clock.now()) }),
 });
 
 export const domainEdit = write<StorageServices>()({
@@ -124,4 +132,4 @@ export const fileDelete = startTask<StorageServices>()({
   },
 });
 
-export const storageOperations = [domainList, domainGet, domainEdit, fileList, fileUpload, fileUploadGet, fileUploadCancel, fileDownload, fileDelete, ...diskOperations];
+export const storageOperations = [domainList, domainGet, domainHistory, domainEdit, fileList, fileUpload, fileUploadGet, fileUploadCancel, fileDownload, fileDelete, ...diskOperations];

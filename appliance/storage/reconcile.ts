@@ -38,6 +38,7 @@ async function watchDomains(services: StorageServices, swept: Set<string>): Prom
   for (const domain of services.domains.list()) {
     const fact = await look(services, domain);
     note(services, domain, fact);
+    if (fact.status === 'active') services.activity.samples.record([{ kind: 'storage-domain', id: domain.id, name: domain.name, values: { usedBytes: fact.totalBytes - fact.freeBytes, totalBytes: fact.totalBytes } }]);
     if (fact.status === 'inactive' || swept.has(domain.id)) continue;
     swept.add(domain.id);
     await services.domains.requireActive(domain).sweep();

@@ -1,5 +1,7 @@
 /** What goes in and out of the verbs of this slice. Sizes are bytes, times are milliseconds since the epoch. */
 import * as z from 'zod';
+import { namesOf } from '../activity/sample-rules.ts';
+import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 
@@ -50,6 +52,9 @@ export const DomainOutput = z.object({
   generation: z.number().int(),
 });
 export const DomainPage = pageOf(DomainOutput);
+
+export const DomainHistoryInput = z.object({ domain: refSchema, ...samplesInput });
+export const DomainHistoryOutput = samplesOutput(namesOf('storage-domain'));
 
 export const DomainEditInput = z.object({
   domain: refSchema,

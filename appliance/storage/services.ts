@@ -13,7 +13,7 @@ import type { StorageUsers } from './users.ts';
 
 export interface StorageServices extends Core {
   imageTool: World['imageTool'];
-  activity: Pick<Activity, 'event' | 'settle'>;
+  activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
   domains: Domains;
   disks: Disks;
   isos: Isos;

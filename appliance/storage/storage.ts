@@ -56,7 +56,7 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
 
 export interface StorageDeps extends Core {
   world: Pick<World, 'imageTool' | 'disk'>;
-  activity: Pick<Activity, 'event' | 'settle'>;
+  activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
 }
 
 export function createStorage({ world, activity, ...core }: StorageDeps): Storage {

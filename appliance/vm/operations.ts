@@ -1,10 +1,12 @@
 /** The verbs of VMs as wishes: make, see, change and delete them. Verbs of power, devices and consoles lie beside this file. */
+import { questionOf } from '../activity/sample-query.ts';
 import { type Operation, read, startTask, write } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
 import { allow, answerOf } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
 import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
-import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
+import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmServices } from './services.ts';
 
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
@@ -79,6 +81,17 @@ export const vmStats = read<VmServices>()({
   },
 });
 
+export const vmHistory = read<VmServices>()({
+  id: 'vm.history', method: 'GET', path: '/vms/{vm}/history', permission: 'vm.read', summary: 'Show what a VM has used, over hours or years',
+  input: VmHistoryInput, output: VmHistoryOutput,
+  run({ rows, activity, clock }, _call, { vm: ref, of, ...input }) {
+    const vm = rows.require(ref);
+    const kind = of === undefined ? 'vm' : rows.disks(vm.id).some(({ diskId }) => diskId === of) ? 'disk' : 'nic';
+    if (kind === 'nic' && !rows.nics(vm.id).some(({ id }) => id === of)) throw new Problem('not-found', `${vm.name} has no disk and no NIC with that id.`);
+    return activity.samples.read({ kind, id: of ?? vm.id, ...questionOf(input, clock.now()) });
+  },
+});
+
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, ...powerOperations, ...deviceOperations, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, ...deviceOperations, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

@@ -53,6 +53,8 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
       database.sql.select({ state: vmFactTable.state, vms: count() }).from(vmFactTable).groupBy(vmFactTable.state).all(),
     all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
     disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
+    /** Of all VMs, for what looks at all of them at once. */
+    everyDisk: (): DiskLink[] => database.sql.select().from(vmDiskTable).all(),
     nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),
     /** The VM that it belongs to, and a guest that has not let it go yet. */
     usersOfDisk: (diskId: string): User[] => joined().where(or(

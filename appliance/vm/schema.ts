@@ -1,5 +1,7 @@
 /** What goes in and out of the verbs of VMs: the wish (config), the state, and each verb's input. */
 import * as z from 'zod';
+import { namesOf } from '../activity/sample-rules.ts';
+import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
@@ -191,6 +193,12 @@ export const StatsSample = z.object({
   receivedBytesPerSecond: z.number(),
   sentBytesPerSecond: z.number(),
 });
+
+export const VmHistoryInput = VmRef.extend({
+  of: z.uuid().optional().meta({ label: 'Of', help: 'Id of one of its disks or NICs; without it the VM as a whole.' }),
+  ...samplesInput,
+});
+export const VmHistoryOutput = z.union([samplesOutput(namesOf('vm')), samplesOutput(namesOf('disk')), samplesOutput(namesOf('nic'))]);
 
 export const VmStatsInput = VmRef.extend({
   since: z.coerce.number().int().min(0).default(0).meta({ label: 'Since', help: 'Only readings after this time.' }),

@@ -24,7 +24,7 @@ export interface VmServices extends Core {
   seenDevices: Set<string>;
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
-  activity: Pick<Activity, 'event' | 'settle'>;
+  activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
   host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics' | 'registerGuests' | 'isLeaving'>;
   network: Network;
   storage: Storage;

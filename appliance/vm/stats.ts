@@ -28,7 +28,14 @@ interface Series {
   readings: StatsReading[];
 }
 
-export function createStatsHistory({ hypervisor, clock }: { hypervisor: Hypervisor; clock: Clock }): StatsHistory {
+interface StatsParts {
+  hypervisor: Hypervisor;
+  clock: Clock;
+  /** Gets each reading of all VMs, for the history. */
+  keep(all: DomainStats[]): void;
+}
+
+export function createStatsHistory({ hypervisor, clock, keep }: StatsParts): StatsHistory {
   let series = new Map<string, Series>();
   let sampledAt = 0;
   let tookMs = 0;
@@ -39,6 +46,7 @@ export function createStatsHistory({ hypervisor, clock }: { hypervisor: Hypervis
       const all = await hypervisor.stats();
       sampledAt = clock.now();
       tookMs = sampledAt - startedAt;
+      keep(all);
       // One that libvirt passed over because it was busy keeps its past for a while; one that is gone is forgotten.
       series = new Map([...series].filter(([, { lastAt }]) => sampledAt - lastAt < forgetMs));
       for (const stats of all) series.set(stats.uuid, follow(series.get(stats.uuid), stats, sampledAt));

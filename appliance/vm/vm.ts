@@ -21,6 +21,7 @@ import { createVmRows } from './rows.ts';
 import type { VmState } from './rules.ts';
 import { vmStates } from './rules.ts';
 import type { VmServices } from './services.ts';
+import { readingsOf } from './readings.ts';
 import { startVmTask } from './start-task.ts';
 import { createStatsHistory } from './stats.ts';
 import { createTickets } from './tickets.ts';
@@ -53,7 +54,7 @@ export function createVm(deps: VmDeps): Vms {
   const rows = createVmRows(deps);
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
-  const stats = createStatsHistory({ hypervisor, clock: deps.clock });
+  const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => deps.activity.samples.record(readingsOf({ rows, storage: deps.storage }, all)) });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
   const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);

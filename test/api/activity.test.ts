@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as z from 'zod';
 import { type Activity, createActivity } from '../../appliance/activity/activity.ts';
-import { bounds, pruneHistory } from '../../appliance/activity/history.ts';
+import { pruneHistory } from '../../appliance/activity/history.ts';
 import { eventTable } from '../../appliance/activity/table.ts';
 import { defineTask } from '../../appliance/core/task.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
@@ -230,6 +230,8 @@ test('a feed that nobody reads listens to nothing', async ({ core }) => {
   assert.is(listeners.size, 0);
 });
 
+const kept = { eventDays: 180, mostEvents: 2_000, auditDays: 365 };
+
 test('history is bounded: old and surplus entries go, active tasks and lasting troubles stay', async (context) => {
   const { core, activity, clock, door } = context;
   warn(context);
@@ -237,17 +239,17 @@ test('history is bounded: old and surplus entries go, active tasks and lasting t
   const failed = startTask(context, 'test.fail');
   await core.tasks.ended(failed);
   core.database.write(origin, (tx) => {
-    for (let made = 0; made < bounds.events.rows + 5; made++) activity.event(tx, { severity: 'info', code: 'vm.started', message: 'It started.', about: [] });
+    for (let made = 0; made < kept.mostEvents + 5; made++) activity.event(tx, { severity: 'info', code: 'vm.started', message: 'It started.', about: [] });
   });
   const prune = async () => {
-    const pruning = pruneHistory(core, new AbortController().signal);
+    const pruning = pruneHistory(core, kept, new AbortController().signal);
     await clock.advance(1_000);
     await pruning;
   };
   await prune();
   const total = () => core.database.sql.select({ rows: count() }).from(eventTable).get()?.rows;
-  assert.is(total(), bounds.events.rows + 1, 'the newest, and the trouble that lasts');
-  await clock.advance(bounds.events.ageMs + 1);
+  assert.is(total(), kept.mostEvents + 1, 'the newest, and the trouble that lasts');
+  await clock.advance(kept.eventDays * 86_400_000 + 1);
   await prune();
   assert.is(total(), 1);
   assert.equal((await door.ask('GET', '/tasks')).body.items.map(({ id }: { id: string }) => id), [active]);

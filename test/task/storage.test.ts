@@ -12,6 +12,7 @@ import { exportTable } from '../../appliance/storage/table.ts';
 import { cancelUpload } from '../../appliance/storage/upload-verbs.ts';
 import { diskTarget, isoTarget } from '../../appliance/storage/uploads.ts';
 import { type Door, openDoor } from '../world/door.ts';
+import { noSamples } from '../world/samples.ts';
 import { isoImage } from '../world/iso-bytes.ts';
 import { checkTask, type Life, settle, type TaskCase, waitFor } from './harness.ts';
 
@@ -23,7 +24,7 @@ interface Site {
 
 async function open(life: Life): Promise<Site> {
   const { core, world, signal, clock } = life;
-  const storage = createStorage({ ...core, world, activity: { event: () => {}, settle: () => {} } });
+  const storage = createStorage({ ...core, world, activity: { event: () => {}, settle: () => {}, samples: noSamples } });
   core.reconcilers.start(signal).catch(() => {});
   let hasLooked = false;
   core.reconcilers.haveLooked().then(() => { hasLooked = true; }, () => {});

@@ -9,6 +9,7 @@ import type { World } from '../../appliance/world.ts';
 import { openTestCore, type TestCore } from './core.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import { type Answer, type Door, openDoor } from './door.ts';
+import { noSamples } from './samples.ts';
 import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
 
 export interface StorageSite {
@@ -63,6 +64,7 @@ async function live(core: TestCore, kept: Kept): Promise<StorageSite> {
   const activity = {
     event: (_tx: unknown, event: NewEvent) => void events.set(event.code, event),
     settle: (_tx: unknown, code: string) => void events.delete(code),
+    samples: noSamples,
   };
   const storage = createStorage({ ...core, world: { imageTool: kept.imageTool, disk: kept.gauge }, activity });
   storage.registerUsage((_kind, idOrName) => kept.uses.get(idOrName) ?? []);

@@ -48,10 +48,14 @@ function Message({ event: { message, about } }: { event: ToldEvent }) {
   return <>{message.slice(0, at)}<AboutLinks about={[named]} />{message.slice(at + named.name.length)}</>;
 }
 
-function EventTabs() {
+export function EventTabs() {
   const { t, can } = useUi();
-  if (!can('audit.read')) return null;
-  return <Tabs label={t('nav.events')} tabs={[{ href: '/events', text: t('nav.events') }, { href: '/audit', text: t('event.audit') }]} />;
+  const tabs = [
+    { href: '/events', text: t('nav.events') },
+    ...(can('audit.read') ? [{ href: '/audit', text: t('event.audit') }] : []),
+    ...(can('history.edit') ? [{ href: '/events/settings', text: t('history.settings') }] : []),
+  ];
+  return tabs.length > 1 ? <Tabs label={t('nav.events')} tabs={tabs} /> : null;
 }
 
 const eventPage = definePage({

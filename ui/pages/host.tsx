@@ -6,7 +6,7 @@ import { hostReboot, hostShutdown } from '../../appliance/host/power-operations.
 import type * as schema from '../../appliance/host/schema.ts';
 import { hostNetworkGet } from '../../appliance/network/port-operations.ts';
 import { OperationButton } from '../action.tsx';
-import { StatsCharts } from '../chart.tsx';
+import { UseOverTime } from '../chart.tsx';
 import { useUi } from '../context.ts';
 import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
 import { List } from '../list.tsx';
@@ -26,22 +26,23 @@ export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
 
 const hostPage = definePage({
   path: '/host', live: ['host', 'event', 'network'],
-  async load(call) {
+  async load(call, { query }) {
     const { read } = call;
     return {
+      span: query['span'],
       host: await read(hostGet, { host: 'this' }), load: await readLoad(call),
       network: await read(hostNetworkGet, { host: 'this' }), certificate: await read(certificateGet, { host: 'this' }),
     };
   },
   title: (_data, { t }) => t('nav.host'),
-  view: ({ host, load, network, certificate }, { t }) => (
+  view: ({ host, load, network, certificate, span }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
       <TrialNotice network={network} />
       <div class="figures"><HostFigures host={host} load={load} /></div>
       <div class="stack">
-        <Panel title={t('vm.load')} aside={t('host.lastHour')}><StatsCharts source="/api/v1/hosts/this/load" isOn hasSince memoryBytes={host.memoryBytes} charts={['cpu', 'memory', 'network']} /></Panel>
+        <Panel title={t('vm.load')}><HostUse host={host} span={span} /></Panel>
         <div class="grid"><Machine host={host} /><Software host={host} /></div>
         <Staying host={host} />
         <Ports network={network} />
@@ -51,6 +52,13 @@ const hostPage = definePage({
     </>
   ),
 });
+
+const hostCharts = ['cpu', 'memory', 'network'] as const;
+
+function HostUse({ host: { memoryBytes }, span }: { host: Host; span: string | undefined }) {
+  const live = { source: '/api/v1/hosts/this/load', isOn: true, hasSince: true, memoryBytes, charts: hostCharts };
+  return <UseOverTime page="/host" span={span} live={live} history="/api/v1/hosts/this/history" memoryBytes={memoryBytes} charts={hostCharts} />;
+}
 
 function HostChip({ host }: { host: Host }) {
   const { t } = useUi();

@@ -2,6 +2,7 @@
 import type { AnyPage } from '../page.ts';
 import { authPages } from './auth.tsx';
 import { eventPages } from './event.tsx';
+import { historyPages } from './history.tsx';
 import { hostPages } from './host.tsx';
 import { networkPages } from './network.tsx';
 import { overviewPages } from './overview.tsx';
@@ -12,4 +13,4 @@ import { taskPages } from './task.tsx';
 import { updatePages } from './update.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...historyPages, ...authPages];

@@ -6,7 +6,7 @@ import { vmDelete, vmEdit, vmGet } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';
 import { Button, Dialog } from '../action.tsx';
-import { StatsCharts } from '../chart.tsx';
+import { UseOverTime } from '../chart.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
 import { formatBytes, Time } from '../format.tsx';
@@ -56,15 +56,15 @@ export const vmOverviewPage = definePage({
     const { read, can } = call;
     const events = can('event.read') ? (await read(eventList, { about: vm.id, limit: 5 })).items : [];
     const acceleration = can('host.read') ? (await read(hostGet, { host: 'this' })).acceleration : undefined;
-    return { vm, events, acceleration };
+    return { vm, events, acceleration, span: request.query['span'] };
   },
   title: ({ vm }) => vm.name,
-  view: ({ vm, events, acceleration }, { t }) => (
+  view: ({ vm, events, acceleration, span }, { t }) => (
     <VmFrame vm={vm}>
       {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{acceleration.reason} <a href="/host">{t('host.whatToDo')}</a></Notice>}
       <div class="grid" data-cols="side">
         <div class="stack">
-          <Panel title={t('vm.load')} aside={t('vm.lastMinutes')}><StatsCharts source={`/api/v1${vmPath(vm)}/stats`} isOn={vm.state !== 'down'} hasSince memoryBytes={vm.memoryBytes} charts={['cpu', 'memory', 'disk', 'network']} /></Panel>
+          <Panel title={t('vm.load')}><VmUse vm={vm} span={span} /></Panel>
           <Panel title={t('vm.tab.events')} aside={<a href={`${vmPath(vm)}/events`}>{t('word.all')}</a>}>
             {events.length > 0 ? <EventFeed events={events} /> : <p class="quiet">{t('event.none')}</p>}
           </Panel>
@@ -77,6 +77,14 @@ export const vmOverviewPage = definePage({
     </VmFrame>
   ),
 });
+
+const vmCharts = ['cpu', 'memory', 'disk', 'network'] as const;
+
+function VmUse({ vm, span }: { vm: VmDetails; span: string | undefined }) {
+  const { memoryBytes } = vm;
+  const live = { source: `/api/v1${vmPath(vm)}/stats`, isOn: vm.state !== 'down', hasSince: true, memoryBytes, charts: vmCharts };
+  return <UseOverTime page={vmPath(vm)} span={span} live={live} history={`/api/v1${vmPath(vm)}/history`} memoryBytes={memoryBytes} charts={vmCharts} />;
+}
 
 /** What the guest shows, fetched anew by the script every few seconds while it is in view. */
 function Screen({ vm }: { vm: VmDetails }) {

@@ -1,83 +1,39 @@
 /**
- * Live charts and live screenshots. Fills the frames that `ui/chart.tsx` wrote: reads the samples every two seconds while the
- * page is seen, draws with uPlot (loaded here, only on pages with charts), and says the newest or the pointed-at value in
- * the caption. Pictures marked `data-refresh` are fetched anew while they are seen.
+ * Charts and live screenshots. Fills the frames that `ui/chart.tsx` wrote: live ones with samples every two seconds while the page is seen,
+ * those of the past (`data-span`) in steps as fine as the span allows, with the peaks as a faint line. Drawn with uPlot (loaded here, only on
+ * pages with charts); the newest or the pointed-at value stands in the caption. Dragging over a chart of the past looks closer at that
+ * time, a double click goes back. Pictures marked `data-refresh` are fetched anew while they are seen.
  */
 import type uPlot from 'uplot';
+import { binarySteps, color, kinds, type Kind, labelTimes, type Sample, tellTime, timeSteps } from './chart-kinds.ts';
 
-interface Sample {
-  at: number;
-  [quantity: string]: number | null;
-}
-
-interface Line {
-  key: string;
-  color: '--accent' | '--chart-2';
-  text?: 'read' | 'written' | 'in' | 'out';
-}
-
-const kinds: Record<string, { lines: Line[]; format: (value: number) => string; isShare?: boolean }> = {
-  cpu: { lines: [{ key: 'cpuFraction', color: '--accent' }], format: (value) => `${Math.round(value * 100)} %`, isShare: true },
-  memory: { lines: [{ key: 'memoryUsedBytes', color: '--accent' }], format: bytes },
-  disk: { lines: [{ key: 'readBytesPerSecond', color: '--accent', text: 'read' }, { key: 'writtenBytesPerSecond', color: '--chart-2', text: 'written' }], format: rate },
-  network: { lines: [{ key: 'receivedBytesPerSecond', color: '--accent', text: 'in' }, { key: 'sentBytesPerSecond', color: '--chart-2', text: 'out' }], format: rate },
-};
-
-/** Round steps for bytes: 1, 2, 4 ... of each unit. */
-const binarySteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const periodMs = 2_000;
-/** A time so near the left edge would lose its beginning. */
-const cutPx = 26;
 /** A slow line is left four fifths of its time for everything else. */
 const restFactor = 4;
-/** The page's language as the reader writes it: dates of a Briton are not those of an American. */
-const locales = [...navigator.languages.filter((tag) => tag.startsWith(document.documentElement.lang)), document.documentElement.lang];
-const minuteFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit' });
-const secondFormat = new Intl.DateTimeFormat(locales, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 /** A chart that has just begun fills from the right. */
 const shortestSeconds = 60;
-/** Steps of time in seconds that people count in. */
-const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+/** History is asked for again when its last step is over, but not more often. */
+const shortestHistoryMs = 20_000;
 
-function bytes(value: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = value < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(value) / 10));
-  const scaled = value / 1024 ** power;
-  return `${scaled >= 100 || power === 0 ? Math.round(scaled) : scaled.toFixed(1)} ${units[power]}`;
-}
-
-function rate(value: number): string {
-  return `${bytes(value)}/s`;
-}
-
-/** The style sheet's colour of a token, resolved for the canvas. */
-function color(host: Element, token: string): string {
-  const probe = document.createElement('i');
-  probe.style.color = `var(${token})`;
-  host.append(probe);
-  const resolved = getComputedStyle(probe).color;
-  probe.remove();
-  return resolved;
-}
-
-/** Steps under a minute are told with their seconds, so that no label repeats its neighbour. */
-function labelTimes(plot: uPlot, ticks: number[], _axis: number, _space: number, stepSeconds: number): string[] {
-  const format = stepSeconds < 60 ? secondFormat : minuteFormat;
-  return ticks.map((seconds) => (plot.valToPos(seconds, 'x') < cutPx ? '' : format.format(seconds * 1000)));
-}
+type Zoom = (span: [from: number, to: number] | undefined) => void;
 
 class Chart {
   readonly #figure: HTMLElement;
   readonly #texts: Record<string, string>;
   readonly #maximum: number | undefined;
-  readonly #kind: (typeof kinds)[string];
+  readonly #kind: Kind;
+  readonly #zoom: Zoom | undefined;
   #plot: uPlot | undefined;
   #samples: Sample[] = [];
+  /** Of the past: what was asked for, and its steps. */
+  #asked: Past | undefined;
 
-  constructor(figure: HTMLElement, texts: Record<string, string>, memoryBytes: number) {
+  /** `zoom`: called with what somebody drags over, in milliseconds, and with nothing to go back. */
+  constructor(figure: HTMLElement, { texts, memoryBytes, zoom }: { texts: Record<string, string>; memoryBytes: number; zoom: Zoom | undefined }) {
     const name = figure.dataset['chart'] ?? '';
     this.#figure = figure;
     this.#texts = texts;
+    this.#zoom = zoom;
     this.#kind = kinds[name] ?? { lines: [], format: String };
     this.#maximum = this.#kind.isShare ? 1 : name === 'memory' ? memoryBytes : undefined;
   }
@@ -88,8 +44,9 @@ class Chart {
     this.#say(undefined);
   }
 
-  show(samples: Sample[]): void {
+  show(samples: Sample[], asked?: Past): void {
     this.#samples = samples;
+    this.#asked = asked;
     this.#plot?.setData(this.#data());
     if (this.#plot?.cursor.idx == null) this.#say(undefined);
   }
@@ -99,11 +56,13 @@ class Chart {
   }
 
   #data(): uPlot.AlignedData {
-    return [this.#samples.map(({ at }) => at / 1000), ...this.#kind.lines.map(({ key }) => this.#samples.map((sample) => sample[key] ?? null))];
+    const keys = [...this.#kind.lines.map(({ key }) => key), ...(this.#zoom ? this.#kind.lines.map(({ key }) => `${key}Peak`) : [])];
+    return [this.#samples.map(({ at }) => at / 1000), ...keys.map((key) => this.#samples.map((sample) => sample[key] ?? null))];
   }
 
   /** Seconds at both ends. From the samples and not from what uPlot says, which makes one sample a whole day. */
   #span(): [number, number] {
+    if (this.#asked) return [this.#asked.from / 1000, this.#asked.to / 1000];
     const end = (this.#samples.at(-1)?.at ?? Date.now()) / 1000;
     return [Math.min((this.#samples[0]?.at ?? Date.now()) / 1000, end - shortestSeconds), end];
   }
@@ -115,8 +74,8 @@ class Chart {
     const axis = { stroke: muted, font: `${Math.round(11 * scale)}px ${getComputedStyle(box).fontFamily}`, ticks: { show: false } };
     return {
       width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 6, 0],
-      cursor: { sync: { key: 'bothy' }, points: { size: 6 }, drag: { x: false, y: false } },
-      hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)] },
+      cursor: { sync: { key: 'bothy', setSeries: false }, points: { size: 6 }, drag: { x: this.#zoom !== undefined, y: false, setScale: false }, bind: { dblclick: () => () => { this.#zoom?.(undefined); return null; } } },
+      hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)], setSelect: [(plot) => this.#select(plot)] },
       scales: { x: { range: () => this.#span() }, y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 22 * scale, space: 76 * scale, incrs: timeSteps, values: labelTimes },
@@ -125,18 +84,28 @@ class Chart {
       series: [{}, ...this.#kind.lines.map((line, index) => ({
         stroke: color(box, line.color), width: 1.5, points: { show: false }, spanGaps: false,
         ...(index === 0 && { fill: color(box, '--chart-fill') }),
-      }))],
+      })), ...(this.#zoom ? this.#kind.lines : []).map((line) => ({ stroke: color(box, line.color), width: 1, alpha: 0.4, points: { show: false }, spanGaps: false }))],
     };
   }
 
+  #select(plot: uPlot): void {
+    const { left, width } = plot.select;
+    if (!this.#zoom || width < 8) return;
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.#zoom([plot.posToVal(left, 'x') * 1000, plot.posToVal(left + width, 'x') * 1000]);
+  }
+
   #say(index: number | undefined): void {
-    const sample = this.#samples[index ?? this.#samples.length - 1];
+    const sample = this.#samples[index ?? this.#samples.findLastIndex((each) => this.#kind.lines.some(({ key }) => each[key] != null))];
     const output = this.#figure.querySelector('output');
     if (!output) return;
     const parts = this.#kind.lines.map(({ key, text }) => {
       const value = sample?.[key];
-      return typeof value === 'number' ? `${this.#kind.format(value)}${text ? ` ${this.#texts[text] ?? ''}` : ''}` : '';
+      const peak = this.#zoom ? sample?.[`${key}Peak`] : undefined;
+      const highest = typeof peak === 'number' && this.#kind.format(peak) !== this.#kind.format(value ?? 0) ? ` (≤ ${this.#kind.format(peak)})` : '';
+      return typeof value === 'number' ? `${this.#kind.format(value)}${highest}${text ? ` ${this.#texts[text] ?? ''}` : ''}` : '';
     });
+    if (this.#asked && sample) parts.unshift(tellTime(sample.at, this.#asked.stepSeconds));
     output.textContent = parts.filter(Boolean).join(' · ') || (sample ? (this.#texts['unknown'] ?? '') : '–');
   }
 }
@@ -146,12 +115,13 @@ const started = new WeakSet<Element>();
 async function start(frame: HTMLElement): Promise<void> {
   if (started.has(frame)) return;
   started.add(frame);
-  const { uplot = '', uplotCss = '', texts = '{}', memory = '0' } = frame.dataset;
+  const { uplot = '', uplotCss = '', texts = '{}', memory = '0', span } = frame.dataset;
+  const past = span === undefined ? undefined : createWindow(Number(span));
   const { default: Plot } = (await import(uplot)) as { default: typeof uPlot }; // the module at that address
   loadSheet(uplotCss);
   const charts = [...frame.querySelectorAll<HTMLElement>('[data-chart]')].map((figure) => {
     const box = figure.querySelector<HTMLElement>('.chart-box') ?? figure;
-    return { box, chart: new Chart(figure, JSON.parse(texts) as Record<string, string>, Number(memory)) }; // written by chart.tsx
+    return { box, chart: new Chart(figure, { texts: JSON.parse(texts) as Record<string, string>, memoryBytes: Number(memory), zoom: past?.zoom }) }; // written by chart.tsx
   });
   const redraw = () => { for (const { box, chart } of charts) chart.draw(Plot, box); };
   const resizing = new ResizeObserver(() => { for (const { box, chart } of charts) chart.resize(box.clientWidth, box.clientHeight); });
@@ -159,7 +129,8 @@ async function start(frame: HTMLElement): Promise<void> {
   document.addEventListener('bothy:theme', redraw);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
   redraw();
-  await follow(frame, charts.map(({ chart }) => chart));
+  if (past) await followPast(frame, charts.map(({ chart }) => chart), past);
+  else await follow(frame, charts.map(({ chart }) => chart));
   resizing.disconnect();
   document.removeEventListener('bothy:theme', redraw);
 }
@@ -178,6 +149,47 @@ async function follow(frame: HTMLElement, charts: Chart[]): Promise<void> {
   }
 }
 
+interface Past {
+  from: number;
+  to: number;
+  stepSeconds: number;
+}
+
+/** The time that is looked at: the last so many milliseconds, or what somebody has dragged over. */
+function createWindow(spanMs: number) {
+  let chosen: [from: number, to: number] | undefined;
+  let wake = () => {};
+  return {
+    zoom(span: [from: number, to: number] | undefined): void {
+      chosen = span;
+      wake();
+    },
+    now: (): [from: number, to: number] => chosen?.map(Math.round) as typeof chosen ?? [Date.now() - spanMs, Date.now()],
+    rest: (ms: number) => new Promise<void>((resolve) => {
+      wake = resolve;
+      setTimeout(resolve, ms);
+    }),
+  };
+}
+
+/** No more steps than can be told apart. */
+const pixelsForStep = 2;
+
+async function followPast(frame: HTMLElement, charts: Chart[], past: ReturnType<typeof createWindow>): Promise<void> {
+  while (frame.isConnected) {
+    let pauseMs = shortestHistoryMs;
+    if (!document.hidden) {
+      const [from, to] = past.now();
+      const width = frame.querySelector('.chart-box')?.clientWidth ?? 600;
+      const points = Math.min(2_000, Math.max(60, Math.round(width / pixelsForStep)));
+      const answer = await readJson<Past & { items: Sample[] }>(`${frame.dataset['charts']}${frame.dataset['charts']?.includes('?') ? '&' : '?'}from=${from}&to=${to}&points=${points}`);
+      if (answer) for (const chart of charts) chart.show(answer.items, answer);
+      pauseMs = Math.max(pauseMs, (answer?.stepSeconds ?? 0) * 500);
+    }
+    await past.rest(pauseMs);
+  }
+}
+
 interface News {
   items: Sample[];
   /** What is older belongs to an earlier run of what is measured. */
@@ -187,13 +199,17 @@ interface News {
 const noNews: News = { items: [], since: 0 };
 
 async function readSamples(frame: HTMLElement, since: number): Promise<News> {
+  const answer = await readJson<{ items: Sample[]; since?: number | null }>(`${frame.dataset['charts']}${frame.dataset['since'] === undefined ? '' : `?since=${since}`}`);
+  return answer ? { items: answer.items.filter(({ at }) => at > since), since: (answer.since === undefined ? 0 : answer.since) ?? Number.POSITIVE_INFINITY } : noNews;
+}
+
+/** The API's own schema says what `T` is. */
+async function readJson<T>(address: string): Promise<T | undefined> {
   try {
-    const response = await fetch(`${frame.dataset['charts']}${frame.dataset['since'] === undefined ? '' : `?since=${since}`}`, { headers: { accept: 'application/json' } });
-    if (!response.ok) return noNews;
-    const { items, since: begin = 0 } = (await response.json()) as { items: Sample[]; since?: number | null }; // the API's own schema
-    return { items: items.filter(({ at }) => at > since), since: begin ?? Number.POSITIVE_INFINITY };
+    const response = await fetch(address, { headers: { accept: 'application/json' } });
+    return response.ok ? ((await response.json()) as T) : undefined;
   } catch {
-    return noNews; // the connection is told elsewhere; the next round tries again
+    return undefined; // the connection is told elsewhere; the next round tries again
   }
 }
 

@@ -1,0 +1,252 @@
+/**
+ * Samples in their file: which series there are, frames as they come, and from them minutes, hours and days.
+ *
+ * Whatever is coarser than a frame follows from frames alone and is written again as often as one likes, so a kill at any instant
+ * loses nothing. `mark` says how far that has come. A clock that leaps must not cost the past: what is too old goes in
+ * bites, each at most a few times what has been added since the last, so that a clock which is wrong for an hour takes no more than some hours.
+ */
+import type Sqlite from 'better-sqlite3';
+import type { Reading } from './recorder.ts';
+import { columns, type SampleFile } from './sample-file.ts';
+import { complete, createGather, day, fromBlob, hour, minute, packFrame, type Retention, rounded, type Sum, sumOfFrame, toBlob, visitFrame } from './sample-rules.ts';
+
+/** About 100 MB of days and hours in the worst case for 300 of them; see README. */
+export const mostSeries = 2_000;
+const lateSeconds = 120;
+
+/** Leads SQLite through the keys instead of over all rows. */
+const ofAnySeries = 'series in (select id from series)';
+
+export type SampleStore = ReturnType<typeof createSampleStore>;
+
+export function createSampleStore(file: SampleFile) {
+  const at = (sql: string) => file.prepare(sql);
+  const statements = {
+    known: at('select id, name from series where kind = ? and object = ?'),
+    count: at('select count(*) as series from series'),
+    add: at('insert into series (kind, object, name, parent, first, last) values (?, ?, ?, ?, ?, ?) returning id'),
+    rename: at('update series set name = ? where id = ?'),
+    frame: at('select data from frame where minute = ?'),
+    putFrame: at('insert or replace into frame values (?, ?)'),
+    putMinutes: at('insert or replace into minutes values (?, ?, ?)'),
+    seen: at('update series set last = ? where id = ?'),
+    mark: at('select at from mark where name = ?'),
+    putMark: at('insert or replace into mark values (?, ?)'),
+  };
+  const ids = new Map<string, { id: number; name: string }>();
+  const mark = (name: string) => (statements.mark.get(name) as { at: number } | undefined)?.at;
+  const setMark = (name: string, value: number) => { statements.putMark.run(name, value); };
+
+  return {
+    file, mark, setMark,
+    /** `undefined` when there are too many. */
+    seriesOf({ kind, id, name, parent }: Reading, now: number): number | undefined {
+      const key = `${kind}/${id}`;
+      const known = ids.get(key) ?? (statements.known.get(kind, id) as { id: number; name: string } | undefined);
+      if (known && known.name !== name) statements.rename.run(name, known.id);
+      if (!known && (statements.count.get() as { series: number }).series >= mostSeries) return undefined;
+      const series = known?.id ?? (statements.add.get(kind, id, name, parent ?? null, now, now) as { id: number }).id;
+      ids.set(key, { id: series, name });
+      return series;
+    },
+    writeFrames: file.transaction((frames: [number, Map<number, Float32Array>][]) => {
+      for (const [frameAt, series] of frames) {
+        const earlier = statements.frame.get(frameAt) as { data: Buffer } | undefined;
+        const blob = toBlob(packFrame(series));
+        arrive({ file, mark, setMark }, 'frames', frameAt);
+        statements.putFrame.run(frameAt, earlier ? Buffer.concat([earlier.data, blob]) : blob);
+      }
+    }),
+    /** Makes what is due by `now` of frames and hours. */
+    roll: file.transaction((now: number) => {
+      rollHours({ file, mark, setMark, putMinutes: statements.putMinutes, seen: statements.seen }, now);
+      rollDays({ file, mark, setMark }, now);
+    }),
+    prune: file.transaction((now: number, kept: Retention) => {
+      if (prune({ file, mark, setMark }, now, kept)) ids.clear();
+    }),
+  };
+}
+
+interface Rolling {
+  file: SampleFile;
+  mark(name: string): number | undefined;
+  setMark(name: string, value: number): void;
+}
+
+type Statement = Sqlite.Statement<unknown[]>;
+
+// ---------------------------------------------------------------------------------------------- hours
+
+function rollHours(rolling: Rolling & { putMinutes: Statement; seen: Statement }, now: number): void {
+  const { file, setMark } = rolling;
+  const until = Math.floor((now - lateSeconds) / hour) * hour;
+  // A mark from the future: the clock was ahead.
+  const from = Math.min(rolling.mark('hours') ?? 0, until);
+  const due = file.prepare('select distinct minute / 3600 * 3600 as hour from frame where minute >= ? and minute < ? order by 1').all(from, until) as { hour: number }[];
+  for (const { hour: each } of due) {
+    rollHour(rolling, each);
+    for (const name of ['minutes', 'hours'] as const) arrive(rolling, name, each);
+  }
+  if (until !== rolling.mark('hours')) setMark('hours', until);
+}
+
+function rollHour({ file, putMinutes, seen }: Rolling & { putMinutes: Statement; seen: Statement }, at: number): void {
+  const put = putStep(file, 'hour');
+  for (const [id, minutes] of readHour(file, at)) {
+    putMinutes.run(id, at, toBlob(packMinutes(minutes)));
+    put(id, at, sumOfSums([...minutes.values()]));
+    seen.run(at + hour, id);
+  }
+}
+
+type Minutes = Map<number, Sum>;
+
+/** The minutes of that hour by series, from its frames. */
+export function readHour(file: SampleFile, at: number, only?: number): Map<number, Minutes> {
+  const found = new Map<number, Minutes>();
+  const rows = file.prepare('select minute, data from frame where minute >= ? and minute < ?').iterate(at, at + hour) as IterableIterator<{ minute: number; data: Buffer }>;
+  for (const row of rows) {
+    for (const [id, values] of seriesIn(row.data, only)) {
+      const minutes = found.get(id) ?? new Map<number, Sum>();
+      found.set(id, minutes.set(row.minute, sumOfFrame(values)));
+    }
+  }
+  return found;
+}
+
+/** Each series of a stored frame once, its parts laid over each other. */
+export function seriesIn(data: Buffer, only?: number): Map<number, Float32Array> {
+  const found = new Map<number, Float32Array>();
+  visitFrame(fromBlob(data), (id, values) => found.set(id, complete(found.get(id), values)), only);
+  return found;
+}
+
+/** For each minute of the hour: seconds, averages, peaks. */
+function packMinutes(minutes: Minutes): Float32Array {
+  const count = Math.max(...[...minutes.values()].map(({ average }) => average.length));
+  const width = 1 + 2 * count;
+  const packed = new Float32Array((hour / minute) * width).fill(Number.NaN);
+  for (const [at, { seconds, average, peak }] of minutes) packed.set([seconds, ...average, ...peak], ((at % hour) / minute) * width);
+  return packed;
+}
+
+export function unpackMinutes(data: Buffer, at: number): [number, Sum][] {
+  const packed = fromBlob(data);
+  const width = packed.length / (hour / minute);
+  const count = (width - 1) / 2;
+  const found: [number, Sum][] = [];
+  for (let each = 0; each < hour / minute; each++) {
+    const values = packed.subarray(each * width, (each + 1) * width);
+    const seconds = values[0] ?? 0;
+    if (seconds > 0) found.push([at + each * minute, { seconds, average: [...values.subarray(1, 1 + count)], peak: [...values.subarray(1 + count)] }]);
+  }
+  return found;
+}
+
+export function sumOfSums(sums: Sum[]): Sum {
+  const gather = createGather(Math.max(0, ...sums.map(({ average }) => average.length)));
+  for (const { seconds, average, peak } of sums) {
+    gather.lasts(seconds);
+    for (const [at, value] of average.entries()) gather.add(at, value, peak[at] ?? Number.NaN, seconds);
+  }
+  return gather.sum();
+}
+
+function putStep(file: SampleFile, table: 'hour' | 'day'): (series: number, at: number, sum: Sum) => void {
+  const statement = file.prepare(`insert or replace into ${table} values (?, ?, ?, ${columns.map(() => '?, ?').join(', ')})`);
+  return (series, at, { seconds, average, peak }) => {
+    statement.run(series, at, seconds, ...columns.flatMap((each) => [rounded(average[each] ?? Number.NaN), rounded(peak[each] ?? Number.NaN)]));
+  };
+}
+
+// ---------------------------------------------------------------------------------------------- days
+
+export type StepRow = { series: number; at: number; seconds: number } & Record<string, number | null>;
+
+export function sumOfRow(row: StepRow, count: number): Sum {
+  const numbers = (letter: string) => columns.slice(0, count).map((each) => row[`${letter}${each}`] ?? Number.NaN);
+  return { seconds: row.seconds, average: numbers('v'), peak: numbers('p') };
+}
+
+export function groupsOf<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
+
+function rollDays(rolling: Rolling, now: number): void {
+  const { file, mark, setMark } = rolling;
+  const until = Math.floor((Math.min(now, mark('hours') ?? 0)) / day) * day;
+  const before = mark('days');
+  if (before === until) return;
+  const from = Math.min(before ?? 0, until);
+  const put = putStep(file, 'day');
+  const rows = file.prepare(`select * from hour where ${ofAnySeries} and at >= ? and at < ?`).all(from, until) as StepRow[];
+  for (const group of groupsOf(rows, ({ series, at }) => `${series}/${Math.floor(at / day)}`).values()) {
+    const [first] = group;
+    if (!first) continue;
+    const at = Math.floor(first.at / day) * day;
+    put(first.series, at, sumOfSums(group.map((row) => sumOfRow(row, columns.length))));
+    arrive(rolling, 'days', at);
+  }
+  setMark('days', until);
+}
+
+// ---------------------------------------------------------------------------------------------- what goes
+
+/** How many steps go at once at least (a row less here and there costs a page each time), and what makes a row of that table. */
+const bites = {
+  frames: { table: 'frame', column: 'minute', least: 10 },
+  minutes: { table: 'minutes', column: 'hour', least: 24 },
+  hours: { table: 'hour', column: 'at', least: 24 },
+  days: { table: 'day', column: 'at', least: 30 },
+} as const;
+type Bite = keyof typeof bites;
+/** For each step that comes so many may go, and never more at once than `least`. */
+const pace = 4;
+
+const whereOld = (name: Bite) => `${name === 'frames' ? '' : `${ofAnySeries} and `}${bites[name].column}`;
+
+/** A step of that table has come: notes it, and that it lets older ones go. */
+function arrive({ file, mark, setMark }: Rolling, name: Bite, at: number): void {
+  const isNew = file.prepare('insert or ignore into step values (?, ?)').run(name, at).changes > 0;
+  if (isNew) setMark(`credit ${name}`, Math.min((mark(`credit ${name}`) ?? 0) + pace, bites[name].least));
+}
+
+/** Says whether series may have gone. */
+function prune({ file, mark, setMark }: Rolling, now: number, kept: Retention): boolean {
+  const keep = { frames: Math.max(kept.slots, hour + lateSeconds), minutes: kept.minutes, hours: kept.hours, days: kept.days };
+  let haveHours = false;
+  for (const name of Object.keys(bites) as Bite[]) { // the keys are exactly the union
+    const { table, least } = bites[name];
+    const isLess = keep[name] < (mark(`kept ${name}`) ?? keep[name]); // people want less to be kept: no wrong clock
+    const credit = mark(`credit ${name}`) ?? 0;
+    const old = file.prepare('select at from step where name = ? and at < ? order by at limit ?').pluck().all(name, now - keep[name], isLess ? -1 : credit) as number[];
+    const until = old.at(-1);
+    if (keep[name] !== mark(`kept ${name}`)) setMark(`kept ${name}`, keep[name]);
+    if (until === undefined || (old.length < least && !isLess)) continue;
+    file.prepare(`delete from ${table} where ${whereOld(name)} <= ?`).run(until);
+    file.prepare('delete from step where name = ? and at <= ?').run(name, until);
+    setMark(`credit ${name}`, Math.max(0, credit - old.length));
+    if (name === 'hours') pruneSeries(file, now, until);
+    haveHours ||= name === 'hours';
+  }
+  return haveHours;
+}
+
+/** Disks and NICs go with their last hour; what is left without any sample, too. What lies in the future, a wrong clock has written. */
+function pruneSeries(file: SampleFile, now: number, until: number): void {
+  const future = now + 2 * day;
+  for (const name of Object.keys(bites) as Bite[]) file.prepare(`delete from ${bites[name].table} where ${whereOld(name)} > ?`).run(future); // the keys are exactly the union
+  file.prepare('delete from step where at > ?').run(future);
+  file.prepare('update series set last = ? where last > ?').run(now, future);
+  const gone = `select id from series where last < ${Math.floor(until)} and (kind in ('disk', 'nic') or not exists (select 1 from day where day.series = series.id))`;
+  file.prepare(`delete from day where series in (${gone})`).run();
+  file.prepare(`delete from series where id in (${gone})`).run();
+}

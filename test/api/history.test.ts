@@ -1,0 +1,96 @@
+/** The history of use through the whole appliance: libvirt's counters in, steps of every size out, in hours of virtual time. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { systemClock } from '../../appliance/core/clock.ts';
+import { openTestApp, type TestApp } from '../world/app.ts';
+import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
+
+interface Context {
+  clock: VirtualClock;
+  site: TestApp;
+}
+
+interface History {
+  stepSeconds: number;
+  from: number;
+  to: number;
+  items: ({ at: number } & Record<string, number | null>)[];
+}
+
+const test = suite<Context>('history');
+const api = '/api/v1';
+
+test.before(async (context) => {
+  context.clock = createVirtualClock();
+  const opening = openTestApp({ clock: context.clock });
+  await context.clock.advance(1_000);
+  context.site = await opening;
+});
+test.after(async ({ site, clock }) => {
+  const closing = site.close();
+  await clock.advance(10_000);
+  await closing;
+});
+
+const ask = async ({ site }: Context, path: string) => (await site.send<History>('GET', `${api}${path}`)).body;
+const known = ({ items }: History, name: string) => items.map((item) => item[name]).filter((value) => typeof value === 'number');
+
+test('a VM that runs has a history, its disk and its NIC too, with one call to libvirt every ten seconds', async (context) => {
+  const { site, clock } = context;
+  const { body: vm } = await site.send<{ id: string; disks: { id: string }[]; nics: { id: string }[] }>('POST', `${api}/vms`, { name: 'web', disks: [{ sizeBytes: 2 ** 30 }], nics: [{ network: 'default' }] });
+  await clock.advance(60_000);
+  const starting = site.carryOut('POST', `${api}/vms/web/start`);
+  await clock.advance(5_000);
+  await starting;
+  const { hypervisor } = site.world;
+  const stats = hypervisor.stats.bind(hypervisor);
+  let calls = 0;
+  hypervisor.stats = () => { calls += 1; return stats(); };
+  await clock.advance(600_000);
+  hypervisor.stats = stats;
+  assert.ok(calls >= 55 && calls <= 61, `${calls} calls in ten minutes`);
+  const whole = await ask(context, '/vms/web/history');
+  assert.is(whole.stepSeconds, 20);
+  assert.ok(known(whole, 'cpuFraction').length >= 28, `${known(whole, 'cpuFraction').length} steps`);
+  assert.ok(known(whole, 'cpuFraction').every((value) => Number(value) >= 0 && Number(value) <= 1.01));
+  for (const [id, name] of [[vm.disks[0]?.id, 'writtenBytesPerSecond'], [vm.nics[0]?.id, 'receivedBytesPerSecond']] as const) {
+    assert.ok(known(await ask(context, `/vms/web/history?of=${id}`), name).length >= 28, name);
+  }
+  assert.is((await site.send('GET', `${api}/vms/web/history?of=00000000-0000-4000-8000-000000000000`)).status, 404);
+});
+
+/** Looking at a domain is work on real files, which virtual time does not wait for. */
+async function untilKnown(context: Context, path: string, name: string): Promise<void> {
+  for (let round = 0; known(await ask(context, path), name).length < 5; round++) {
+    assert.ok(round < 300, `${name} never came`);
+    await context.clock.advance(10_000);
+    await systemClock.sleep(20);
+  }
+}
+
+test('host and storage domain have one from the first minutes on; steps get longer with the time that is asked for', async (context) => {
+  const now = context.clock.now();
+  assert.ok(known(await ask(context, '/hosts/this/history'), 'cpuFraction').length >= 28);
+  await untilKnown(context, '/storage-domains/local/history', 'usedBytes');
+  const day = 86_400_000;
+  for (const [span, step] of [[day, 240], [30 * day, 7_200], [1_000 * day, 3 * 86_400]] as const) {
+    const { stepSeconds, items } = await ask(context, `/hosts/this/history?from=${now - span}&to=${now}`);
+    assert.is(stepSeconds, step);
+    assert.ok(items.length <= 362, `${items.length} steps`);
+    assert.ok(items.length <= 362 && known({ items } as History, 'cpuFraction').length >= 1, `${items.length} steps of ${step} s`);
+  }
+  const turned = await ask(context, `/hosts/this/history?from=${now}&to=${now - day}`);
+  assert.ok(turned.items.length <= 1, 'a time that ends before it begins holds nothing');
+});
+
+test('how long it is kept can be changed, within limits, by who may', async ({ site }) => {
+  const { body: before, headers } = await site.send('GET', `${api}/history`);
+  assert.equal([before['slotHours'], before['minuteDays'], before['hourDays'], before['dayYears'], before['eventDays']], [2, 2, 60, 5, 180]);
+  assert.ok(Number(before['bytes']) > 0 && Number(before['series']) >= 3 && Number(before['since']) > 0);
+  assert.is((await site.send('PATCH', `${api}/history`, { hourDays: 6 })).status, 400);
+  const { body: after } = await site.send('PATCH', `${api}/history`, { hourDays: 90 }, { 'if-match': headers.get('etag') ?? '' });
+  assert.equal([after['hourDays'], after['minuteDays']], [90, 2]);
+  assert.is((await site.send('PATCH', `${api}/history`, { hourDays: 91 }, { 'if-match': headers.get('etag') ?? '' })).status, 412);
+});
+
+test.run();
