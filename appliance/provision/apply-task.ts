@@ -33,14 +33,16 @@ const names: Record<Section, string> = {
 };
 /** A plan that still asks for something after so many rounds will go on doing so. */
 const mostRounds = 3;
+const freshMs = 1_000;
 
 export function applyTask(services: SiteServices): AnyTask {
+  const looks = createLooks(services);
   return defineTask<Input, Memory>({
     kind: 'site.apply', input: z.object({ file: z.uuid() }), canCancel: true,
     locks: () => [exclusive('site', 'apply')],
     steps: [
       { name: 'Wait for the storage domains', do: (context) => untilDomains(services, context) },
-      ...(Object.keys(names) as Section[]).map((section) => ({ name: names[section], timeoutMs: 24 * hour, do: (context: Context) => applySection(services, context, section) })),
+      ...(Object.keys(names) as Section[]).map((section) => ({ name: names[section], timeoutMs: 24 * hour, do: (context: Context) => applySection(services, context, { section, looks }) })),
       { name: 'See what is left', do: async ({ memory: { problems = [] } }: Context) => requireNone(problems) },
     ],
     finished: (tx, outcome) => finish(services, tx, outcome),
@@ -66,16 +68,43 @@ function require(services: SiteServices, { input }: Context): Wanted {
   return wanted;
 }
 
-async function applySection(services: SiteServices, context: Context, section: Section): Promise<Memory> {
-  const wanted = require(services, context);
+interface Looks {
+  /** What is to be done, as it is now. */
+  plan(context: Context): Promise<Step[]>;
+  /** Something is being changed. */
+  forget(): void;
+}
+
+/**
+ * To look at everything is most of the work of an apply, and nothing lies between the last look of one section and the first of the
+ * next. So one look serves both, within a life of the service and a moment.
+ */
+function createLooks(services: SiteServices): Looks {
+  let last: { task: string; steps: Step[]; endedAt: number } | undefined;
+  return {
+    async plan(context) {
+      const age = services.clock.now() - (last?.endedAt ?? 0);
+      if (last?.task === context.taskId && age >= 0 && age < freshMs) return last.steps;
+      const steps = await planNow(services, performerOf(context), require(services, context));
+      last = { task: context.taskId, steps, endedAt: services.clock.now() };
+      return steps;
+    },
+    forget() {
+      last = undefined;
+    },
+  };
+}
+
+async function applySection(services: SiteServices, context: Context, { section, looks }: { section: Section; looks: Looks }): Promise<Memory> {
   const by = performerOf(context);
   const failed = new Map<string, string>();
   await untilOwnTasksEnd(services, context);
   for (let round = 0; round < mostRounds; round++) {
-    const steps = (await planNow(services, by, wanted)).filter((step) => step.section === section);
+    const steps = (await looks.plan(context)).filter((step) => step.section === section);
     for (const step of steps.filter(({ verb }) => verb === 'conflict')) failed.set(titleOf(step), step.details.join(' '));
     const due = steps.filter((step) => step.action && !failed.has(titleOf(step)));
     if (due.length === 0) break;
+    looks.forget();
     for (const [index, step] of due.entries()) {
       const progress = (fraction: number) => context.progress((index + fraction) / due.length, step.name);
       progress(0);

@@ -119,6 +119,21 @@ test('a file is planned, applied whole, and changes nothing the second time', as
   await site.close();
 });
 
+test('sections in which nothing is to be done do not look at the whole machine again', async () => {
+  const site = await openTestApp();
+  await untilReady(site);
+  const { hostNetwork } = site.host;
+  const settings = hostNetwork.settings.bind(hostNetwork);
+  let looks = 0;
+  hostNetwork.settings = () => {
+    looks += 1;
+    return settings();
+  };
+  assert.equal(await apply(site, { text: 'bothy: 1\nnetworks: [{ name: lab }]' }), { state: 'done', detail: '' });
+  assert.ok(looks >= 2 && looks <= 4, `${looks} looks for one network: before and after it`);
+  await site.close();
+});
+
 test('addresses of ports come first, are kept when the network answers, taken back when it does not, and exported', async () => {
   const clock = createVirtualClock();
   const passing = <T>(work: Promise<T>) => clock.during(work);
