@@ -8,7 +8,7 @@ import { Problem } from '../core/problem.ts';
 import { HypervisorError, type Network as LibvirtNetwork, type World } from '../world.ts';
 import { networkXml } from './network-xml.ts';
 import type { NetworkRow, Networks } from './networks.ts';
-import { observeNetwork } from './rules.ts';
+import { observeNetwork, plainWords } from './rules.ts';
 import { findFreeSubnet, parseSubnet, type Subnet } from './subnet.ts';
 
 /** libvirt's networks; rejects with a Problem while it does not answer. */
@@ -30,7 +30,7 @@ export async function bringUp(networks: Networks, world: World, row: NetworkRow)
     await world.hypervisor.ensureNetwork(row.name, networkXml({ name: row.name, subnet: await chooseSubnet(world, row) }));
   } catch (error) {
     if (!(error instanceof HypervisorError)) throw error;
-    throw new Problem('unavailable', `The network "${row.name}" could not be started: ${error.message}`, { cause: error });
+    throw new Problem('unavailable', `The network "${row.name}" could not be started: ${plainWords(error.message)}.`, { cause: error });
   }
 }
 

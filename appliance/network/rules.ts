@@ -112,3 +112,9 @@ export const findPort = <T extends Nic>(nics: readonly T[], given: string): T | 
 
 export const noPort = (nics: readonly Nic[], given: string): string =>
   `This host has no port "${given}". It has: ${nics.filter(({ isBridge }) => !isBridge).map(({ name, mac }) => `${name} (${mac})`).join(', ')}.`;
+
+/** What libvirt says of a program that it started, without that program's whole command line, and on one line. */
+export function plainWords(libvirts: string): string {
+  const plain = libvirts.replace(/^internal error: Child process \(.*?\) unexpected (?:exit status|fatal signal) \d+: */s, '').replace(/\s+/g, ' ').trim();
+  return plain === '' ? libvirts : plain.replace(/\.$/, '');
+}
