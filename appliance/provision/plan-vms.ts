@@ -82,12 +82,15 @@ function planNics({ current }: Wish, wanted: SiteVmWish, is: Vm): Step[] {
   });
 }
 
-/** Only a VM that was never started: one that somebody has stopped stays down. */
+/** Nobody decided that these are down; one that somebody has stopped stays down. */
+const undecided = ['new', 'start-failed'];
+
+/** VMs that start with the host and never came up. */
 export function planStarts({ site, current }: Wish): Step[] {
   return site.vms.flatMap(({ name, autostart }) => {
     if (!autostart) return [];
     const is = current.vms.find((vm) => vm.name === name);
-    if (is && !(is.state === 'down' && is.reason === 'new')) return [];
+    if (is && !(is.state === 'down' && undecided.includes(is.reason))) return [];
     return step('starts', 'start', name, [], is && perform('vm.start', { vm: is.id }));
   });
 }

@@ -218,6 +218,18 @@ test('an export makes an empty second appliance give the same answers', async ()
   await second.close();
 });
 
+test('a VM that could not be started is not all well: the plan asks for it again, the next apply starts it', async () => {
+  const site = await openSite();
+  site.world.control.fail('create');
+  const { state, detail } = await apply(site);
+  assert.is(state, 'failed');
+  assert.match(detail, /start of VM "web": The VM could not be started/);
+  assert.equal((await plan(site)).steps.map(told), ['starts start web']);
+  assert.equal(await apply(site), { state: 'done', detail: '' });
+  await untilUp(site, 'web');
+  await site.close();
+});
+
 test('conflicts are told, and what does not depend on them is made', async () => {
   const site = await openSite();
   const odd = `bothy: 1
