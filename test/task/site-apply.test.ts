@@ -1,5 +1,6 @@
 /** Applying a site file, cut at any instant of it and of the tasks that it starts, and failing at any step. */
 import { test } from 'uvu';
+import * as assert from 'uvu/assert';
 import { createHash } from 'node:crypto';
 import { createAuth } from '../../appliance/auth/auth.ts';
 import { createPerform } from '../../appliance/http/perform.ts';
@@ -83,13 +84,15 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 
 type Observed = Record<string, unknown>;
 
-const steps = ['', 'host', 'ports', 'users', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'starts', ''];
+/** What each step brings about, as `observe` names it. */
+const steps = ['', 'host', 'ports', 'certificate', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {
   name: 'site.apply', open, observe, hasNoUndo: true,
   begin({ services }) {
     stepNames.splice(0, stepNames.length, ...(services.tasks.definitions().find(({ kind }) => kind === 'site.apply')?.steps.map(({ name }) => name) ?? []));
+    assert.is(stepNames.length, steps.length, `a step came or went: ${stepNames}`);
     const checked = checkText(services, text);
     return services.database.write({ actor: 'admin@internal', operation: 'site.apply' }, (tx) => take(services, tx, { text, checked, source: 'test', isFound: false }));
   },
