@@ -7,6 +7,7 @@ import { leaveHost, showStatus } from './cli/host-commands.ts';
 import { call, print, Refusal } from './cli/local-call.ts';
 import { siteCommand } from './cli/site-commands.ts';
 import { healthGate, updateCommand } from './cli/update-commands.ts';
+import { userCommand } from './cli/user-commands.ts';
 
 const usage = `Usage: bothy COMMAND
 
@@ -21,6 +22,8 @@ const usage = `Usage: bothy COMMAND
   token create --name NAME [--permissions A,B]
                               create an API token and print it
   token list                  list API tokens
+  user list                   list users and whether they are locked
+  user unlock NAME            let a user sign in again who was locked after wrong passwords
   site check FILE             tell what is wrong with a site file; needs no service
   site plan [FILE]            show what a site file would change; without FILE, how this appliance has drifted
   site apply [FILE]           apply it and wait
@@ -50,6 +53,7 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'setup-code') await showSetupCode();
   else if (command === 'token' && verb === 'create') await createToken(rest);
   else if (command === 'token' && verb === 'list') await listTokens();
+  else if (command === 'user') await userCommand(argv.slice(1), usage);
   else if (command === 'site') await siteCommand(argv.slice(1), usage);
   else if (command === 'update') await updateCommand(argv.slice(1), usage);
   else if (command === 'health-gate') process.exit(await healthGate()); // a question that nobody answers would hold it back

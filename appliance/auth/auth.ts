@@ -8,6 +8,7 @@ import { authOperations } from './operations.ts';
 import { createPeople, type People } from './people.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRoleBook } from './role-book.ts';
+import { createSignIns } from './sign-ins.ts';
 
 export interface Auth extends Slice {
   people: People;
@@ -21,7 +22,8 @@ export function createAuth({ machineName = async () => hostname(), ...core }: Au
   const roles = createRoleBook(core);
   const groups = createGroups(core);
   const assignments = createAssignments(core);
-  const people = createPeople({ ...core, roles, groups });
+  const signIns = createSignIns(core);
+  const people = createPeople({ ...core, roles, groups, idleMs: () => signIns.rules().idleMinutes * 60_000 });
   const limit = createRateLimit(() => core.clock.now());
-  return { people, operations: bind({ ...core, people, roles, groups, assignments, limit, machineName }, authOperations) };
+  return { people, operations: bind({ ...core, people, roles, groups, assignments, signIns, limit, machineName }, authOperations) };
 }

@@ -8,19 +8,15 @@ import { type Actor, type Call, read, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { checkPassword, hashPassword, hashSecret, isSameSecret, newSecret, unmatchableHash } from './password.ts';
 import { longestSessionMs, type People, type UserRow } from './people.ts';
-import { allPermissions, passwordFault } from './rules.ts';
+import { allPermissions } from './rules.ts';
 import type { AuthServices } from './services.ts';
 import { ChangePasswordInput, LoginInput, NewTokenOutput, ResetPasswordInput, SessionItem, SessionOutput, SetupInput, TokenInput, TokenOutput } from './schema.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
 import { assignmentOperations } from './assignment-operations.ts';
 import { groupOperations } from './group-operations.ts';
 import { roleOperations } from './role-operations.ts';
+import { signInOperations } from './sign-in-operations.ts';
 import { userOperations } from './user-operations.ts';
-
-function requireGoodPassword(password: string): void {
-  const fault = passwordFault(password);
-  if (fault) throw new Problem('invalid-input', fault, { errors: [{ path: 'password', message: fault }] });
-}
 
 /** The cookie is the browser's whole credential: no script can read it, no other site can send it. */
 function setCookie(call: Call, secret: string, maxAgeSeconds: number): void {
@@ -32,7 +28,7 @@ export const setupOperation = write<AuthServices>()({
   id: 'setup.complete', method: 'POST', path: '/setup', permission: 'public', status: 201,
   summary: 'Set the first password with the set-up code',
   input: SetupInput, output: SessionOutput,
-  async prepare({ people, limit }, call, { code, password }) {
+  async prepare({ people, limit, signIns }, call, { code, password }) {
     const expected = people.setupCode();
     if (expected === undefined) throw new Problem('wrong-state', 'This appliance is already set up. Sign in instead.');
     const keys = ['setup', `setup:${call.from}`];
@@ -41,7 +37,7 @@ export const setupOperation = write<AuthServices>()({
       throw new Problem('invalid-input', 'This is not the set-up code that the appliance shows.', { errors: [{ path: 'code', message: 'Look at the screen of the appliance, or run `bothy setup-code` on it.' }] });
     }
     limit.succeeded(keys);
-    requireGoodPassword(password);
+    signIns.requireGood(password, firstUserName);
     return { passwordHash: await hashPassword(password) };
   },
   run({ people }, tx, _input, { passwordHash }) {
@@ -71,17 +67,23 @@ export const sessionCreate = write<AuthServices>()({
   id: 'session.create', method: 'POST', path: '/sessions', permission: 'public', status: 201,
   summary: 'Sign in',
   input: LoginInput, output: SessionOutput,
-  async prepare({ people, limit }, call, { user: given, password }) {
+  /** A dry run counts as well: it must be no way to guess. */
+  async prepare({ people, limit, signIns }, call, { user: given, password }) {
     const name = given.includes('@') ? given : `${given}@internal`;
     const keys = [`address:${call.from}`, `user:${name}`];
     limit.begin(keys);
     const user = people.userByName(name);
     const isRight = await checkPassword(password, user?.passwordHash ?? unmatchableHash);
+    if (user && !isRight) signIns.wrong(user);
     if (!user || !isRight) throw new Problem('unauthenticated', 'User or password is wrong.');
+    signIns.requireOpen(user);
     limit.succeeded(keys);
     return user;
   },
-  run: ({ people }, tx, _input, user) => signIn(people, tx, user),
+  run({ people, signIns }, tx, _input, user) {
+    signIns.clear(tx, user);
+    return signIn(people, tx, user);
+  },
 });
 
 export const sessionGet = read<AuthServices>()({
@@ -133,7 +135,7 @@ export const passwordChange = write<AuthServices>()({
   id: 'password.change', method: 'PUT', path: '/password', permission: 'self.edit', status: 204,
   summary: 'Change the own password',
   input: ChangePasswordInput, output: z.null(),
-  async prepare({ people, limit }, { actor }, { currentPassword, password }) {
+  async prepare({ people, limit, signIns }, { actor }, { currentPassword, password }) {
     const keys = [`password:${actor.id}`];
     limit.begin(keys);
     const user = people.userById(actor.id);
@@ -142,7 +144,7 @@ export const passwordChange = write<AuthServices>()({
       throw new Problem('invalid-input', 'The current password is wrong.', { errors: [{ path: 'currentPassword', message: 'This is not your current password.' }] });
     }
     limit.succeeded(keys);
-    requireGoodPassword(password);
+    signIns.requireGood(password, user.name);
     return { user, passwordHash: await hashPassword(password) };
   },
   run({ people }, tx, _input, { user, passwordHash }) {
@@ -156,10 +158,11 @@ export const passwordReset = write<AuthServices>()({
   summary: 'Reset the first administrator\'s password and make a set-up code',
   input: ResetPasswordInput, output: z.object({ code: z.string() }),
   prepare: ({ machineName }) => machineName(),
-  run({ people }, tx, { name }, machineName) {
+  run({ people, signIns }, tx, { name }, machineName) {
     if (name !== machineName) throw new Problem('invalid-input', `This is not the name of this machine. It is called "${machineName}".`, { errors: [{ path: 'name', message: 'Type the name as it is shown.' }] });
     const user = people.userByName(firstUserName);
     if (user) people.setPassword(tx, user, unmatchableHash, '');
+    if (user) signIns.clear(tx, user);
     return { code: people.renewSetupCode(tx) };
   },
 });
@@ -224,5 +227,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations, ...signInOperations,
 ];

@@ -1,7 +1,7 @@
 /**
  * The rows behind users, sessions and tokens, and turning a credential into an `Actor`. Secrets are looked up by hash.
  *
- * A session ends 12 hours after its last use, and 30 days after it began at the latest.
+ * A session ends some time after its last use, 12 hours unless told otherwise, and 30 days after it began at the latest.
  */
 import { asc, eq, lt } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
@@ -17,7 +17,6 @@ import { allPermissions, grantable, restrict } from './rules.ts';
 import { createSetupCode } from './setup-code.ts';
 import { sessionTable, tokenTable, userTable } from './table.ts';
 
-export const idleMs = 12 * 3_600_000;
 export const longestSessionMs = 30 * 24 * 3_600_000;
 /** `lastSeenAt` moves at most this often, so that reading a page does not write. */
 const seenEveryMs = 5 * 60_000;
@@ -49,6 +48,8 @@ export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: e
 export interface PeopleDeps extends Core {
   roles: RoleBook;
   groups: Groups;
+  /** After so long without use a session has ended. */
+  idleMs(): number;
 }
 
 export function createPeople(deps: PeopleDeps) {
@@ -67,7 +68,7 @@ export function createPeople(deps: PeopleDeps) {
   const touch = (row: typeof sessionTable.$inferSelect) => {
     const now = clock.now();
     if (now - row.lastSeenAt < seenEveryMs) return;
-    const expiresAt = Math.min(now + idleMs, row.createdAt + longestSessionMs);
+    const expiresAt = Math.min(now + deps.idleMs(), row.createdAt + longestSessionMs);
     tryToNote('session.seen', (tx) => {
       tx.sql.update(sessionTable).set({ lastSeenAt: now, expiresAt }).where(eq(sessionTable.id, row.id)).run();
       tx.sql.delete(sessionTable).where(lt(sessionTable.expiresAt, now)).run();
@@ -126,7 +127,7 @@ export function createPeople(deps: PeopleDeps) {
     openSession(tx: Tx, user: UserRow, from: string) {
       const secret = newSecret();
       const now = clock.now();
-      const row = { id: newId<'session'>(), secretHash: hashSecret(secret), userId: user.id, from, createdAt: now, lastSeenAt: now, expiresAt: now + idleMs };
+      const row = { id: newId<'session'>(), secretHash: hashSecret(secret), userId: user.id, from, createdAt: now, lastSeenAt: now, expiresAt: now + deps.idleMs() };
       tx.sql.insert(sessionTable).values(row).run();
       return { id: row.id, secret, csrfToken: csrfTokenOf(secret), expiresAt: row.expiresAt };
     },

@@ -25,8 +25,14 @@ export function createReach({ sql: db, objects }: { sql: Sql; objects: Objects }
   const isHolder = holderCondition(holder);
   const roleNames = once(() => db.selectDistinct({ role: assignmentTable.role, kind: assignmentTable.kind }).from(assignmentTable).where(isHolder).all());
   const marks = new Map<string, Map<string, string>>();
+  const known = new Map<string, ReadonlySet<string>>();
+  const permissionsOf = (role: string) => {
+    const found = known.get(role) ?? holder.permissionsOfRole(role);
+    known.set(role, found);
+    return found;
+  };
 
-  const allows = (role: string, permission: string) => holder.permissionsOfRole(role).has(permission) && (holder.limit === null || holder.limit.includes(permission));
+  const allows = (role: string, permission: string) => permissionsOf(role).has(permission) && (holder.limit === null || holder.limit.includes(permission));
   /** The roles among those held on single things that hold that permission. */
   const rolesWith = (permission: string) => [...new Set(roleNames().map(({ role }) => role))].filter((role) => allows(role, permission));
   const rows: Reach['rows'] = (permission, kind, id) => {
@@ -40,9 +46,9 @@ export function createReach({ sql: db, objects }: { sql: Sql; objects: Objects }
     return sql.join([own, ...inherited], sql` union `);
   };
   const marksOf = (kind: string): Map<string, string> => {
-    const known = marks.get(kind) ?? loadMarks(db, pairs(kind, [...new Set(roleNames().map(({ role }) => role))]));
-    marks.set(kind, known);
-    return known;
+    const found = marks.get(kind) ?? loadMarks(db, pairs(kind, [...new Set(roleNames().map(({ role }) => role))]));
+    marks.set(kind, found);
+    return found;
   };
   const mark = ({ kind, id }: ObjectRef) => (roleNames().length === 0 ? '' : (marksOf(kind).get(id) ?? ''));
 

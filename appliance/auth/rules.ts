@@ -135,9 +135,31 @@ export function isPasswordHash(text: string): boolean {
   return n >= 2 ** 15 && (n & (n - 1)) === 0 && r >= 8 && 128 * n * r < 64 * 1024 * 1024 && p >= 1 && p <= 4;
 }
 
-/** 12 to 256 characters, and not all the same: length is what protects; classes of characters only annoy. */
-export function passwordFault(password: string): string | undefined {
-  if (password.length < 12) return 'Use at least 12 characters. A few unrelated words are easy to remember.';
+export interface SignInRules {
+  /** Of a new password, in characters. */
+  minimumLength: number;
+  /** Wrong passwords in a row; 0 for never. */
+  lockAfter: number;
+  /** How long the lock lasts; 0 until somebody undoes it. */
+  lockMinutes: number;
+  /** A session that is not used for so long has ended. */
+  idleMinutes: number;
+}
+
+export const defaultSignInRules: SignInRules = { minimumLength: 12, lockAfter: 10, lockMinutes: 60, idleMinutes: 720 };
+
+/** Until when a lock lasts; `undefined` when there is none or it is over. */
+export function lockedUntil(lockedAt: number | null, { lockMinutes }: Pick<SignInRules, 'lockMinutes'>, now: number): number | undefined {
+  if (lockedAt === null) return undefined;
+  const end = lockMinutes === 0 ? Number.POSITIVE_INFINITY : lockedAt + lockMinutes * 60_000;
+  return end > now ? end : undefined;
+}
+
+/** 12 to 256 characters, not all the same, and not around the user's name: length is what protects; classes of characters only annoy. */
+export function passwordFault(password: string, { minimum = defaultSignInRules.minimumLength, userName = '' }: { minimum?: number; userName?: string } = {}): string | undefined {
+  if (password.length < minimum) return `Use at least ${minimum} characters. A few unrelated words are easy to remember.`;
+  const name = userName.replace(/@.*$/, '').toLowerCase();
+  if (name.length >= 4 && password.toLowerCase().includes(name) && password.length - name.length < minimum - 4) return 'Little of this password is more than the name of the user. Use a few unrelated words.';
   if (password.length > 256) return 'Use at most 256 characters.';
   if (new Set(password).size < 5) return 'This password repeats itself too much. Use a few unrelated words.';
   return undefined;

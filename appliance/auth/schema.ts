@@ -23,6 +23,10 @@ export const UserOutput = z.object({
   groups: z.array(z.string()),
   /** False for a user who cannot sign in before a password is set. */
   hasPassword: z.boolean(),
+  /** After too many wrong passwords. */
+  isLocked: z.boolean(),
+  /** When the lock ends by itself; null when there is none, or it lasts until somebody undoes it. */
+  lockedUntil: z.number().int().nullable(),
   createdAt: z.number().int(),
   generation: z.number().int(),
 });
@@ -95,6 +99,14 @@ export const ChangePasswordInput = z.object({
   currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
   password: Password.meta({ label: 'New password' }),
 });
+
+export const SignInRulesInput = z.object({
+  minimumLength: z.int().min(12, 'At least 12.').max(64, 'At most 64.').optional().meta({ label: 'Shortest password', help: 'Characters of a new password. Those that are set stay.' }),
+  lockAfter: z.int().min(0).max(100).refine((tries) => tries === 0 || tries >= 3, 'At least 3, or 0 for never.').optional().meta({ label: 'Lock after', help: 'Wrong passwords in a row; 0 for never. Each try after the fifth must wait in any case, twice as long each time.' }),
+  lockMinutes: z.int().min(0).max(7 * 24 * 60).optional().meta({ label: 'Minutes locked', help: '0: until an administrator, or somebody at the box, undoes it.' }),
+  idleMinutes: z.int().min(10, 'At least 10.').max(30 * 24 * 60).optional().meta({ label: 'Minutes until a session ends', help: 'Without use. At the latest every session ends after 30 days.' }),
+});
+export const SignInRulesOutput = z.object({ minimumLength: z.int(), lockAfter: z.int(), lockMinutes: z.int(), idleMinutes: z.int(), generation: z.int() });
 
 // ------------------------------------------------------------------------------------------------ roles, groups, assignments
 

@@ -5,12 +5,14 @@ import type { Groups } from './groups.ts';
 import type { People } from './people.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RoleBook } from './role-book.ts';
+import type { SignIns } from './sign-ins.ts';
 
 export interface AuthServices extends Core {
   people: People;
   roles: RoleBook;
   groups: Groups;
   assignments: Assignments;
+  signIns: SignIns;
   limit: RateLimit;
   /** What this machine is called, for what must be confirmed by typing it. */
   machineName(): Promise<string>;

@@ -40,6 +40,24 @@ export const tokenTable = sqliteTable('token', {
   lastUsedAt: integer(),
 });
 
+/** What wrong passwords have led to on this host. */
+export const signInFactTable = sqliteTable('sign_in_fact', {
+  userId: text().primaryKey().references(() => userTable.id, { onDelete: 'cascade' }),
+  /** In a row. */
+  wrongTries: integer().notNull(),
+  lockedAt: integer(),
+});
+
+/** One row at most: the rules of signing in, once somebody has changed them. */
+export const signInRuleTable = sqliteTable('sign_in_rule', {
+  id: text({ enum: ['only'] }).primaryKey(),
+  minimumLength: integer().notNull(),
+  lockAfter: integer().notNull(),
+  lockMinutes: integer().notNull(),
+  idleMinutes: integer().notNull(),
+  generation: integer().notNull(),
+});
+
 /** One row until the first password is set: the code that the console shows. */
 export const setupTable = sqliteTable('setup', {
   code: text().primaryKey(),

@@ -10,12 +10,13 @@ import type { AuthServices } from './services.ts';
 
 export const fullName = (name: string) => (name.includes('@') ? name : `${name}@internal`);
 
-function showUser({ people, groups }: AuthServices, user: UserRow): z.input<typeof UserOutput> {
+export function showUser({ people, groups, signIns }: AuthServices, user: UserRow): z.input<typeof UserOutput> {
   const { id, name, roles, createdAt, generation } = user;
-  return { id, name, roles, groups: groups.of(id).map((group) => group.name), hasPassword: people.hasPassword(user), createdAt, generation };
+  const until = signIns.lockedUntil(id);
+  return { id, name, roles, groups: groups.of(id).map((group) => group.name), hasPassword: people.hasPassword(user), isLocked: until !== undefined, lockedUntil: until === undefined || until === Number.POSITIVE_INFINITY ? null : until, createdAt, generation };
 }
 
-function requireUser(people: People, ref: string): UserRow {
+export function requireUser(people: People, ref: string): UserRow {
   const user = people.userById(ref) ?? people.userByName(fullName(ref));
   if (!user) throw new Problem('not-found', `There is no user "${ref}".`);
   return user;
@@ -45,7 +46,10 @@ export const userGet = read<AuthServices>()({
 export const userCreate = write<AuthServices>()({
   id: 'user.create', method: 'POST', path: '/users', permission: 'user.edit', status: 201, summary: 'Create a user',
   input: UserCreateInput, output: UserOutput,
-  prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
+  async prepare({ signIns }, _call, input) {
+    if (input.password !== undefined) signIns.requireGood(input.password, fullName(input.name));
+    return { hash: await wantedHash(input) };
+  },
   run(services, tx, { name: given, roles }, { hash }) {
     const { people } = services;
     services.roles.requireAll(roles, 'roles');
@@ -62,7 +66,10 @@ export const userEdit = write<AuthServices>()({
   id: 'user.edit', method: 'PATCH', path: '/users/{user}', permission: 'user.edit', status: 200, summary: 'Change the roles or the password of a user',
   input: UserEditInput, output: UserOutput,
   generation: ({ people }, { user }) => requireUser(people, user).generation,
-  prepare: async (_services, _call, input) => ({ hash: await wantedHash(input) }),
+  async prepare({ people, signIns }, _call, input) {
+    if (input.password !== undefined) signIns.requireGood(input.password, requireUser(people, input.user).name);
+    return { hash: await wantedHash(input) };
+  },
   run(services, tx, { user: ref, roles }, { hash }) {
     const { people } = services;
     const user = requireUser(people, ref);
@@ -74,6 +81,7 @@ export const userEdit = write<AuthServices>()({
     if (roles && !roles.includes('administrator')) requireOther(people, user);
     const after = roles ? people.setRoles(tx, user, roles) : user;
     const last = hash === undefined ? after : people.setPassword(tx, after, hash, tx.call.actor.credential);
+    if (hash !== undefined) services.signIns.clear(tx, user);
     if (people.hasAdministrator()) people.dropSetupCode(tx);
     return showUser(services, last);
   },

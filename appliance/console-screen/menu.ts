@@ -19,6 +19,7 @@ export function menuItems(stage: Stage): Item[] {
     { letter: 's', text: t('console.menuShutdown'), act: () => stage.push(powerScreen(stage, 'shutdown')) },
     { letter: 'r', text: t('console.menuReboot'), act: () => stage.push(powerScreen(stage, 'reboot')) },
     { letter: 'p', text: t('console.menuPassword'), act: () => stage.push(passwordScreen(stage)) },
+    { letter: 'u', text: t('console.menuUnlock'), act: () => openUnlock(stage) },
     { letter: 'q', text: t('console.menuQr'), act: () => stage.push(qrScreen(stage)) },
     ...(stage.glyphs.hasChinese ? [{ letter: 'l', text: locales[other], act: () => stage.setLocale(other) }] : []),
   ];
@@ -58,6 +59,21 @@ function passwordScreen(stage: Stage): Screen {
       stage.home();
       stage.push(message(stage, t('console.menuPassword'), [t('console.passwordDone')], code));
     }),
+  });
+}
+
+/** Users who were locked after wrong passwords; choosing one lets them sign in again. */
+function openUnlock(stage: Stage): void {
+  const { t } = stage.ui();
+  stage.attempt(async () => {
+    const { items } = await stage.api.ask<{ items: { id: string; name: string; isLocked: boolean }[] }>('GET', '/users');
+    const locked = items.filter(({ isLocked }) => isLocked);
+    const unlock = ({ id, name }: { id: string; name: string }) => stage.attempt(async () => {
+      await stage.api.ask('POST', `/users/${id}/unlock`, {});
+      stage.home();
+      stage.push(message(stage, t('console.menuUnlock'), [t('console.unlocked', { name })]));
+    });
+    stage.push(choice(stage, { title: () => t('console.menuUnlock'), items: () => locked.map((user): Item => ({ text: user.name, act: () => unlock(user) })), none: () => t('console.noneLocked') }));
   });
 }
 

@@ -99,6 +99,22 @@ CREATE TABLE `setup` (
 	`createdAt` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `sign_in_fact` (
+	`userId` text PRIMARY KEY NOT NULL,
+	`wrongTries` integer NOT NULL,
+	`lockedAt` integer,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `sign_in_rule` (
+	`id` text PRIMARY KEY NOT NULL,
+	`minimumLength` integer NOT NULL,
+	`lockAfter` integer NOT NULL,
+	`lockMinutes` integer NOT NULL,
+	`idleMinutes` integer NOT NULL,
+	`generation` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `token` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

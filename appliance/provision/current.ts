@@ -1,6 +1,6 @@
 /** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
 import type * as z from 'zod';
-import type { AssignmentOutput, GroupOutput, RoleOutput, UserOutput } from '../auth/schema.ts';
+import type { AssignmentOutput, GroupOutput, RoleOutput, SignInRulesOutput, UserOutput } from '../auth/schema.ts';
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
@@ -12,6 +12,7 @@ export interface Current {
   certificate: z.output<typeof CertificateOutput>;
   domains: z.output<typeof DomainOutput>[];
   networks: z.output<typeof NetworkOutput>[];
+  signIn: z.output<typeof SignInRulesOutput>;
   /** Those that were made here. */
   roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -55,6 +56,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     certificate: (await ask('host.certificate', { host: 'this' })) as Current['certificate'],
     hostNetwork: (await ask('host-network.get', { host: 'this' })) as Current['hostNetwork'],
     networks: await whole('network.list'),
+    signIn: (await ask('sign-in-rules.get', {})) as Current['signIn'],
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
     groups: await whole('group.list'),

@@ -37,7 +37,8 @@ export function exportSite(current: Current, options: ExportOptions): string {
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
-  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...filled, ...options.stored });
+  const { generation, ...signIn } = current.signIn;
+  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...(generation > 0 && { signIn }), ...filled, ...options.stored });
   comment(document, options);
   return document.toString({ lineWidth: 140 });
 }

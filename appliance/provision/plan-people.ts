@@ -5,7 +5,7 @@
  * an assignment that it does not name stays.
  */
 import { isPredefined } from '../auth/rules.ts';
-import { entries, perform, step, type Step, type Wish } from './plan.ts';
+import { differences, entries, perform, step, type Step, type Wish } from './plan.ts';
 
 export const fullUser = (name: string): string => (name.includes('@') ? name : `${name}@internal`);
 const isSame = (left: readonly string[], right: readonly string[]) => [...left].sort().join() === [...right].sort().join();
@@ -16,6 +16,13 @@ function unknownRoles({ site, current }: Wish, names: readonly string[]): string
   const known = new Set([...site.roles, ...current.roles].map(({ name }) => name));
   const missing = names.filter((name) => !isPredefined(name) && !known.has(name));
   return missing.length === 0 ? [] : [`There is no role ${missing.map((name) => `"${name}"`).join(', ')}.`];
+}
+
+/** Before the users: their passwords must keep the rules. */
+export function planSignIn({ site: { signIn }, current }: Wish): Step[] {
+  if (!signIn) return [];
+  const { changes, details } = differences(Object.keys(signIn), { wanted: signIn, given: signIn, is: current.signIn });
+  return details.length === 0 ? [] : [step('signIn', 'change', 'sign-in', details, perform('sign-in-rules.edit', changes))];
 }
 
 export function planRoles(wish: Wish): Step[] {

@@ -8,14 +8,14 @@ import type * as z from 'zod';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import { certificateFacts } from '../host/certificate.ts';
 import type { Current } from './current.ts';
-import { planAccess, planGroups, planRoles, planUsers } from './plan-people.ts';
+import { planAccess, planGroups, planRoles, planSignIn, planUsers } from './plan-people.ts';
 import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -39,7 +39,7 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */

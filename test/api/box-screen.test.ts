@@ -176,6 +176,23 @@ test('a shutdown that was asked for elsewhere is seen, and can be cancelled here
   await shows(/Undoing|Cancelled/);
 });
 
+test('a user who was locked after wrong passwords is unlocked from the menu', async (context) => {
+  const { site } = context;
+  await site.send('POST', '/api/v1/users', { name: 'una', password: 'four unrelated words here' });
+  await site.send('PATCH', '/api/v1/sign-in-rules', { lockAfter: 3 });
+  for (let made = 0; made < 3; made += 1) await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'una', password: 'a wrong password' }) });
+  const { terminal, shows } = context.open();
+  await shows(/All is well/);
+  terminal.type('u');
+  await shows(/una@internal/);
+  terminal.type('<enter>');
+  await shows(/una@internal can sign in again/);
+  const [entry] = await audit(context, 'user.unlock');
+  assert.equal([entry?.actor, entry?.from, entry?.outcome], ['console', 'tty1', 'ok']);
+  terminal.type('<enter>u');
+  await shows(/No user is locked/);
+});
+
 test('the password is reset only with the name of the box, and the new code is shown', async (context) => {
   const { site } = context;
   await site.send('POST', '/api/v1/setup', { code: site.app.setupCode(), password: 'correct horse battery' });

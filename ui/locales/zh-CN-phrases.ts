@@ -1,5 +1,18 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Show the rules of passwords, lock-out and sessions': '显示密码、锁定和会话规则',
+  'Change the rules of passwords, lock-out and sessions': '修改密码、锁定和会话规则',
+  'Let a user sign in again who was locked after wrong passwords': '让因密码错误被锁定的用户重新登录',
+  'Shortest password': '密码最短长度',
+  'Characters of a new password. Those that are set stay.': '新密码的字符数。已设置的密码不变。',
+  'Lock after': '锁定前的错误次数',
+  'Wrong passwords in a row; 0 for never. Each try after the fifth must wait in any case, twice as long each time.': '连续输错密码的次数；0 表示从不锁定。第五次之后每次尝试都须等待，且等待时间每次加倍。',
+  'Minutes locked': '锁定分钟数',
+  '0: until an administrator, or somebody at the box, undoes it.': '0：直到管理员或设备旁的人解锁。',
+  'Minutes until a session ends': '会话结束前的分钟数',
+  'Without use. At the latest every session ends after 30 days.': '无操作时。任何会话最长 30 天。',
+  'Set the rules of signing in': '设置登录规则',
+  'Rules of signing in': '登录规则',
   'Make the roles': '创建角色',
   'Make the groups': '创建用户组',
   'Give the roles on single things': '在单个对象上授予角色',

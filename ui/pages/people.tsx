@@ -4,6 +4,7 @@ import { groupCreate, groupDelete, groupEdit, groupList } from '../../appliance/
 import { roleCreate, roleDelete, roleEdit, roleList } from '../../appliance/auth/role-operations.ts';
 import { grantable, permissions as permissionTexts } from '../../appliance/auth/rules.ts';
 import type * as schema from '../../appliance/auth/schema.ts';
+import { signInRulesEdit, signInRulesGet, userUnlock } from '../../appliance/auth/sign-in-operations.ts';
 import { userCreate, userDelete, userEdit, userList } from '../../appliance/auth/user-operations.ts';
 import type { Child } from 'hono/jsx';
 import { Button, Dialog, OperationButton } from '../action.tsx';
@@ -13,7 +14,7 @@ import { Form } from '../form.tsx';
 import { Icon } from '../icon.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage } from '../page.ts';
-import { Chip, Empty, PageHead, Panel, Tabs } from '../section.tsx';
+import { Chip, Empty, Facts, PageHead, Panel, Tabs } from '../section.tsx';
 
 type User = z.output<typeof schema.UserOutput>;
 type Group = z.output<typeof schema.GroupOutput>;
@@ -24,7 +25,7 @@ function Frame({ verb, children }: { verb?: Child; children?: Child }) {
   return (
     <>
       <PageHead title={t('nav.people')} lead={t('people.lead')}>{verb}</PageHead>
-      <Tabs label={t('nav.people')} tabs={[{ href: '/people', text: t('people.users'), icon: 'user' }, { href: '/people/groups', text: t('people.groups'), icon: 'users' }, { href: '/people/roles', text: t('people.roles'), icon: 'key' }]} />
+      <Tabs label={t('nav.people')} tabs={[{ href: '/people', text: t('people.users'), icon: 'user' }, { href: '/people/groups', text: t('people.groups'), icon: 'users' }, { href: '/people/roles', text: t('people.roles'), icon: 'key' }, { href: '/people/sign-in', text: t('people.signIn'), icon: 'settings' }]} />
       {children}
     </>
   );
@@ -43,6 +44,7 @@ const usersPage = definePage({
     <Frame verb={can('user.edit') && <Button text={t('people.newUser')} icon="plus" tone="primary" data-dialog="create-user" />}>
       <List label={t('people.users')} rows={users} rowId={(user) => `user-${user.id}`} columns={[
         { head: t('field.name'), as: 'main', cell: (user) => <><strong>{user.name}</strong>{!user.hasPassword && <small>{t('people.noPassword')}</small>}</> },
+        { head: t('field.state'), as: 'state', cell: (user) => user.isLocked && <Chip tone="bad" icon="error" text={t('people.locked')} reason={t('people.lockedText')} /> },
         { head: t('people.roles'), cell: (user) => words(user.roles) },
         { head: t('people.groups'), cell: (user) => words(user.groups) },
         { head: t('field.verbs'), as: 'verbs', cell: (user) => <UserVerbs user={user} /> },
@@ -64,6 +66,7 @@ function UserVerbs({ user }: { user: User }) {
   if (!can('user.edit')) return null;
   return (
     <span class="row-verbs">
+      {user.isLocked && <OperationButton operation={userUnlock} path={{ user: user.id }} values={{}} label={t('people.unlock')} icon="key" tone="quiet" isCompact />}
       <Button text={t('people.edit', { name: user.name })} icon="edit" tone="quiet" isCompact data-dialog={`edit-user-${user.id}`} />
       <OperationButton operation={userDelete} path={{ user: user.id }} label={t('people.deleteUser')} icon="trash" tone="quiet" isCompact generation={user.generation}
         confirm={{ title: t('people.deleteTitle', { name: user.name }), body: t('people.deleteUserBody') }} />
@@ -174,4 +177,19 @@ function RoleTable({ roles }: { roles: RoleShown[] }) {
   );
 }
 
-export const peoplePages: AnyPage[] = [usersPage, groupsPage, rolesPage];
+// ---------------------------------------------------------------------------------------------- signing in
+
+const signInRulesPage = definePage({
+  path: '/people/sign-in', live: ['sign-in-rules'],
+  load: ({ read }) => read(signInRulesGet, {}),
+  title: (_data, { t }) => t('people.signIn'),
+  view: (rules, { t, can }) => (
+    <Frame>
+      {can('user.edit')
+        ? <Panel><div id="sign-in-rules" hx-morph-skip=""><Form operation={signInRulesEdit} id="sign-in-rules-form" values={{ ...rules }} generation={rules.generation} submit={t('word.save')} /></div></Panel>
+        : <Panel><Facts items={[[t('people.shortest'), rules.minimumLength], [t('people.lockAfter'), rules.lockAfter], [t('people.lockMinutes'), rules.lockMinutes], [t('people.idleMinutes'), rules.idleMinutes]]} /></Panel>}
+    </Frame>
+  ),
+});
+
+export const peoplePages: AnyPage[] = [usersPage, groupsPage, rolesPage, signInRulesPage];
