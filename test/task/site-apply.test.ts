@@ -85,7 +85,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 type Observed = Record<string, unknown>;
 
 /** What each step brings about, as `observe` names it. */
-const steps = ['', 'host', 'ports', 'certificate', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
+const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {
