@@ -6,7 +6,7 @@
  * States: off -> (switchOn -> on -> pullPlug | end) -> off -> closed. Everything ends with the process that opened it.
  * Called by the tests in test/lab.
  */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,7 +17,7 @@ import { type Emulator, emulatorOf } from './emulator.ts';
 import { GuestAgent } from './guest-agent.ts';
 import { labImage, type LabImage } from './image.ts';
 import { type Hardware, Machine } from './machine.ts';
-import { type Tuning, tuned, untouched } from './tuning.ts';
+import { gated, type Tuning, tuned, untouched } from './tuning.ts';
 import { pinnedFetch } from './pinned-fetch.ts';
 
 export interface BoxOptions extends Partial<Omit<Hardware, 'disks' | 'port'>> {
@@ -29,6 +29,8 @@ export interface BoxOptions extends Partial<Omit<Hardware, 'disks' | 'port'>> {
   furtherDisks?: readonly number[];
   /** Nothing is taken away to save time: AppArmor, all devices. */
   isUntouched?: boolean;
+  /** The health gate stays as it is shipped; the rest is tuned. */
+  isGated?: boolean;
 }
 
 interface Health {
@@ -52,26 +54,50 @@ export async function openBox(options: BoxOptions = {}): Promise<Box> {
   return makeBox(image.disk, await emulatorOf(image), options);
 }
 
-/** What a box is that was on already: a screen, a hardware watchdog, a cable. */
-const readyHardware: BoxOptions = { screen: true, watchdog: true };
+export interface ReadyOptions {
+  image?: LabImage;
+  /** With the health gate as it is shipped, for tests of updates. */
+  isGated?: boolean;
+  /** As `setUp` leaves it. */
+  isSetUp?: boolean;
+}
 
 /**
- * A box that is on, answers, and was never set up. The first one boots and is saved; the others go on from there within
- * seconds. After a reset or a plug that was pulled they boot as every box does.
+ * A box that is on, answers, and was never set up unless told, with a screen, a hardware watchdog and a cable. The first one boots and is
+ * saved; the others go on from there within seconds. After a reset or a plug that was pulled they boot as every box does.
  */
-export async function openReadyBox(image?: LabImage): Promise<Box> {
+export async function openReadyBox({ image, isGated = false, isSetUp = false }: ReadyOptions = {}): Promise<Box> {
   const chosen = image ?? await labImage();
   const emulator = await emulatorOf(chosen);
-  const folder = await cached({ name: 'ready', suffix: '', ingredients: [chosen.disk, statSync(chosen.disk).mtimeMs, emulator.command, readyHardware, tuned] }, async (path) => {
+  const hardware: BoxOptions = { screen: true, watchdog: true, isGated };
+  const folder = await cached({ name: 'ready', suffix: '', ingredients: [chosen.disk, statSync(chosen.disk).mtimeMs, emulator.command, hardware, isGated ? gated : tuned] }, async (path) => {
     mkdirSync(path);
-    await withBox({ ...readyHardware, image: chosen }, async (box) => {
+    await withBox({ ...hardware, image: chosen }, async (box) => {
       await box.switchOn();
       await box.answers();
       await box.saveTo(savedIn(path));
     });
   });
+  if (!isSetUp) return reopen(folder, emulator, hardware);
+  const later = await cached({ name: 'set-up', suffix: '', ingredients: [folder] }, async (path) => {
+    mkdirSync(path);
+    const box = await reopen(folder, emulator, hardware);
+    try {
+      await box.setUp();
+      writeFileSync(join(path, 'token'), box.token);
+      await box.saveTo(savedIn(path));
+    } finally {
+      await box.close();
+    }
+  });
+  const box = await reopen(later, emulator, hardware);
+  box.token = readFileSync(join(later, 'token'), 'utf8');
+  return box;
+}
+
+async function reopen(folder: string, emulator: Emulator, hardware: BoxOptions): Promise<Box> {
   const saved = savedIn(folder);
-  const box = await makeBox(saved.disk, emulator, readyHardware, saved.variables);
+  const box = await makeBox(saved.disk, emulator, hardware, saved.variables);
   await box.goOn(saved.state);
   return box;
 }
@@ -84,7 +110,7 @@ async function makeBox(baseDisk: string, emulator: Emulator, options: BoxOptions
   const disks = await makeDisks(place, baseDisk, options);
   copyFileSync(variables, join(place.scratch, 'variables.fd'));
   const { cpus = 1, memoryMiB = 2048, nics = 1, sticks = [], screen = false, watchdog = false, vendorStrings = [], firmwareFiles = {}, servers = {} } = options;
-  const tuning: Tuning = options.isUntouched ? untouched : tuned;
+  const tuning: Tuning = options.isUntouched ? untouched : options.isGated ? gated : tuned;
   const kernelOptions = [...tuning.kernelOptions, ...(options.kernelOptions ?? [])];
   const hardware = { cpus, memoryMiB, nics, sticks, screen, watchdog, vendorStrings: [...tuning.vendorStrings, ...vendorStrings], firmwareFiles, servers, kernelOptions, disks, port: await freePort() };
   return new Box(place, emulator, hardware);

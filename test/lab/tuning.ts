@@ -16,7 +16,7 @@ ExecStart=
 ExecStart=udevadm trigger --type=devices --action=add ${['block', 'net', 'virtio', 'virtio-ports', 'misc', 'pci', 'usb', 'tty', 'input', 'drm', 'watchdog'].map((name) => `-s ${name}`).join(' ')}
 `);
 
-/** The gate asks the service, by a program of its own each time, just while that starts. Tests of updates leave it as it is. */
+/** The gate asks the service, by a program of its own each time, just while that starts. Tests of updates leave it as it is (`gated`). */
 const gate = dropIn('bothy-health.service', `[Service]
 ExecStart=
 ExecStart=/bin/true
@@ -29,6 +29,14 @@ export const tuned: Tuning = {
   kernelOptions: ['lsm=capability', '8250.nr_uarts=1', 'quiet', 'modules_load=kvm_amd', ...masked.map((name) => `systemd.mask=${name}`)],
   vendorStrings: [coldplug, gate],
 };
+
+/** While an update is unpacked under emulation on a busy machine, the service may be silent for a minute. */
+const patientWatchdog = dropIn('bothyd.service', `[Service]
+Environment=BOTHY_WATCHDOG_SECONDS=900
+`);
+
+/** For tests of updates, which are about the gate. */
+export const gated: Tuning = { ...tuned, vendorStrings: [coldplug, patientWatchdog] };
 
 function dropIn(unit: string, text: string): string {
   return `io.systemd.credential.binary:systemd.unit-dropin.${unit}=${Buffer.from(text).toString('base64')}`;
