@@ -34,6 +34,7 @@ const navItems: NavItem[] = [
   { href: '/update', icon: 'download', text: 'nav.update', permission: 'update.read' },
   { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.read', inBar: true },
   { href: '/events', icon: 'events', text: 'nav.events', permission: 'event.read' },
+  { href: '/reports/use', icon: 'clock', text: 'nav.reports', permission: 'report.read' },
 ];
 
 /** For who sees only what they were given. */
@@ -137,7 +138,7 @@ function Rail() {
 
 function NavLink({ item, isShort }: { item: NavItem; isShort?: boolean }) {
   const { t, path } = useUi();
-  const isHere = item.href === '/' ? path === '/' : path === item.href || path.startsWith(`${item.href}/`);
+  const isHere = item.href === '/' ? path === '/' : path === item.href || path.startsWith(`${item.href}/`) || (item.href === '/reports/use' && path.startsWith('/reports/'));
   return (
     <a href={item.href} aria-current={isHere ? 'page' : undefined} data-nav="">
       <Icon name={item.icon} /><span>{t((isShort && item.shortText) || item.text)}</span>

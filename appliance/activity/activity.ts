@@ -7,6 +7,7 @@ import { pruneHistory } from './history.ts';
 import { historyOperations } from './history-operations.ts';
 import { createHistoryWish } from './history-settings.ts';
 import { activityOperations } from './operations.ts';
+import { reportOperations } from './report-operations.ts';
 import { createSamples, type Samples } from './samples.ts';
 
 export interface Activity extends Slice, Events, Pick<AuditTrail, 'audit'> {
@@ -28,10 +29,10 @@ export function createActivity(core: Core): Activity {
     ...core, kept: history.retention,
     onLost: () => core.database.write({ actor: 'system', operation: 'history' }, (tx) => events.event(tx, lostEvent)),
   });
-  core.reconcilers.add({ name: 'samples', periodMs: samplePeriodMs, run: async () => samples.write() });
+  core.reconcilers.add({ name: 'samples', periodMs: samplePeriodMs, run: (signal) => samples.keepUp(signal) });
   return {
     ...events, samples, audit: trail.audit, close: samples.close,
-    operations: [...bind(core, activityOperations), ...bind({ history, samples }, historyOperations)],
+    operations: [...bind(core, activityOperations), ...bind({ history, samples }, historyOperations), ...bind({ samples, clock: core.clock }, reportOperations)],
   };
 }
 

@@ -1,5 +1,5 @@
 /** Reads the pages of this slice's lists, newest first, each with a cursor for the next page. */
-import { and, desc, eq, inArray, isNull, ne, notInArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, inArray, isNull, lt, ne, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import type { AnySQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type * as z from 'zod';
 import type { Sql } from '../core/db.ts';
@@ -59,11 +59,21 @@ export function listTasks(db: Sql, actor: Actor, input: z.output<typeof TaskList
   return page(rows, input, (row) => row.createdAt);
 }
 
+const isNoticed = ({ since, until }: { since?: number | undefined; until?: number | undefined }): SQL | undefined =>
+  and(since === undefined ? undefined : gte(eventTable.lastAt, since), until === undefined ? undefined : lt(eventTable.lastAt, until));
+
+/** Those words in what people read of an event, or in a name or the code, whatever the case. */
+function saysWords(search: string | undefined): SQL | undefined {
+  if (search === undefined) return undefined;
+  const text = sql`lower(${eventTable.message} || ' ' || coalesce(${eventTable.nextStep}, '') || ' ' || ${eventTable.code} || ' ' || ${eventTable.about})`;
+  return and(...search.toLowerCase().split(/\s+/).map((word) => sql`instr(${text}, ${word}) > 0`));
+}
+
 /** In order of what was noticed last, so that a trouble that comes back comes up again. */
 export function listEvents(db: Sql, actor: Actor, input: z.output<typeof EventListInput>) {
   const isLasting = input.standing === undefined ? undefined : and(eq(eventTable.isStanding, input.standing), input.standing ? isNull(eventTable.endedAt) : undefined);
   const rows = db.select().from(eventTable)
-    .where(and(isVisible(actor, 'event.read'), before(input, eventTable.lastAt, eventTable.id), input.severity && eq(eventTable.severity, input.severity), isLasting, isAbout(eventTable.about, input.about)))
+    .where(and(isVisible(actor, 'event.read'), before(input, eventTable.lastAt, eventTable.id), input.severity && eq(eventTable.severity, input.severity), isLasting, isAbout(eventTable.about, input.about), isNoticed(input), saysWords(input.search)))
     .orderBy(desc(eventTable.lastAt), desc(eventTable.id)).limit(input.limit + 1).all();
   const { items, next } = page(rows, input, (row) => row.lastAt);
   return { items: items.map(({ subject: _key, ...event }) => ({ ...event, isStanding: event.isStanding && event.endedAt === null })), next };

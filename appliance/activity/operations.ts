@@ -5,8 +5,9 @@ import { Problem, type ProblemJson } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { TaskRow } from '../core/task-rows.ts';
 import { seesChange, streamChanges } from './changes.ts';
+import { listConfigChanges } from './config-history.ts';
 import { listAudit, listEvents, listTasks, maySee } from './lists.ts';
-import { AuditListInput, AuditPage, ChangesInput, EventListInput, EventPage, TaskListInput, TaskOutput, TaskPage } from './schema.ts';
+import { AuditListInput, AuditPage, ChangesInput, ConfigListInput, ConfigPage, EventListInput, EventPage, TaskListInput, TaskOutput, TaskPage } from './schema.ts';
 
 function showTask({ tasks }: Core, row: TaskRow): z.input<typeof TaskOutput> {
   const { id, kind, state, progress, message, marker, about, actor, createdAt, startedAt, endedAt } = row;
@@ -70,6 +71,13 @@ export const auditList = read<Core>()({
   run: ({ database }, _call, input) => listAudit(database.sql, input),
 });
 
+export const configList = read<Core>()({
+  id: 'config.list', method: 'GET', path: '/config-changes', permission: 'audit.read',
+  summary: 'List who changed which setting, from what to what',
+  input: ConfigListInput, output: ConfigPage,
+  run: ({ database }, _call, input) => listConfigChanges(database.sql, input),
+});
+
 export const changesFollow = stream<Core>()({
   id: 'changes.follow', method: 'GET', path: '/changes', permission: 'event.read', scope: 'each',
   summary: 'Follow the changes of everything as server-sent events',
@@ -81,4 +89,4 @@ export const changesFollow = stream<Core>()({
   },
 });
 
-export const activityOperations = [taskList, taskGet, taskCancel, eventList, auditList, changesFollow];
+export const activityOperations = [taskList, taskGet, taskCancel, eventList, auditList, configList, changesFollow];

@@ -108,9 +108,10 @@ function grouped(pieces: Piece[], step: number): Piece[] {
 /** Frames from `since` on, written or still held, each minute once. */
 function readFrames({ store: { file }, recorder }: Source, id: number, since: number): Map<number, Float32Array> {
   const found = new Map<number, Float32Array>();
+  const only = new Set([id]);
   const rows = file.prepare('select minute, data from frame where minute >= ? order by minute').iterate(since) as IterableIterator<{ minute: number; data: Buffer }>;
   for (const row of rows) {
-    const values = seriesIn(row.data, id).get(id);
+    const values = seriesIn(row.data, only).get(id);
     if (values) found.set(row.minute, values);
   }
   for (const [at, values] of recorder.held(id)) if (at >= since) found.set(at, complete(found.get(at), values));

@@ -70,13 +70,13 @@ export function packFrame(series: ReadonlyMap<number, Float32Array>): Float32Arr
   return frame;
 }
 
-/** Calls `visit` for each series of a frame, or for those with that id. A frame that is cut off ends there. */
-export function visitFrame(frame: Float32Array, visit: (id: number, values: Float32Array) => void, only?: number): void {
+/** Calls `visit` for those series of a frame. A frame that is cut off ends there. */
+export function visitFrame(frame: Float32Array, visit: (id: number, values: Float32Array) => void, only: ReadonlySet<number>): void {
   for (let at = 0; at + 2 <= frame.length; ) {
     const id = frame[at] ?? 0;
     const end = at + 2 + (frame[at + 1] ?? 0) * slotsInFrame;
     if (!(end > at) || end > frame.length) return;
-    if (only === undefined || only === id) visit(id, frame.subarray(at + 2, end));
+    if (only.has(id)) visit(id, frame.subarray(at + 2, end));
     at = end;
   }
 }

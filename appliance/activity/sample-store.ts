@@ -57,11 +57,11 @@ export function createSampleStore(file: SampleFile) {
         statements.putFrame.run(frameAt, earlier ? Buffer.concat([earlier.data, blob]) : blob);
       }
     }),
-    /** Makes what is due by `now` of frames and hours. */
-    roll: file.transaction((now: number) => {
-      rollHours({ file, mark, setMark, putMinutes: statements.putMinutes, seen: statements.seen }, now);
-      rollDays({ file, mark, setMark }, now);
-    }),
+    /** Makes what is due by `now` of frames and hours, in steps short enough that nobody waits for one: between two the caller may do other things. */
+    *roll(now: number): Generator<void> {
+      yield* rollHours({ file, mark, setMark, putMinutes: statements.putMinutes, seen: statements.seen }, now);
+      file.transaction(() => rollDays({ file, mark, setMark }, now)).immediate();
+    },
     prune: file.transaction((now: number, kept: Retention) => {
       if (prune({ file, mark, setMark }, now, kept)) ids.clear();
     }),
@@ -78,22 +78,31 @@ type Statement = Sqlite.Statement<unknown[]>;
 
 // ---------------------------------------------------------------------------------------------- hours
 
-function rollHours(rolling: Rolling & { putMinutes: Statement; seen: Statement }, now: number): void {
-  const { file, setMark } = rolling;
+/** Series that are added up in one go. */
+const atOnce = 25;
+
+function* rollHours(rolling: Rolling & { putMinutes: Statement; seen: Statement }, now: number): Generator<void> {
+  const { file, mark, setMark } = rolling;
   const until = Math.floor((now - lateSeconds) / hour) * hour;
+  if (until === mark('hours')) return;
   // A mark from the future: the clock was ahead.
-  const from = Math.min(rolling.mark('hours') ?? 0, until);
-  const due = file.prepare('select distinct minute / 3600 * 3600 as hour from frame where minute >= ? and minute < ? order by 1').all(from, until) as { hour: number }[];
-  for (const { hour: each } of due) {
-    rollHour(rolling, each);
-    for (const name of ['minutes', 'hours'] as const) arrive(rolling, name, each);
+  const due = file.prepare('select distinct minute / 3600 * 3600 from frame where minute >= ? and minute < ? order by 1').pluck().all(Math.min(mark('hours') ?? 0, until), until) as number[];
+  const ids = due.length > 0 ? (file.prepare('select id from series order by id').pluck().all() as number[]) : [];
+  for (const each of due) {
+    for (let at = 0; at < ids.length; at += atOnce) {
+      file.transaction(() => rollHour(rolling, each, new Set(ids.slice(at, at + atOnce)))).immediate();
+      yield;
+    }
   }
-  if (until !== rolling.mark('hours')) setMark('hours', until);
+  file.transaction(() => {
+    for (const each of due) for (const name of ['minutes', 'hours'] as const) arrive(rolling, name, each);
+    setMark('hours', until);
+  }).immediate();
 }
 
-function rollHour({ file, putMinutes, seen }: Rolling & { putMinutes: Statement; seen: Statement }, at: number): void {
+function rollHour({ file, putMinutes, seen }: Rolling & { putMinutes: Statement; seen: Statement }, at: number, ids: ReadonlySet<number>): void {
   const put = putStep(file, 'hour');
-  for (const [id, minutes] of readHour(file, at)) {
+  for (const [id, minutes] of readHour(file, at, ids)) {
     putMinutes.run(id, at, toBlob(packMinutes(minutes)));
     put(id, at, sumOfSums([...minutes.values()]));
     seen.run(at + hour, id);
@@ -103,7 +112,7 @@ function rollHour({ file, putMinutes, seen }: Rolling & { putMinutes: Statement;
 type Minutes = Map<number, Sum>;
 
 /** The minutes of that hour by series, from its frames. */
-export function readHour(file: SampleFile, at: number, only?: number): Map<number, Minutes> {
+function readHour(file: SampleFile, at: number, only: ReadonlySet<number>): Map<number, Minutes> {
   const found = new Map<number, Minutes>();
   const rows = file.prepare('select minute, data from frame where minute >= ? and minute < ?').iterate(at, at + hour) as IterableIterator<{ minute: number; data: Buffer }>;
   for (const row of rows) {
@@ -116,7 +125,7 @@ export function readHour(file: SampleFile, at: number, only?: number): Map<numbe
 }
 
 /** Each series of a stored frame once, its parts laid over each other. */
-export function seriesIn(data: Buffer, only?: number): Map<number, Float32Array> {
+export function seriesIn(data: Buffer, only: ReadonlySet<number>): Map<number, Float32Array> {
   const found = new Map<number, Float32Array>();
   visitFrame(fromBlob(data), (id, values) => found.set(id, complete(found.get(id), values)), only);
   return found;

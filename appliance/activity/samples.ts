@@ -18,8 +18,10 @@ export interface Samples {
   totals(kind: SampleKind, from: number, to: number): Total[];
   /** What the history occupies, and since when there is any. */
   facts(): { bytes: number; series: number; since: number | null };
-  /** Writes what is due; `all` also what is still being gathered. */
-  write(all?: 'all'): void;
+  /** Writes what is due at once. */
+  write(): void;
+  /** The same with room for others in between: adding up an hour of many things takes a while. */
+  keepUp(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -64,6 +66,11 @@ export function createSamples({ clock, log, statePath, kept, onLost }: SamplesDe
       return work(opened());
     }
   };
+  function* steps({ store, recorder }: Open): Generator<void> {
+    recorder.release(clock.now(), (frames) => store.writeFrames.immediate(frames));
+    yield* store.roll(seconds());
+    store.prune.immediate(seconds(), kept());
+  }
   const seconds = () => Math.floor(clock.now() / 1000);
   return {
     record(readings) {
@@ -84,11 +91,11 @@ export function createSamples({ clock, log, statePath, kept, onLost }: SamplesDe
       const { series, since } = file.prepare('select count(*) as series, min(first) as since from series').get() as { series: number; since: number | null };
       return { bytes: sizeOf(path), series, since: since === null ? null : since * 1000 };
     }),
-    write: (all) => guarded(({ store, recorder }) => {
-      recorder.release(all ?? clock.now(), (frames) => store.writeFrames.immediate(frames));
-      store.roll.immediate(seconds());
-      store.prune.immediate(seconds(), kept());
-    }),
+    write: () => guarded((parts) => { for (const _step of steps(parts)); }),
+    async keepUp(signal) {
+      const todo = guarded(steps);
+      while (!signal.aborted && !isClosed && guarded(() => todo.next()).done !== true) await clock.sleep(1, signal);
+    },
     close() {
       if (open) {
         open.recorder.release('all', open.store.writeFrames);

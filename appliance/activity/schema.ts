@@ -69,6 +69,9 @@ export const EventOutput = z.object({
 
 export const EventListInput = z.object({
   severity: z.enum(severities).optional().meta({ label: 'Severity' }),
+  search: z.string().trim().min(1).max(128).optional().meta({ label: 'Search', help: 'Words in the message, the next step, the code or a name.' }),
+  since: z.coerce.number().int().min(0).optional().meta({ label: 'Since', help: 'Noticed last at this time or later; milliseconds since the epoch.' }),
+  until: z.coerce.number().int().min(0).optional().meta({ label: 'Until', help: 'Noticed last before this time.' }),
   /** Only troubles that last still. */
   standing: z.stringbool().optional().meta({ label: 'Lasting' }),
   about, limit, after: cursor,
@@ -141,3 +144,25 @@ export const samplesOutput = (names: string[]) => z.object({
   to: z.number().int(),
   items: z.array(z.object({ at: z.number().int(), ...Object.fromEntries(names.flatMap((name) => [[name, z.number().nullable()], [`${name}Peak`, z.number().nullable()]])) }).catchall(z.number().nullable())),
 });
+
+// ---------------------------------------------------------------------------------------------- configuration
+
+export const ConfigListInput = z.object({
+  kind: z.string().max(64).optional().meta({ label: 'Kind' }),
+  object: z.string().max(255).optional().meta({ label: 'Object', help: 'Id or name of what was changed.' }),
+  actor: z.string().max(128).optional().meta({ label: 'Who' }),
+  limit,
+  after: z.string().regex(/^\d{1,15}$/, 'Send the value of "next".').optional().meta({ label: 'After', help: 'Value of `next` in the answer before.' }),
+});
+export const ConfigPage = pageOf(z.object({
+  /** Number of the entry in the journal: changes of one transaction share it. */
+  seq: z.number().int(),
+  at: z.number().int(),
+  actor: z.string(),
+  operation: z.string(),
+  kind: z.string(),
+  id: z.string(),
+  name: z.string(),
+  what: z.enum(['created', 'updated', 'deleted']),
+  fields: z.array(z.object({ field: z.string(), before: z.unknown(), after: z.unknown(), isSecret: z.boolean() })),
+}));

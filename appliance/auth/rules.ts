@@ -31,6 +31,7 @@ export const permissions = {
   'task.cancel': 'Cancel tasks',
   'event.read': 'See events',
   'history.edit': 'Change how long history is kept and where events are sent',
+  'report.read': 'See and download reports of the use',
   'audit.read': 'See who did what',
   'user.read': 'See users, groups, roles, sessions and tokens',
   'user.edit': 'Change users, groups, roles, sessions and tokens of others',

@@ -117,6 +117,11 @@ test('what only happens is never folded, and can be found by severity and subjec
   assert.is(await found('severity=info'), 3);
   assert.is(await found(`severity=info&about=${web.id}`), 2);
   assert.is(await found(`about=${encodeURIComponent(shop.name)}`), 1);
+  assert.is(await found('search=STARTED%20sh'), 1, 'all the words, in the message or a name, whatever the case');
+  assert.is(await found('search=delete'), 1, 'in the next step');
+  assert.is(await found('search=%25'), 1, 'a wildcard is a letter like others: one name has it');
+  assert.is(await found(`since=${context.clock.now() + 1}`), 0);
+  assert.is(await found(`until=${context.clock.now() + 1}`), 4);
   const first = (await door.ask('GET', '/events?limit=3')).body;
   assert.is((await door.ask('GET', `/events?limit=3&after=${first.next}`)).body.items.length, 1);
 });

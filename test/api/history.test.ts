@@ -93,4 +93,44 @@ test('how long it is kept can be changed, within limits, by who may', async ({ s
   assert.is((await site.send('PATCH', `${api}/history`, { hourDays: 91 }, { 'if-match': headers.get('etag') ?? '' })).status, 412);
 });
 
+test('who changed what is told with what it was before, for each thing, and without secrets', async ({ site }) => {
+  await site.send('PATCH', `${api}/vms/web`, { description: 'first' });
+  await site.send('PATCH', `${api}/vms/web`, { description: 'second' });
+  interface Page { items: { actor: string; operation: string; what: string; name: string; fields: { field: string; before: unknown; after: unknown; isSecret: boolean }[] }[]; next: string | null }
+  const { body } = await site.send<Page>('GET', `${api}/config-changes?object=web`);
+  assert.equal(body.items.map(({ operation, what }) => [operation, what]), [['vm.edit', 'updated'], ['vm.edit', 'updated'], ['vm.create', 'created']]);
+  assert.equal(body.items[0]?.fields, [{ field: 'description', before: 'first', after: 'second', isSecret: false }]);
+  assert.is(body.items[0]?.name, 'web');
+  assert.match(body.items[0]?.actor ?? '', /^token test/);
+  const first = (await site.send<Page>('GET', `${api}/config-changes?object=web&limit=1`)).body;
+  const second = (await site.send<Page>('GET', `${api}/config-changes?object=web&limit=1&after=${first.next}`)).body;
+  assert.equal(second.items[0]?.fields[0]?.after, 'first');
+  await site.send('POST', `${api}/users`, { name: 'ada', password: 'a long and secret phrase', roles: ['observer'] });
+  const users = await site.send<Page>('GET', `${api}/config-changes?kind=user`);
+  assert.ok(users.body.items.some(({ name }) => name === 'ada@internal'));
+  assert.not.match(JSON.stringify(users.body), /scrypt/);
+  const observer = await site.tokenFor(['observer']);
+  assert.is((await site.door.request(`http://bothy${api}/config-changes`, { headers: { authorization: `Bearer ${observer}` } })).status, 403);
+});
+
+test('reports tell who used how much, for how long, and how much room is left; also as CSV', async (context) => {
+  const { site, clock } = context;
+  for (let half = 0; half < 12; half++) {
+    await clock.advance(300_000);
+    await systemClock.sleep(20);
+  }
+  interface Made { from: number; to: number; columns: { key: string }[]; rows: Record<string, string | number | null>[] }
+  const report = async (name: string) => (await site.send<Made>('GET', `${api}/reports/${name}`)).body;
+  assert.equal((await report('consumers')).rows.map(({ name }) => name), ['web']);
+  const up = (await report('uptime')).rows;
+  assert.equal(up.map(({ kind }) => kind), ['host', 'vm']);
+  assert.ok(up.every(({ up: seconds }) => Number(seconds) > 300 && Number(seconds) <= 7_200), JSON.stringify(up));
+  assert.ok((await report('use')).rows.length >= 1);
+  assert.equal((await report('capacity')).rows.map(({ name }) => name).sort(), ['isos', 'local']);
+  const csv = await site.door.request(`http://bothy${api}/reports/uptime/csv`, { headers: { authorization: `Bearer ${await site.tokenFor(['observer'])}` } });
+  assert.match(csv.headers.get('content-type') ?? '', /text\/csv/);
+  assert.match(await csv.text(), /^kind,name,up,share\r\nhost,/);
+  assert.is((await site.send('GET', `${api}/reports/weather`)).status, 400);
+});
+
 test.run();

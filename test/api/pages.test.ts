@@ -94,7 +94,9 @@ function requireNames(html: HtmlElement): void {
 }
 
 function requireText(html: HtmlElement): void {
-  const text = textOf(html);
+  // Values of settings are told as the API has them: permissions look like keys of texts.
+  const told = elements(html).filter(({ attributes }) => attributes['class'] === 'config-fields').map(textOf);
+  const text = told.reduce((rest, values) => rest.replaceAll(values, ''), textOf(html));
   for (const slip of [/\bundefined\b/, /\bNaN\b/, /\[object/, /\{\w+\}/, /\b(task\.kind|vm\.state|vm\.reason|nav|field|word|event|storage)\.[a-z]\w*/, /Invalid Date/]) {
     assert.not.match(text, slip);
   }

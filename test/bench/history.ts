@@ -10,14 +10,14 @@ import { join } from 'node:path';
 import type { Reading } from '../../appliance/activity/recorder.ts';
 import { day, hour } from '../../appliance/activity/sample-rules.ts';
 import { createSamples } from '../../appliance/activity/samples.ts';
+import { systemClock } from '../../appliance/core/clock.ts';
 import { silentLog } from '../../appliance/core/log.ts';
-import { createVirtualClock } from '../world/clock.ts';
 import { print } from './figures.ts';
 
 const [vms = 100, days = 2] = process.argv.slice(2).map(Number);
 const begins = Date.UTC(2025, 0, 1);
 const statePath = mkdtempSync(join(process.env['BENCH_PATH'] ?? tmpdir(), 'bothy-history-'));
-const clock = { ...createVirtualClock(), now: () => now };
+const clock = { now: () => now, sleep: systemClock.sleep };
 let now = begins;
 
 function site(at: number): Reading[] {
@@ -44,7 +44,10 @@ const writtenBefore = written();
 for (let slot = 0; now < begins + days * day * 1_000; slot++, now += 10_000) {
   const readings = site(now);
   timed(took.reading, () => samples.record(readings));
-  if (slot % 6 === 5) timed(slot % 360 === 17 ? took.hour : took.minute, () => samples.write());
+  if (slot % 6 !== 5) continue;
+  const startedAt = performance.now();
+  await samples.keepUp(AbortSignal.timeout(60_000));
+  took[slot % 360 === 17 ? 'hour' : 'minute'].push(performance.now() - startedAt);
 }
 for (const [name, list] of Object.entries(took)) if (list.length > 0) print(name, list);
 for (const [name, span] of [['two hours', 2 * hour], ['two days', 2 * day], ['two months', 60 * day], ['five years', 1_830 * day]] as const) {

@@ -7,5 +7,6 @@ export const noSamples: Samples = {
   totals: () => [],
   facts: () => ({ bytes: 0, series: 0, since: null }),
   write: () => {},
+  keepUp: async () => {},
   close: () => {},
 };

@@ -53,6 +53,7 @@ export function EventTabs() {
   const tabs = [
     { href: '/events', text: t('nav.events') },
     ...(can('audit.read') ? [{ href: '/audit', text: t('event.audit') }] : []),
+    ...(can('audit.read') ? [{ href: '/events/configuration', text: t('config.title') }] : []),
     ...(can('history.edit') ? [{ href: '/events/settings', text: t('history.settings') }] : []),
   ];
   return tabs.length > 1 ? <Tabs label={t('nav.events')} tabs={tabs} /> : null;
@@ -61,7 +62,7 @@ export function EventTabs() {
 const eventPage = definePage({
   path: '/events', live: ['event'],
   async load({ read }, { query }) {
-    const filter = filledIn(query, ['severity', 'about', 'after']);
+    const filter = filledIn(query, ['severity', 'search', 'about', 'after']);
     return { ...(await read(eventList, filter as never)), filter }; // checked by the record's schema
   },
   title: (_data, { t }) => t('nav.events'),
@@ -70,7 +71,7 @@ const eventPage = definePage({
       <PageHead title={t('nav.events')} lead={t('event.lead')} />
       <EventTabs />
       <div class="toolbar">
-        <Filter action="/events" name="about" search={filter['about']} label={t('event.search')}>
+        <Filter action="/events" search={filter['search']} label={t('event.search')}>
           <FilterChoice name="severity" label={t('event.severity')} any={t('event.anySeverity')} chosen={filter['severity']} options={severities.map((value) => ({ value, label: t(`event.${value}`) }))} />
         </Filter>
       </div>

@@ -1,16 +1,18 @@
 /** Every page, for `app.ts`. */
 import type { AnyPage } from '../page.ts';
 import { authPages } from './auth.tsx';
+import { configPages } from './config-changes.tsx';
 import { eventPages } from './event.tsx';
 import { historyPages } from './history.tsx';
 import { hostPages } from './host.tsx';
 import { networkPages } from './network.tsx';
 import { overviewPages } from './overview.tsx';
 import { peoplePages } from './people.tsx';
+import { reportPages } from './report.tsx';
 import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
 import { updatePages } from './update.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...historyPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...historyPages, ...configPages, ...reportPages, ...authPages];

@@ -102,6 +102,7 @@ document.addEventListener('click', (event) => {
   const target = event.target as Element; // click events come from elements
   const button = target.closest<HTMLElement>('[data-copy]');
   if (button) void copy(button);
+  if (target.closest('[data-print]')) print();
   // A choice in a menu closes it, except for its own controls.
   if (target.closest('.menu a, .menu button')) target.closest<HTMLElement>('.menu')?.hidePopover();
 });
