@@ -24,6 +24,7 @@ const usage = `Usage: bothy COMMAND
   token list                  list API tokens
   user list                   list users and whether they are locked
   user unlock NAME            let a user sign in again who was locked after wrong passwords
+  user remove-totp NAME       let a user who has lost the phone sign in without a code
   site check FILE             tell what is wrong with a site file; needs no service
   site plan [FILE]            show what a site file would change; without FILE, how this appliance has drifted
   site apply [FILE]           apply it and wait

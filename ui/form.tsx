@@ -74,7 +74,7 @@ export function Form(props: FormProps) {
   const groups = sections ?? [{ fields: [...fields.keys()] }];
   const address = apiPath(operation, path);
   return (
-    <form id={id} class="form" data-sections={sections?.some((section) => section.title) ? '' : undefined} {...{ [`hx-${operation.method.toLowerCase()}`]: address }} hx-swap="none" hx-disable="find button[type=submit]"
+    <form id={id} class="form" data-sections={sections?.some((section) => section.title && !section.isFolded) ? '' : undefined} {...{ [`hx-${operation.method.toLowerCase()}`]: address }} hx-swap="none" hx-disable="find button[type=submit]"
       hx-headers={answerHeaders(props.next, generation)} data-method={operation.method} data-address={address} novalidate>
       <div class="form-body">
         <div data-form-problem="" />

@@ -8,6 +8,7 @@ import { authOperations } from './operations.ts';
 import { createPeople, type People } from './people.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRoleBook } from './role-book.ts';
+import { createSecondFactors } from './second-factor.ts';
 import { createSignIns } from './sign-ins.ts';
 
 export interface Auth extends Slice {
@@ -25,5 +26,5 @@ export function createAuth({ machineName = async () => hostname(), ...core }: Au
   const signIns = createSignIns(core);
   const people = createPeople({ ...core, roles, groups, idleMs: () => signIns.rules().idleMinutes * 60_000 });
   const limit = createRateLimit(() => core.clock.now());
-  return { people, operations: bind({ ...core, people, roles, groups, assignments, signIns, limit, machineName }, authOperations) };
+  return { people, operations: bind({ ...core, people, roles, groups, assignments, signIns, factors: createSecondFactors(core), limit, machineName }, authOperations) };
 }

@@ -16,6 +16,7 @@ import { assignmentOperations } from './assignment-operations.ts';
 import { groupOperations } from './group-operations.ts';
 import { roleOperations } from './role-operations.ts';
 import { signInOperations } from './sign-in-operations.ts';
+import { totpOperations } from './totp-operations.ts';
 import { userOperations } from './user-operations.ts';
 
 /** The cookie is the browser's whole credential: no script can read it, no other site can send it. */
@@ -68,7 +69,7 @@ export const sessionCreate = write<AuthServices>()({
   summary: 'Sign in',
   input: LoginInput, output: SessionOutput,
   /** A dry run counts as well: it must be no way to guess. */
-  async prepare({ people, limit, signIns }, call, { user: given, password }) {
+  async prepare({ people, limit, signIns, factors }, call, { user: given, password, code }) {
     const name = given.includes('@') ? given : `${given}@internal`;
     const keys = [`address:${call.from}`, `user:${name}`];
     limit.begin(keys);
@@ -77,10 +78,16 @@ export const sessionCreate = write<AuthServices>()({
     if (user && !isRight) signIns.wrong(user);
     if (!user || !isRight) throw new Problem('unauthenticated', 'User or password is wrong.');
     signIns.requireOpen(user);
+    if (factors.isOn(user.id) && code === undefined) throw new Problem('unauthenticated', 'This user signs in with a code, too. Type the six digits that the app shows.', { errors: [{ path: 'code', message: 'Type the six digits that the app shows.' }] });
+    if (factors.isOn(user.id) && code !== undefined && !factors.isRight(user.id, code)) {
+      signIns.wrong(user);
+      throw new Problem('unauthenticated', 'This code is wrong or was used already. Wait for the next one.', { errors: [{ path: 'code', message: 'Wait for the next code.' }] });
+    }
     limit.succeeded(keys);
     return user;
   },
-  run({ people, signIns }, tx, _input, user) {
+  run({ people, signIns, factors }, tx, { code = '' }, user) {
+    if (factors.isOn(user.id)) factors.redeem(tx, user.id, code);
     signIns.clear(tx, user);
     return signIn(people, tx, user);
   },
@@ -158,11 +165,12 @@ export const passwordReset = write<AuthServices>()({
   summary: 'Reset the first administrator\'s password and make a set-up code',
   input: ResetPasswordInput, output: z.object({ code: z.string() }),
   prepare: ({ machineName }) => machineName(),
-  run({ people, signIns }, tx, { name }, machineName) {
+  run({ people, signIns, factors }, tx, { name }, machineName) {
     if (name !== machineName) throw new Problem('invalid-input', `This is not the name of this machine. It is called "${machineName}".`, { errors: [{ path: 'name', message: 'Type the name as it is shown.' }] });
     const user = people.userByName(firstUserName);
     if (user) people.setPassword(tx, user, unmatchableHash, '');
     if (user) signIns.clear(tx, user);
+    if (user) factors.remove(tx, user.id);
     return { code: people.renewSetupCode(tx) };
   },
 });
@@ -227,5 +235,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations, ...signInOperations,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations, ...signInOperations, ...totpOperations,
 ];

@@ -10,9 +10,12 @@ export const SetupInput = z.object({
   password: Password.meta({ label: 'New password' }),
 });
 
+const TotpCode = z.string().transform((code) => code.replaceAll(' ', '')).pipe(z.string().regex(/^\d{6}$/, 'Six digits.')).meta({ label: 'Code', help: 'The six digits that the app shows now.' });
+
 export const LoginInput = z.object({
   user: z.string().trim().min(1).max(128).default('admin@internal').meta({ label: 'User' }),
   password: z.string().min(1).max(256).meta({ label: 'Password', widget: 'password' }),
+  code: TotpCode.optional().meta({ label: 'Code', help: 'Only if you use one: the six digits that the app on your phone shows.' }),
 });
 
 export const UserOutput = z.object({
@@ -23,6 +26,8 @@ export const UserOutput = z.object({
   groups: z.array(z.string()),
   /** False for a user who cannot sign in before a password is set. */
   hasPassword: z.boolean(),
+  /** Signing in needs a code of the user's phone. */
+  hasTotp: z.boolean(),
   /** After too many wrong passwords. */
   isLocked: z.boolean(),
   /** When the lock ends by itself; null when there is none, or it lasts until somebody undoes it. */
@@ -98,6 +103,15 @@ export const ResetPasswordInput = z.object({
 export const ChangePasswordInput = z.object({
   currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
   password: Password.meta({ label: 'New password' }),
+});
+
+export const TotpBeginInput = z.object({ currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }) });
+export const TotpCodeInput = z.object({ code: TotpCode });
+export const TotpOutput = z.object({
+  isOn: z.boolean(),
+  /** For the app, as text and as what its QR code says; only until it is confirmed. */
+  secret: z.string().nullable(),
+  uri: z.string().nullable(),
 });
 
 export const SignInRulesInput = z.object({

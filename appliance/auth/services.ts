@@ -5,6 +5,7 @@ import type { Groups } from './groups.ts';
 import type { People } from './people.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RoleBook } from './role-book.ts';
+import type { SecondFactors } from './second-factor.ts';
 import type { SignIns } from './sign-ins.ts';
 
 export interface AuthServices extends Core {
@@ -13,6 +14,7 @@ export interface AuthServices extends Core {
   groups: Groups;
   assignments: Assignments;
   signIns: SignIns;
+  factors: SecondFactors;
   limit: RateLimit;
   /** What this machine is called, for what must be confirmed by typing it. */
   machineName(): Promise<string>;

@@ -58,6 +58,16 @@ export const signInRuleTable = sqliteTable('sign_in_rule', {
   generation: integer().notNull(),
 });
 
+/** The second factor of a user: begun, and once a code has confirmed it, asked for. */
+export const totpTable = sqliteTable('totp', {
+  userId: text().primaryKey().references(() => userTable.id, { onDelete: 'cascade' }),
+  /** Base 32, as it is: a code can be checked only with it. */
+  secret: text().notNull(),
+  confirmedAt: integer(),
+  /** The half minute of the last code that was used. */
+  lastStep: integer().notNull(),
+});
+
 /** One row until the first password is set: the code that the console shows. */
 export const setupTable = sqliteTable('setup', {
   code: text().primaryKey(),

@@ -10,10 +10,10 @@ import type { AuthServices } from './services.ts';
 
 export const fullName = (name: string) => (name.includes('@') ? name : `${name}@internal`);
 
-export function showUser({ people, groups, signIns }: AuthServices, user: UserRow): z.input<typeof UserOutput> {
+export function showUser({ people, groups, signIns, factors }: AuthServices, user: UserRow): z.input<typeof UserOutput> {
   const { id, name, roles, createdAt, generation } = user;
   const until = signIns.lockedUntil(id);
-  return { id, name, roles, groups: groups.of(id).map((group) => group.name), hasPassword: people.hasPassword(user), isLocked: until !== undefined, lockedUntil: until === undefined || until === Number.POSITIVE_INFINITY ? null : until, createdAt, generation };
+  return { id, name, roles, groups: groups.of(id).map((group) => group.name), hasPassword: people.hasPassword(user), hasTotp: factors.isOn(id), isLocked: until !== undefined, lockedUntil: until === undefined || until === Number.POSITIVE_INFINITY ? null : until, createdAt, generation };
 }
 
 export function requireUser(people: People, ref: string): UserRow {

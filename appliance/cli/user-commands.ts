@@ -7,8 +7,12 @@ type User = z.output<typeof auth.UserOutput>;
 
 export async function userCommand([verb, name]: string[], usage: string): Promise<void> {
   if (verb === 'list') return listUsers();
-  if (verb !== 'unlock') throw new Refusal(`bothy: there is no command "user ${verb ?? ''}".\n\n${usage}`);
-  if (!name) throw new Refusal('Name the user: bothy user unlock NAME');
+  if (verb !== 'unlock' && verb !== 'remove-totp') throw new Refusal(`bothy: there is no command "user ${verb ?? ''}".\n\n${usage}`);
+  if (!name) throw new Refusal(`Name the user: bothy user ${verb} NAME`);
+  if (verb === 'remove-totp') {
+    await call('DELETE', `/api/v1/users/${encodeURIComponent(name)}/totp`);
+    return print(`${name} signs in without a code.\n`);
+  }
   const { body } = await call<User>('POST', `/api/v1/users/${encodeURIComponent(name)}/unlock`, {});
   print(`${body.name} can sign in again.\n`);
 }

@@ -129,6 +129,14 @@ CREATE TABLE `token` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `token_name_unique` ON `token` (`name`);--> statement-breakpoint
 CREATE UNIQUE INDEX `token_secretHash_unique` ON `token` (`secretHash`);--> statement-breakpoint
+CREATE TABLE `totp` (
+	`userId` text PRIMARY KEY NOT NULL,
+	`secret` text NOT NULL,
+	`confirmedAt` integer,
+	`lastStep` integer NOT NULL,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `user` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

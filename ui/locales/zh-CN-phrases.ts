@@ -1,5 +1,13 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Show whether signing in needs a code of the own phone': '显示登录是否需要自己手机的验证码',
+  'Begin with codes of the own phone: get the secret for the app': '开始使用手机验证码：获取应用所需的密钥',
+  'Confirm the app with a code of it; from then on signing in needs one': '用应用的验证码确认；此后登录需要验证码',
+  'Give up the codes of the own phone, with one of them': '用一个验证码停用手机验证码',
+  'Let a user who has lost the phone sign in without a code': '让丢失手机的用户无需验证码登录',
+  Code: '验证码',
+  'Only if you use one: the six digits that the app on your phone shows.': '仅在启用时填写：手机应用显示的六位数字。',
+  'The six digits that the app shows now.': '应用当前显示的六位数字。',
   'Show the rules of passwords, lock-out and sessions': '显示密码、锁定和会话规则',
   'Change the rules of passwords, lock-out and sessions': '修改密码、锁定和会话规则',
   'Let a user sign in again who was locked after wrong passwords': '让因密码错误被锁定的用户重新登录',

@@ -1,6 +1,9 @@
 /** Set-up, sign-in, and the page of one's own account with API tokens and sessions. */
 import { passwordChange, sessionCreate, sessionDelete, sessionEnd, sessionList, setupOperation, tokenCreate, tokenDelete, tokenList } from '../../appliance/auth/operations.ts';
+import type { TotpOutput } from '../../appliance/auth/schema.ts';
+import { totpBegin, totpConfirm, totpGet, totpOff } from '../../appliance/auth/totp-operations.ts';
 import { grantable, permissions } from '../../appliance/auth/rules.ts';
+import type * as z from 'zod';
 import { OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
@@ -8,7 +11,8 @@ import { Time } from '../format.tsx';
 import { Icon } from '../icon.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage } from '../page.ts';
-import { Empty, PageHead, Panel } from '../section.tsx';
+import { Chip, Empty, PageHead, Panel } from '../section.tsx';
+import { Qr } from '../qr.tsx';
 
 type Tokens = Awaited<ReturnType<typeof readTokens>>;
 type Sessions = Awaited<ReturnType<typeof readSessions>>;
@@ -51,10 +55,10 @@ const signInPage = definePage({
 });
 
 const accountPage = definePage({
-  path: '/account', live: ['token'],
-  load: async ({ read }) => ({ tokens: await readTokens(read), sessions: await readSessions(read) }),
+  path: '/account', live: ['token', 'totp'],
+  load: async ({ read }) => ({ tokens: await readTokens(read), sessions: await readSessions(read), totp: await read(totpGet, {}) }),
   title: (_data, { t }) => t('nav.account'),
-  view: ({ tokens, sessions }, { t, user, can }) => (
+  view: ({ tokens, sessions, totp }, { t, user, can }) => (
     <>
       <PageHead title={t('nav.account')} lead={t('auth.signedInAs', { user })}><OperationButton operation={sessionDelete} path={{}} next="/sign-in" label={t('auth.signOut')} icon="leave" /></PageHead>
       <div class="stack">
@@ -62,6 +66,7 @@ const accountPage = definePage({
         <div class="grid">
           {can(tokenCreate.permission) && <Panel title={t('auth.newToken')}><NewToken /></Panel>}
           <Panel title={t('auth.changePassword')}><Form operation={passwordChange} id="password" submit={t('auth.changePassword')} hasNoCall /></Panel>
+          <Panel title={t('auth.totp')} aside={totp.isOn && <Chip tone="ok" icon="check" text={t('auth.totpOn')} />}><Totp totp={totp} /></Panel>
         </div>
         <SessionPanel sessions={sessions} />
       </div>
@@ -76,6 +81,20 @@ function NewToken() {
   return (
     <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name'] }, { title: t('auth.fewerRights'), fields: ['permissions'], isFolded: true }]} choices={{ permissions: choices }} submitTone="primary">
       <p class="quiet">{t('auth.newTokenHelp')}</p>
+    </Form>
+  );
+}
+
+/** Begun with the password, confirmed with a code, given up with a code. */
+function Totp({ totp: { isOn, uri, secret } }: { totp: z.output<typeof TotpOutput> }) {
+  const { t } = useUi();
+  if (isOn) return <Form operation={totpOff} id="totp-off" submit={t('auth.totpGiveUp')} submitTone="plain" next="/account" hasNoCall><p class="quiet">{t('auth.totpOnText')}</p></Form>;
+  if (uri === null || secret === null) return <Form operation={totpBegin} id="totp-begin" submit={t('auth.totpBegin')} submitTone="plain" next="/account" hasNoCall><p class="quiet">{t('auth.totpText')}</p></Form>;
+  return (
+    <Form operation={totpConfirm} id="totp-confirm" submit={t('auth.totpConfirm')} next="/account" hasNoCall>
+      <p>{t('auth.totpScan')}</p>
+      <Qr text={uri} label={t('auth.totpQr')} />
+      <p class="quiet">{t('auth.totpByHand')} <code>{secret.replace(/(.{4})(?=.)/g, '$1 ')}</code></p>
     </Form>
   );
 }

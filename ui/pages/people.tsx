@@ -5,6 +5,7 @@ import { roleCreate, roleDelete, roleEdit, roleList } from '../../appliance/auth
 import { grantable, permissions as permissionTexts } from '../../appliance/auth/rules.ts';
 import type * as schema from '../../appliance/auth/schema.ts';
 import { signInRulesEdit, signInRulesGet, userUnlock } from '../../appliance/auth/sign-in-operations.ts';
+import { userTotpRemove } from '../../appliance/auth/totp-operations.ts';
 import { userCreate, userDelete, userEdit, userList } from '../../appliance/auth/user-operations.ts';
 import type { Child } from 'hono/jsx';
 import { Button, Dialog, OperationButton } from '../action.tsx';
@@ -67,6 +68,7 @@ function UserVerbs({ user }: { user: User }) {
   return (
     <span class="row-verbs">
       {user.isLocked && <OperationButton operation={userUnlock} path={{ user: user.id }} values={{}} label={t('people.unlock')} icon="key" tone="quiet" isCompact />}
+      {user.hasTotp && <OperationButton operation={userTotpRemove} path={{ user: user.id }} label={t('people.removeTotp')} icon="screen" tone="quiet" isCompact confirm={{ title: t('people.removeTotpTitle', { name: user.name }), body: t('people.removeTotpBody') }} />}
       <Button text={t('people.edit', { name: user.name })} icon="edit" tone="quiet" isCompact data-dialog={`edit-user-${user.id}`} />
       <OperationButton operation={userDelete} path={{ user: user.id }} label={t('people.deleteUser')} icon="trash" tone="quiet" isCompact generation={user.generation}
         confirm={{ title: t('people.deleteTitle', { name: user.name }), body: t('people.deleteUserBody') }} />
