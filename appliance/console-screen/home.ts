@@ -114,5 +114,6 @@ function machinesText({ ui: { t } }: Look, { vms }: Box): string {
 }
 
 function versionText({ versions: { bothy, os, kernel } }: Status): string {
-  return `Bothy ${bothy}, ${os}, Linux ${kernel}`;
+  const own = `Bothy ${bothy}`; // the host image bears our name, too
+  return [...(os.startsWith(own) ? [] : [own]), os, `Linux ${kernel}`].join(', ');
 }
