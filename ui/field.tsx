@@ -160,7 +160,7 @@ function SetField({ field, id, current, choices, label, children }: GroupProps) 
   return (
     <fieldset class="field set-field">
       <legend class="field-label">{label}</legend>
-      <input type="hidden" name={field.name} value="" />
+      <input type="hidden" name={field.name} value="" data-kind="set" />
       <div class="set-choices">
         {choices.map((choice, place) => (
           <label>

@@ -71,6 +71,7 @@ export const assignmentCreate = write<AuthServices>()({
     requireOwnOn(tx.call.actor, permissions, object);
     const wish = { ...requireHolder(services, whom), role, kind, objectId: object.id };
     const row = assignments.find(wish) ?? assignments.insert(tx, wish);
+    assignments.tell(tx, row);
     const [made] = assignments.list(eq(assignmentTable.id, row.id));
     if (!made) throw new Error('what was just made is there');
     return showAssignment(services, made);
@@ -86,6 +87,7 @@ export const assignmentDelete = write<AuthServices>()({
     if (!row || !actor.reach.on('access.edit', { kind: row.kind, id: row.objectId })) throw new Problem('not-found', 'There is no such assignment; someone may have taken it back already.');
     requireOwnOn(actor, services.roles.permissionsOfRole(row.role), { kind: row.kind, id: row.objectId });
     services.assignments.remove(tx, row);
+    services.assignments.tell(tx, row);
     return null;
   },
 });

@@ -45,6 +45,8 @@ export function createAssignments({ database, journal, clock }: Core) {
 
   return {
     find, insert, remove,
+    /** Who may see the thing learns that something about it is otherwise: a page of it fetches itself again. */
+    tell: (tx: Tx, { kind, objectId }: AssignmentRow) => journal.observed(tx, { kind, id: objectId, what: 'updated' }),
     byId: (id: string) => db.select().from(assignmentTable).where(eq(assignmentTable.id, id)).get(),
     /** With the names of who holds them, in the order in which they were made. */
     list: (condition: SQL | undefined) => db.select({ assignment: assignmentTable, user: userTable.name, group: groupTable.name }).from(assignmentTable)

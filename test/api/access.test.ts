@@ -178,6 +178,25 @@ test('assignments are refused where they mean nothing, are made once, and are ta
   assert.is((await user.send('GET', '/api/v1/vms')).status, 403, 'with the last role the list itself is gone');
 });
 
+test('who manages a thing is told in the change feed that it was given to somebody, and of nothing of others', async ({ site, power }) => {
+  await power.send('POST', '/api/v1/vms', { name: 'web', ...plain });
+  const id = async (name: string) => (await site.send<{ id: string }>('GET', `/api/v1/vms/${name}`)).body.id;
+  const [web, theirs] = [await id('web'), await id('theirs')];
+  const { body: { token } } = await power.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'feed' });
+  const since = site.app.core.journal.latest();
+  await power.send('POST', '/api/v1/assignments', { user: 'una', role: 'vm-user', kind: 'vm', object: 'web' });
+  await site.send('PATCH', '/api/v1/vms/theirs', { description: 'changed' });
+  const abort = new AbortController();
+  const answer = await site.door.request(`http://bothy/api/v1/changes?since=${since}`, { headers: { authorization: `Bearer ${token}` }, signal: abort.signal });
+  const reader = answer.body?.getReader();
+  await reader?.read();
+  const text = Buffer.from((await reader?.read())?.value ?? []).toString();
+  abort.abort();
+  await reader?.cancel().catch(() => {});
+  assert.match(text, web);
+  assert.not.match(text, theirs);
+});
+
 test('a token of a limited user reaches what its owner reaches, and only with what it was given', async ({ site, power }) => {
   await power.send('POST', '/api/v1/vms', { name: 'web', ...plain });
   const { body: { token } } = await power.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'looks', permissions: ['vm.read'] });

@@ -123,6 +123,7 @@ function bodyOf(form: HTMLFormElement): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const [name, sent] of new FormData(form)) {
     const control = form.querySelector<HTMLInputElement>(`[name="${CSS.escape(name)}"]`);
+    if (control?.dataset['kind'] === 'set') place(body, name.split('.'), []);
     if (!control || typeof sent !== 'string' || sent === '') continue;
     place(body, name.split('.'), control.type === 'password' ? '…' : readValue(control, sent));
   }
