@@ -83,13 +83,15 @@ export class UpdateBox {
     return (await this.update()).slots.find((slot) => slot.version === version)?.state;
   }
 
-  /** A write that the box acknowledges; none of them may be lost. `false` when it says that it takes none now, or says nothing. */
-  async write(): Promise<boolean> {
+  /** A write; none that the box acknowledges may be lost. Gives `written`, why it takes none now, or `silent`. */
+  async write(): Promise<string> {
     const name = `vm-${++this.#attempts}`; // without an answer it may be there or not
     const reply = await this.box.api<Problem>('POST', '/vms', { name, vcpus: 1, memoryBytes: 64 << 20, disks: [], nics: [] }).catch(() => undefined);
-    if (reply?.status === 201) this.#acknowledged.push(name);
-    else if (reply && reply.status !== 503) throw new Error(`${name}: ${reply.status} ${JSON.stringify(reply.body)}`);
-    return reply?.status === 201;
+    if (!reply) return 'silent';
+    if (reply.status === 503) return reply.body.detail;
+    if (reply.status !== 201) throw new Error(`${name}: ${reply.status} ${JSON.stringify(reply.body)}`);
+    this.#acknowledged.push(name);
+    return 'written';
   }
 
   async expectWrites(): Promise<void> {
@@ -133,6 +135,17 @@ export class UpdateBox {
   async switchTo(version: string): Promise<NonNullable<Update['last']>> {
     await this.box.must('POST', '/update/switch', { shutdownSeconds: 60 });
     return this.decided(version);
+  }
+
+  /** After `last` it has come back and told why, in the events too; nothing acknowledged is lost. */
+  async expectReturn(version: string, { result, reasons }: NonNullable<Update['last']>, why: RegExp): Promise<void> {
+    assert.is(result, 'failed');
+    assert.match(reasons.join(), why);
+    assert.is((await this.update()).running, this.image.version);
+    assert.is(await this.stateOf(version), 'bad');
+    const { items } = await this.box.must<{ items: { code: string; message: string }[] }>('GET', '/events');
+    assert.match(items.find(({ code, message }) => code === 'update.failed' && message.includes(version))?.message ?? '', why);
+    await this.expectWrites();
   }
 
   async decided(version: string): Promise<NonNullable<Update['last']>> {

@@ -26,13 +26,13 @@ test('it is installed in the other slot, which does not start yet; the VM runs o
 });
 
 test('the switch: it runs with the VM, what was written before and during its trial is there, the boot loader has blessed it', async () => {
-  assert.ok(await subject.write());
+  assert.is(await subject.write(), 'written');
   await subject.box.must('POST', '/update/switch', { shutdownSeconds: 30 });
   await subject.box.until('it is on trial, or through it', async () => {
     const seen = (await subject.box.api<{ running?: string }>('GET', '/update').catch(() => undefined))?.body;
     return seen?.running === good.version;
   }, 3_600_000);
-  assert.ok(await subject.write(), 'the same schema: changes are taken during the trial, too');
+  assert.is(await subject.write(), 'written', 'the same schema: changes are taken during the trial, too');
   assert.equal(await subject.decided(good.version).then(({ result, reasons }) => [result, reasons]), ['committed', []]);
   await subject.box.until('it is blessed', async () => (await menu()).includes(`bothy_${good.version}.efi`));
   assert.is((await subject.update()).running, good.version);
