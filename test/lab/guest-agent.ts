@@ -24,6 +24,8 @@ interface Answer {
 
 /** How long an answer to a greeting is waited for before the next is sent. */
 const greetingMs = 3_000;
+/** Between two questions whether a command has ended: each costs the box a line in its journal, too. */
+const longestPauseMs = 1_600;
 
 export class GuestAgent {
   readonly #path: string;
@@ -45,10 +47,10 @@ export class GuestAgent {
     try {
       await talk.greet();
       const { pid } = await talk.ask<{ pid: number }>('guest-exec', { path: '/bin/sh', arg: ['-c', line], 'capture-output': true });
-      for (;;) {
+      for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
         const status = await talk.ask<ExecStatus>('guest-exec-status', { pid });
         if (status.exited) return { code: status.exitcode ?? -1, stdout: decode(status['out-data']), stderr: decode(status['err-data']) };
-        await sleep(100);
+        await sleep(pauseMs);
       }
     } catch (cause) {
       throw new Error(`in the box: ${line}: ${cause instanceof Error ? cause.message : cause}`);
