@@ -64,6 +64,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const host = createHost({ ...core, world, activity, accel: config.accel, watchdog: config.watchdog, version: config.version, listen: config.listen, isSecure: !isLoopback(config.listen.host) });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
+  host.registerMetrics(storage.domainMetrics);
   const vm = createVm({ ...core, world, activity, host, network, storage });
   const left = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform: createPerform(core, activity.audit, left) });

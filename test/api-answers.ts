@@ -14,7 +14,8 @@ export type LeftOut = Readonly<Record<string, string>>;
 
 /** What an appliance and the one that its export makes need not have in common, and why. */
 export const ownToEach: LeftOut = {
-  '/audit': 'who did what on which of them', '/events': 'what happened to which', '/tasks': 'what each did', '/tasks/{task}': 'what each did',
+  '/audit': 'who did what on which of them', '/config-changes': 'who changed what on which of them', '/reports/{report}': 'made of what was measured',
+  '/history: bytes': 'measured', '/history: series': 'measured', '/history: since': 'measured', '/events': 'what happened to which', '/tasks': 'what each did', '/tasks/{task}': 'what each did',
   '/tokens': 'keys of one machine', '/sessions': 'who is signed in there', '/sessions/current': 'who asks',
   '/site': 'which file each was given', '/setup-code': 'for the local socket alone', '/update/gate': 'for the local socket alone',
   '/hosts: items[].reconcilers': 'how often each has looked', '/hosts/{host}: reconcilers': 'how often each has looked',
@@ -33,7 +34,7 @@ interface Thing {
 
 const uuid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 /** Readings of instruments: nobody expects the same twice. */
-const measured = /\/(history|load|stats)$/;
+const measured = /^\/.+\/(history|load|stats)$/;
 /** Milliseconds since the epoch, from 2017 to 2065. */
 const isInstant = (value: unknown) => typeof value === 'number' && value > 1.5e12 && value < 3e12;
 

@@ -1,5 +1,6 @@
 /** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
 import type * as z from 'zod';
+import type { HistoryOutput } from '../activity/schema.ts';
 import type { AssignmentOutput, GroupOutput, RoleOutput, SignInRulesOutput, UserOutput } from '../auth/schema.ts';
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
@@ -13,6 +14,7 @@ export interface Current {
   domains: z.output<typeof DomainOutput>[];
   networks: z.output<typeof NetworkOutput>[];
   signIn: z.output<typeof SignInRulesOutput>;
+  history: z.output<typeof HistoryOutput>;
   /** Those that were made here. */
   roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -57,6 +59,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     hostNetwork: (await ask('host-network.get', { host: 'this' })) as Current['hostNetwork'],
     networks: await whole('network.list'),
     signIn: (await ask('sign-in-rules.get', {})) as Current['signIn'],
+    history: (await ask('history.get', {})) as Current['history'],
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
     groups: await whole('group.list'),

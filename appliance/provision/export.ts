@@ -3,6 +3,7 @@
  * where installation images come from, which are then looked for on the stick. Pure.
  */
 import { Document, isMap, isSeq, type Node, type YAMLMap } from 'yaml';
+import { HistorySettings } from '../activity/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
@@ -38,7 +39,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
   const { generation, ...signIn } = current.signIn;
-  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...(generation > 0 && { signIn }), ...filled, ...options.stored });
+  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...(generation > 0 && { signIn }), ...(current.history.generation > 0 && { history: HistorySettings.parse(current.history) }), ...filled, ...options.stored });
   comment(document, options);
   return document.toString({ lineWidth: 140 });
 }

@@ -14,8 +14,8 @@ import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -39,7 +39,7 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
@@ -80,6 +80,12 @@ function planHost({ site: { host }, current }: Wish): Step[] {
   const told = current.host.isManaged ? [] : ['This machine is not Bothy\'s own: the wish is kept and nothing is touched.'];
   const shownDetails = details.map((line) => (line.startsWith('sshKeys') ? `sshKeys: ${host.sshKeys?.length ?? 0} keys` : line));
   return [step('host', 'change', current.host.actual.hostname, [...shownDetails, ...told], perform('host.edit-settings', { host: 'this', ...changes }))];
+}
+
+function planHistory({ site: { history }, current }: Wish): Step[] {
+  if (!history) return [];
+  const { changes, details } = differences(Object.keys(history), { wanted: history, given: history, is: current.history });
+  return details.length === 0 ? [] : [step('history', 'change', 'history', details, perform('history.edit', changes))];
 }
 
 function planCertificate({ site: { certificate }, current }: Wish): Step[] {

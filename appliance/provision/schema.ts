@@ -5,6 +5,7 @@
  * slices to come (updates, cluster). Fields with `.meta({ secret: true })` may be sealed to a machine (`sealed.ts`).
  */
 import * as z from 'zod';
+import { HistorySettingsEdit } from '../activity/schema.ts';
 import { AssignmentCreateInput, GroupCreateInput, RoleCreateInput, SignInRulesInput, UserCreateInput } from '../auth/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
@@ -72,6 +73,7 @@ export const SiteFile = z.object({
   host: SiteHost.optional().meta({ label: 'Host' }),
   ports: listOf(SitePort, 'Ports'),
   certificate: CertificatePair.optional().meta({ label: 'Certificate', help: 'What browsers are shown. Without it this machine makes its own.' }),
+  history: HistorySettingsEdit.optional().meta({ label: 'History', help: 'How long is kept what happened and what was used.' }),
   signIn: SignInRulesInput.optional().meta({ label: 'Rules of signing in' }),
   storageDomains: listOf(SiteDomain, 'Storage domains'),
   networks: listOf(NetworkInput, 'Networks'),

@@ -7,6 +7,7 @@ import type { Tx } from '../core/db.ts';
 import { type Actor, bind, type Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
+import type { Metric } from '../host/metrics.ts';
 import type { World } from '../world.ts';
 import { exportTask } from './disk-download.ts';
 import { createDisks, type DiskRow, type Disks, toolFormat, volumeOf } from './disks.ts';
@@ -46,6 +47,7 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   hasRoom(diskId: string): Promise<boolean>;
   /** Every storage domain, and whether the last look found it there. */
   domains(): { id: string; name: string; isActive: boolean }[];
+  domainMetrics(): Metric[];
   /** A resumable upload of a file for a slice to the right. */
   receiveFile(call: Call, request: Request, wish: FileUpload): Promise<Response>;
   /** Where that upload stands; `undefined` when there is none. */
@@ -100,6 +102,7 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
       const { freeBytes, domain } = await space.look(domains.require(disks.require(diskId).domainId));
       return freeBytes > domain.criticalSpaceBytes;
     },
+    domainMetrics: () => domainMetrics(services),
     domains: () => domains.list().map(({ id, name }) => ({ id, name, isActive: domains.fact(id)?.status === 'active' })),
     receiveFile: (call, request, wish) => receiveFile(services, call, request, wish),
     fileUpload: (target) => (services.uploads.find(target) ? showUpload(services, target) : undefined),
@@ -122,4 +125,15 @@ function isoPath({ domains, isos }: StorageServices, name: string, actor: Actor 
     return domains.files(domain).filePath(name);
   }
   throw new Problem('not-found', `There is no installation image "${name}". Upload it first.`);
+}
+
+/** What the last look at each domain found; one that does not answer has no room to tell of. */
+function domainMetrics({ domains }: Pick<StorageServices, 'domains'>): Metric[] {
+  const found = domains.list().map(({ id, name }) => ({ labels: { domain: name, id }, fact: domains.fact(id) }));
+  const active = found.flatMap(({ labels, fact }) => (fact?.status === 'active' ? [{ labels, fact }] : []));
+  return [
+    { name: 'bothy_storage_domain_active', help: '1 while a storage domain can be used.', type: 'gauge', samples: found.map(({ labels, fact }) => ({ labels, value: fact?.status === 'active' ? 1 : 0 })) },
+    { name: 'bothy_storage_domain_size_bytes', help: 'Size of what holds a storage domain.', type: 'gauge', samples: active.map(({ labels, fact }) => ({ labels, value: fact.totalBytes })) },
+    { name: 'bothy_storage_domain_free_bytes', help: 'Room left there.', type: 'gauge', samples: active.map(({ labels, fact }) => ({ labels, value: fact.freeBytes })) },
+  ];
 }

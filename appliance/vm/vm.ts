@@ -5,8 +5,7 @@
  */
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
-import type { Metric } from '../host/metrics.ts';
-import type { World } from '../world.ts';
+import type { DomainStats, World } from '../world.ts';
 import { type Consoles, createConsoles } from './console.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device-tasks.ts';
@@ -19,8 +18,8 @@ import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
 import { createVmRows } from './rows.ts';
 import type { VmState } from './rules.ts';
-import { vmStates } from './rules.ts';
 import type { VmServices } from './services.ts';
+import { type Latest, vmMetrics } from './metrics.ts';
 import { readingsOf } from './readings.ts';
 import { startVmTask } from './start-task.ts';
 import { createStatsHistory } from './stats.ts';
@@ -54,31 +53,27 @@ export function createVm(deps: VmDeps): Vms {
   const rows = createVmRows(deps);
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
-  const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => deps.activity.samples.record(readingsOf({ rows, storage: deps.storage }, all)) });
+  const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => keepReading(all) });
+  let latest: Latest = { at: 0, all: [], readings: [] };
+  const keepReading = (all: DomainStats[]) => {
+    latest = { at: deps.clock.now(), all, readings: readingsOf({ rows, storage: deps.storage }, all) };
+    deps.activity.samples.record(latest.readings);
+  };
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
   const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
   tellLeftNeighbours(services);
+  deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });
   deps.objects.belong('disk', { kind: 'vm', links: rows.diskLinks });
   return { operations: bind(services, vmOperations), openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
-}
-
-/** Every state is always there, so that an alarm on one of them never meets a gap. */
-function vmMetrics({ rows, foreignDomains }: VmServices): Metric[] {
-  const counted = new Map(rows.countByState().map(({ state, vms }) => [state, vms]));
-  return [
-    { name: 'bothy_vms', help: 'VMs by state.', type: 'gauge', samples: vmStates.map((state) => ({ labels: { state }, value: counted.get(state) ?? 0 })) },
-    { name: 'bothy_foreign_domains', help: 'Domains that libvirt runs beside the VMs of this appliance.', type: 'gauge', samples: [{ value: foreignDomains() }] },
-  ];
 }
 
 /** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */
 function tellLeftNeighbours(services: VmServices): void {
   const { rows, hypervisor, storage, network, host } = services;
   host.registerGuests(hostGuests(services));
-  host.registerMetrics(() => vmMetrics(services));
   storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
   network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });
   storage.registerGrowth(async (diskId, sizeBytes) => {

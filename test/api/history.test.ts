@@ -113,6 +113,32 @@ test('who changed what is told with what it was before, for each thing, and with
   assert.is((await site.door.request(`http://bothy${api}/config-changes`, { headers: { authorization: `Bearer ${observer}` } })).status, 403);
 });
 
+test('Prometheus gets what each VM, disk, NIC and storage domain counts, under names that stay', async ({ site, clock }) => {
+  await clock.advance(30_000);
+  const token = await site.tokenFor(['observer']);
+  const text = await (await site.door.request('http://bothy/metrics', { headers: { authorization: `Bearer ${token}` } })).text();
+  for (const name of ['cpu_seconds_total', 'vcpus', 'memory_bytes']) assert.match(text, new RegExp(`^bothy_vm_${name}\\{vm="web",id="[0-9a-f-]+"\\} [\\d.]+$`, 'm'), name);
+  for (const name of ['read_bytes_total', 'written_bytes_total', 'reads_total', 'writes_total']) assert.match(text, new RegExp(`^bothy_vm_disk_${name}\\{vm="web",disk="web-disk1",id="[0-9a-f-]+"\\} \\d+$`, 'm'), name);
+  for (const name of ['receive', 'transmit']) assert.match(text, new RegExp(`^bothy_vm_network_${name}_bytes_total\\{vm="web",nic="NIC 1",id="[0-9a-f-]+"\\} \\d+$`, 'm'), name);
+  assert.match(text, /^bothy_storage_domain_size_bytes\{domain="local",id="[0-9a-f-]+"\} \d+$/m);
+  assert.match(text, /^bothy_storage_domain_active\{domain="isos",id="[0-9a-f-]+"\} 1$/m);
+});
+
+test('a site file says how long history is kept, finds nothing left to do then, and an export holds it', async () => {
+  const site = await openTestApp();
+  const text = 'bothy: 1\nhistory: { hourDays: 120, eventDays: 30 }\n';
+  const plan = async () => (await site.send<{ steps: { section: string; details: string[] }[] }>('POST', `${api}/site/plan`, { text })).body.steps;
+  assert.equal((await plan()).map(({ section, details }) => [section, details]), [['history', ['hourDays: 60 -> 120', 'eventDays: 180 -> 30']]]);
+  await site.carryOut('POST', `${api}/site/apply`, { text });
+  assert.equal(await plan(), []);
+  const { body } = await site.send('GET', `${api}/history`);
+  assert.equal([body['hourDays'], body['eventDays'], body['minuteDays']], [120, 30, 2]);
+  const exported = await (await site.door.request(`http://bothy${api}/site/export`, { headers: { authorization: `Bearer ${await site.tokenFor(['administrator'])}` } })).text();
+  assert.match(exported, /history:\n {2}slotHours: 2\n {2}minuteDays: 2\n {2}hourDays: 120/);
+  assert.equal((await site.send('POST', `${api}/site/check`, { text: 'bothy: 1\nhistory: { hourDays: 1 }\n' })).body['isValid'], false);
+  await site.close();
+});
+
 test('reports tell who used how much, for how long, and how much room is left; also as CSV', async (context) => {
   const { site, clock } = context;
   for (let half = 0; half < 12; half++) {

@@ -45,7 +45,7 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage });
-  const perform = createPerform(core, activity.audit, [auth, host, network, storage, vm].flatMap(({ operations }) => operations));
+  const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm].flatMap(({ operations }) => operations));
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform });
   machine.downloads.offer('https://images.example.org/a.iso', iso);
   machine.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(2 ** 20, 7) });
@@ -85,7 +85,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 type Observed = Record<string, unknown>;
 
 /** What each step brings about, as `observe` names it. */
-const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
+const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'history', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {

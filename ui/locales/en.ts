@@ -38,6 +38,7 @@ export const en = {
   'vm.tab.people': 'People',
   'auth.fewerRights': 'Fewer rights than you have',
   'site.section.signIn': 'Signing in',
+  'site.section.history': 'History',
   'people.locked': 'Locked',
   'people.lockedText': 'After too many wrong passwords.',
   'people.unlock': 'Unlock',

@@ -39,6 +39,7 @@ export const zhCN = {
   'vm.tab.people': '人员',
   'auth.fewerRights': '权限少于您自己',
   'site.section.signIn': '登录规则',
+  'site.section.history': '历史',
   'people.locked': '已锁定',
   'people.lockedText': '密码错误次数过多。',
   'people.unlock': '解锁',
