@@ -118,9 +118,9 @@ test('a wrong file leaves a box that can be set up, tells every mistake, and a c
   await until(site, 'refused', async () => (await show(site)).found?.state === 'refused');
   const { found, current } = await show(site);
   assert.is(current, null);
-  assert.equal(found?.faults.map(({ line }) => line), [2, 2, 3]);
+  assert.equal(found?.faults.map(({ line }) => line), [2, 3]);
   const [trouble] = await troubles(site);
-  assert.match(trouble?.message ?? '', /site file on the volume BOTHY .* is wrong .*Line 2, column \d+.*and 2 more/);
+  assert.match(trouble?.message ?? '', /site file on the volume BOTHY .* is wrong .*Line 2, column \d+.*and 1 more/);
   assert.ok(site.app.setupCode());
   site.host.siteSources.plugIn({ source, text: fileWith('web') });
   await until(site, 'applied', isApplied(site));

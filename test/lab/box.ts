@@ -278,7 +278,7 @@ export class Box extends ApiClient {
   }
 
   async logs(): Promise<string> {
-    const journal = await this.#agent.shell('journalctl -b --no-pager -n 80 -o short-monotonic | grep -v qemu-ga; systemctl --failed --no-pager', 300_000).catch((error: Error) => ({ stdout: error.message }));
+    const journal = await this.#agent.shell('journalctl -b --no-pager -o short-monotonic | grep -v qemu-ga | tail -n 80; systemctl --failed --no-pager', 300_000).catch((error: Error) => ({ stdout: error.message }));
     const events = this.#machine?.monitor.events.map(({ name }) => name).join(' ') ?? 'the box is off';
     return `--- machine: ${events}\n${this.#machine?.process.output() ?? ''}\n--- serial\n${this.serial().slice(-4000)}\n--- journal\n${journal.stdout}`;
   }

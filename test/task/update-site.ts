@@ -5,7 +5,7 @@ import { readTrial, writeTrial } from '../../appliance/update/record.ts';
 import type { UpdateServices } from '../../appliance/update/services.ts';
 import { createUpdate } from '../../appliance/update/update.ts';
 import { openFoundry } from '../world/update-bundle.ts';
-import type { Life } from './harness.ts';
+import { type Life, waitFor } from './harness.ts';
 import { openVmSite, origin, type VmSite } from './vm-site.ts';
 
 export interface UpdateSite extends VmSite {
@@ -40,7 +40,9 @@ async function passGate({ core, host }: Life): Promise<void> {
 
 const filesIn = (path: string) => (existsSync(path) ? readdirSync(path).sort() : []);
 
-export async function observeUpdate({ vm, update }: UpdateSite, { host, core }: Life): Promise<unknown> {
+export async function observeUpdate({ vm, update }: UpdateSite, { host, core, clock }: Life): Promise<unknown> {
+  const isTold = () => readTrial(core.statePath)?.outcome == null || readTrial(core.statePath)?.isTold === true;
+  await waitFor(clock, isTold, 'the end of the trial is told, and its files are gone');
   const { running, slots } = await host.slots.facts();
   const trial = readTrial(core.statePath);
   const folder = join(core.statePath, 'update');
