@@ -15,7 +15,7 @@ const securityModules = readFileSync(join(import.meta.dirname, '../../../image/c
 let box: Box;
 
 test.before(async () => {
-  box = await openBox({ screen: true, kernelOptions: securityModules });
+  box = await openBox({ screen: true, watchdog: true, kernelOptions: securityModules });
   await box.switchOn();
   await box.answers();
   await box.setUp();
@@ -78,12 +78,16 @@ part('the versions are told: command line and page', async () => {
   assert.match(status, /libvirt\s+\d+\.\d+\.\d+[\s\S]*QEMU\s+\d+\.\d+\.\d+/);
 });
 
-part('after a restart nothing had to be repaired: the state was unmounted', async () => {
-  await box.inside('systemd-run --on-active=1 systemctl reboot');
-  await box.machine.monitor.until(({ name }) => name === 'RESET', 600_000);
+part('a restart that is asked for: the state was unmounted, the watchdog kept still, and the box knows that it was planned', async () => {
+  const fired = () => box.machine.monitor.events.filter(({ name }) => name === 'WATCHDOG').length;
+  const before = fired();
+  await box.must('POST', '/hosts/this/reboot', {});
+  await box.machine.monitor.until(({ name }) => name === 'RESET', 900_000);
   await box.answers();
   const log = await box.inside('cat /run/bothy-fsck.log; journalctl -b -k -o cat --grep "EXT4-fs|recover" || true');
   assert.not.match(log, /recover/i);
+  await box.until('it is known how it went down', async () => (await box.must<{ lastEnd: { end: string } | null }>('GET', '/hosts/this')).lastEnd?.end === 'planned');
+  assert.is(fired(), before);
 });
 
 test.after(async () => {
