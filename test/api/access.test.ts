@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openTestApp, type TestApp } from '../world/app.ts';
-import { openPerson, type Person } from '../world/person.ts';
+import { openPerson, openTwoPeople, type Person } from '../world/person.ts';
 
 interface Context {
   site: TestApp;
@@ -18,12 +18,8 @@ const names = ({ body }: { body: { items?: { name: string }[] } }) => body.items
 const list = async (who: Pick<Person, 'send'>, path: string) => names(await who.send<{ items: { name: string }[] }>('GET', `/api/v1${path}`));
 
 test.before.each(async (context) => {
-  const site = await openTestApp();
-  for (const name of ['mine', 'theirs']) await site.send('POST', '/api/v1/vms', { name, ...plain });
-  context.site = site;
-  context.user = await openPerson(site, 'una');
-  context.power = await openPerson(site, 'paul', ['power-user']);
-  await site.send('POST', '/api/v1/assignments', { user: 'una', role: 'vm-user', kind: 'vm', object: 'mine' });
+  context.site = await openTestApp();
+  Object.assign(context, await openTwoPeople(context.site));
 });
 test.after.each(({ site }) => site.close());
 

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { elements, parseHtml, textOf } from '../world/html.ts';
-import { openPerson, type Person } from '../world/person.ts';
+import { openPerson, openTwoPeople, type Person } from '../world/person.ts';
 
 interface Context {
   site: TestApp;
@@ -15,12 +15,8 @@ const test = suite<Context>('portal');
 const plain = { vcpus: 1, memoryBytes: 2 ** 28 };
 
 test.before.each(async (context) => {
-  const site = await openTestApp();
-  for (const name of ['mine', 'theirs']) await site.send('POST', '/api/v1/vms', { name, ...plain });
-  context.site = site;
-  context.user = await openPerson(site, 'una');
-  context.power = await openPerson(site, 'paul', ['power-user']);
-  await site.send('POST', '/api/v1/assignments', { user: 'una', role: 'vm-user', kind: 'vm', object: 'mine' });
+  context.site = await openTestApp();
+  Object.assign(context, await openTwoPeople(context.site));
 });
 test.after.each(({ site }) => site.close());
 

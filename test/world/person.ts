@@ -14,6 +14,15 @@ export async function openPerson(site: TestApp, name: string, roles: string[] = 
   return signIn(site, name, password);
 }
 
+/** Two VMs, who starts and uses the first and owns nothing, and who makes VMs and disks of their own. */
+export async function openTwoPeople(site: TestApp): Promise<{ user: Person; power: Person }> {
+  for (const name of ['mine', 'theirs']) await site.send('POST', '/api/v1/vms', { name, vcpus: 1, memoryBytes: 2 ** 28 });
+  const user = await openPerson(site, 'una');
+  const power = await openPerson(site, 'paul', ['power-user']);
+  await site.send('POST', '/api/v1/assignments', { user: 'una', role: 'vm-user', kind: 'vm', object: 'mine' });
+  return { user, power };
+}
+
 export async function signIn(site: TestApp, name: string, password: string): Promise<Person> {
   const response = await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: name, password }) });
   if (response.status !== 201) throw new Error(`${name} could not sign in: ${await response.text()}`);
