@@ -66,10 +66,10 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const storage = createStorage({ ...core, world, activity });
   host.registerMetrics(storage.domainMetrics);
   const vm = createVm({ ...core, world, activity, host, network, storage });
-  const left = [auth, activity, host, network, storage, vm].flatMap((slice) => slice.operations);
-  const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform: createPerform(core, activity.audit, left) });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: config.keysPath });
-  const operations = [...left, ...provision.operations, ...update.operations];
+  const left = [auth, activity, host, network, storage, vm, update].flatMap((slice) => slice.operations);
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform: createPerform(core, activity.audit, left) });
+  const operations = [...left, ...provision.operations];
   const http = mount({ core, auth, activity, host, update, operations, config });
   let leaving: Promise<void> = Promise.resolve();
   return {

@@ -307,6 +307,8 @@ export interface Download {
 
 /** Files from addresses that people or site files name. Refuses addresses of this machine and link-local ones, also behind a redirect. */
 export interface Downloads {
+  /** The first bytes of a file, fewer where it is shorter. One try; rejects with a `Problem`. */
+  readBeginning(wish: Pick<Download, 'url' | 'signal' | 'isVerifiedLater'> & { bytes: number }): Promise<Uint8Array>;
   /** Resolves when the whole file is on the disk. Tries again while the line is bad; rejects with a `Problem`. */
   fetch(download: Download): Promise<void>;
 }

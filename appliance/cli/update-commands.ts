@@ -6,7 +6,7 @@ import type * as z from 'zod';
 import { readConfig } from '../config.ts';
 import { systemClock } from '../core/clock.ts';
 import { runGate } from '../update/gate.ts';
-import type { GateOutput, UpdateOutput } from '../update/schema.ts';
+import type { GateOutput, UpdateOutput, UpdatePolicyOutput } from '../update/schema.ts';
 import { createSlots } from '../update/slots.ts';
 import { stagingFolder } from '../update/record.ts';
 import { compareVersions } from '../update/versions.ts';
@@ -35,8 +35,16 @@ async function showStatus(): Promise<void> {
   if (!body.isSupported) print(`${body.reason}\n`);
   for (const { version, state } of body.slots) print(`${version}\t${words[state]}\n`);
   for (const { version, source, file, fault } of body.onSticks) print(`${version ?? file}\ton ${source}${fault ? `: ${fault}` : ', can be installed'}\n`);
+  await showPolicy();
   if (body.isOnTrial) print(`Version ${body.running} is proving itself.${body.missing.length > 0 ? ` It still lacks:\n${body.missing.map((line) => `  ${line}\n`).join('')}` : '\n'}`);
   if (body.last && body.last.result !== 'pending') print(`Last switch: from ${body.last.from} to ${body.last.to}, ${body.last.result === 'committed' ? 'came up well' : 'failed'}.\n${body.last.reasons.map((line) => `  ${line}\n`).join('')}`);
+}
+
+async function showPolicy(): Promise<void> {
+  const { body: { source, found, waitsFor } } = await call<z.output<typeof UpdatePolicyOutput>>('GET', '/api/v1/update/policy');
+  if (source === null || !found) return;
+  print(`${found.version ?? '?'}\tat ${source}${found.fault === null ? ', can be installed' : `: ${found.fault}`}\n`);
+  if (waitsFor !== null) print(`${waitsFor}\n`);
 }
 
 async function install(args: string[]): Promise<void> {

@@ -23,3 +23,10 @@ export function addressFault(address: string, own: readonly string[]): string | 
   for (const [network, prefix, kind] of never) list.addSubnet(network, prefix, kind);
   return list.check(plain, family) ? `${address} is an address of this machine or of its cable only. Give the address of a server.` : undefined;
 }
+
+/** Whether `text` is a whole http or https address without user and password in it. */
+export function isWebAddress(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, hostname } = new URL(text);
+  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '' && hostname !== '';
+}

@@ -4,7 +4,7 @@
  */
 import { lookup as lookUpName } from 'node:dns';
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { type IncomingMessage, request as requestPlain } from 'node:http';
+import { type IncomingMessage, type OutgoingHttpHeaders, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -19,6 +19,13 @@ export interface DownloadWish {
   limitBytes: number;
   signal: AbortSignal;
   progress(receivedBytes: number, totalBytes: number | undefined): void;
+  isVerifiedLater?: boolean;
+}
+
+export interface BeginningWish {
+  url: string;
+  bytes: number;
+  signal: AbortSignal;
   isVerifiedLater?: boolean;
 }
 
@@ -54,7 +61,30 @@ export function createDownloads({ clock, faultOf = (address) => addressFault(add
         await state.file.close();
       }
     },
+    async readBeginning({ url, bytes, signal, isVerifiedLater = false }: BeginningWish): Promise<Uint8Array> {
+      const asked = { signal, isVerifiedLater, faultOf, silenceMs, headers: { range: `bytes=0-${bytes - 1}` } };
+      try {
+        const { response, host } = await follow(url, asked);
+        if (!isAnswer(response)) throw refusal(response, host);
+        return await firstBytes(response, bytes);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof Problem || !(error instanceof Error)) throw error;
+        throw new Problem('unavailable', `Nothing comes from ${parse(url).host}: ${error.message}. Check the address and the network, then try again.`, { cause: error });
+      }
+    },
   };
+}
+
+async function firstBytes(response: IncomingMessage, most: number): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) { // no encoding is set
+    pieces.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= most) break; // ends the connection: a server may send the whole
+  }
+  return Buffer.concat(pieces).subarray(0, most);
 }
 
 interface State {
@@ -97,26 +127,45 @@ async function attempt(attempt: Attempt): Promise<Error | undefined> {
   }
 }
 
-async function connect(attempt: Attempt): Promise<{ response: IncomingMessage; totalBytes: number | undefined }> {
-  const { wish, state } = attempt;
-  let url = parse(wish.url);
+async function connect({ wish, state, faultOf, silenceMs }: Attempt): Promise<{ response: IncomingMessage; totalBytes: number | undefined }> {
+  const { signal, isVerifiedLater = false } = wish;
+  const isGoingOn = state.receivedBytes > 0 && state.etag !== undefined;
+  const headers = isGoingOn ? { range: `bytes=${state.receivedBytes}-`, 'if-range': state.etag } : {};
+  const { response, host } = await follow(wish.url, { signal, isVerifiedLater, faultOf, silenceMs, headers });
+  if (isAnswer(response)) return { response, totalBytes: await begin(response, { wish, state }) };
+  if (response.statusCode === 416) await startAnew(state);
+  throw refusal(response, host);
+}
+
+interface Asked {
+  signal: AbortSignal;
+  isVerifiedLater: boolean;
+  headers: OutgoingHttpHeaders;
+  faultOf(address: string): string | undefined;
+  silenceMs: number;
+}
+
+/** Asks from address to address until one does not lead on. */
+async function follow(from: string, asked: Asked): Promise<{ response: IncomingMessage; host: string }> {
+  let url = parse(from);
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    const response = await ask(url, attempt);
-    const { statusCode = 0, headers } = response;
-    if ([301, 302, 303, 307, 308].includes(statusCode) && headers.location !== undefined) {
-      response.destroy();
-      url = parse(new URL(headers.location, url).href);
-      continue;
-    }
-    if (statusCode === 206 || statusCode === 200) return { response, totalBytes: await begin(response, { wish, state }) };
+    const response = await ask(url, asked);
+    const { statusCode = 0, headers: { location } } = response;
+    if (![301, 302, 303, 307, 308].includes(statusCode) || location === undefined) return { response, host: url.host };
     response.destroy();
-    if (statusCode === 416 || statusCode >= 500 || statusCode === 429) {
-      if (statusCode === 416) await startAnew(state);
-      throw new Error(`it answers ${statusCode}`);
-    }
-    throw new Problem('unavailable', `${url.host} answers ${statusCode}: there is no such file for us. Check the address.`);
+    url = parse(new URL(location, url).href);
   }
-  throw new Problem('unavailable', `${parse(wish.url).host} leads on from address to address without end. Give the address of the file itself.`);
+  throw new Problem('unavailable', `${parse(from).host} leads on from address to address without end. Give the address of the file itself.`);
+}
+
+const isAnswer = ({ statusCode }: IncomingMessage) => statusCode === 206 || statusCode === 200;
+
+/** An Error may pass by itself, a Problem does not. */
+function refusal(response: IncomingMessage, host: string): Error {
+  const { statusCode = 0 } = response;
+  response.destroy();
+  if (statusCode === 416 || statusCode >= 500 || statusCode === 429) return new Error(`it answers ${statusCode}`);
+  return new Problem('unavailable', `${host} answers ${statusCode}: there is no such file for us. Check the address.`);
 }
 
 function parse(text: string): URL {
@@ -125,7 +174,7 @@ function parse(text: string): URL {
   throw new Problem('invalid-input', 'Give an address that begins with http:// or https://.');
 }
 
-function ask(url: URL, { wish, state, faultOf, silenceMs }: Attempt): Promise<IncomingMessage> {
+function ask(url: URL, { signal, isVerifiedLater, headers, faultOf, silenceMs }: Asked): Promise<IncomingMessage> {
   const refuse = (address: string) => {
     const fault = faultOf(address);
     return fault === undefined ? undefined : new Problem('invalid-input', `Nothing is fetched from ${url.host}: ${fault}`);
@@ -133,12 +182,13 @@ function ask(url: URL, { wish, state, faultOf, silenceMs }: Attempt): Promise<In
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const fault = isIP(host) ? refuse(host) : undefined; // a plain address is not looked up
   if (fault) throw fault;
-  const isGoingOn = state.receivedBytes > 0 && state.etag !== undefined;
-  const headers = { 'user-agent': 'Bothy', 'accept-encoding': 'identity', ...(isGoingOn && { range: `bytes=${state.receivedBytes}-`, 'if-range': state.etag }) };
-  const options = { headers, timeout: silenceMs, signal: wish.signal, lookup: judgedLookup(refuse), agent: false as const, ...(wish.isVerifiedLater && { rejectUnauthorized: false }) };
+  const sent = { 'user-agent': 'Bothy', 'accept-encoding': 'identity', ...headers };
+  const options = { headers: sent, timeout: silenceMs, signal, lookup: judgedLookup(refuse), agent: false as const, ...(isVerifiedLater && { rejectUnauthorized: false }) };
   return new Promise((resolve, reject) => {
-    const outgoing = url.protocol === 'https:' ? requestSecure(url, options, resolve) : requestPlain(url, options, resolve);
-    outgoing.on('timeout', () => outgoing.destroy(new Error('it has fallen silent')));
+    let answer: IncomingMessage | undefined;
+    const take = (response: IncomingMessage) => { answer = response; resolve(response); };
+    const outgoing = url.protocol === 'https:' ? requestSecure(url, options, take) : requestPlain(url, options, take);
+    outgoing.on('timeout', () => (answer ?? outgoing).destroy(new Error('it has fallen silent')));
     outgoing.on('error', reject);
     outgoing.end();
   });

@@ -384,6 +384,14 @@ CREATE TABLE `upload` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `upload_target_unique` ON `upload` (`target`);--> statement-breakpoint
+CREATE TABLE `update_policy` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`source` text,
+	`install` text NOT NULL,
+	`window` text NOT NULL,
+	`generation` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `vm_disk` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,

@@ -5,6 +5,7 @@ import type { AssignmentOutput, GroupOutput, RoleOutput, SignInRulesOutput, User
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
+import type { UpdatePolicyOutput } from '../update/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
 
 export interface Current {
@@ -15,6 +16,7 @@ export interface Current {
   networks: z.output<typeof NetworkOutput>[];
   signIn: z.output<typeof SignInRulesOutput>;
   history: z.output<typeof HistoryOutput>;
+  updates: z.output<typeof UpdatePolicyOutput>;
   /** Those that were made here. */
   roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -60,6 +62,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     networks: await whole('network.list'),
     signIn: (await ask('sign-in-rules.get', {})) as Current['signIn'],
     history: (await ask('history.get', {})) as Current['history'],
+    updates: (await ask('update.policy', {})) as Current['updates'],
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
     groups: await whole('group.list'),

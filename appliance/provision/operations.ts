@@ -94,7 +94,7 @@ export const siteExport = stream<SiteServices>()({
 
 function keptFor({ people, files, key, certificates }: SiteServices, secrets: boolean) {
   const served = certificates.current();
-  const applied = files.current()?.document as { cluster?: { token?: string }; updates?: unknown; onNewFile?: unknown } | null | undefined; // checked when it was taken
+  const applied = files.current()?.document as { cluster?: { token?: string }; onNewFile?: unknown } | null | undefined; // checked when it was taken
   const { token, ...cluster } = applied?.cluster ?? {};
   const openToken = secrets && token !== undefined ? { token: key.unseal(token) ?? token } : {};
   return {
@@ -102,7 +102,6 @@ function keptFor({ people, files, key, certificates }: SiteServices, secrets: bo
     certificate: secrets && served && !served.isOwn ? { chain: served.chain, key: served.key } : undefined,
     contents: new Map(files.contents().map(({ disk, content }) => [disk, content])),
     stored: {
-      ...(applied?.updates !== undefined && { updates: applied.updates }),
       ...(applied?.cluster && { cluster: { ...cluster, ...openToken } }),
       ...(applied?.onNewFile !== undefined && { onNewFile: applied.onNewFile }),
     },

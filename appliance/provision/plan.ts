@@ -14,8 +14,8 @@ import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'updates' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'updates', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -39,7 +39,7 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
@@ -86,6 +86,12 @@ function planHistory({ site: { history }, current }: Wish): Step[] {
   if (!history) return [];
   const { changes, details } = differences(Object.keys(history), { wanted: history, given: history, is: current.history });
   return details.length === 0 ? [] : [step('history', 'change', 'history', details, perform('history.edit', changes))];
+}
+
+function planUpdates({ site: { updates }, current }: Wish): Step[] {
+  if (!updates) return [];
+  const { changes, details } = differences(Object.keys(updates), { wanted: updates, given: updates, is: current.updates });
+  return details.length === 0 ? [] : [step('updates', 'change', 'updates', details, perform('update.edit-policy', changes))];
 }
 
 function planCertificate({ site: { certificate }, current }: Wish): Step[] {

@@ -24,7 +24,7 @@ export interface ProvisionDeps extends Core {
 
 export interface Provision extends Slice {
   /** Wishes of the applied file that other slices act on. */
-  policy(): Pick<Site, 'updates' | 'cluster'>;
+  policy(): Pick<Site, 'cluster'>;
 }
 
 export function createProvision({ world, activity, host, people, perform, ...core }: ProvisionDeps): Provision {
@@ -37,8 +37,8 @@ export function createProvision({ world, activity, host, people, perform, ...cor
   return {
     operations: bind(services, siteOperations),
     policy() {
-      const { updates, cluster } = reopen(services, services.files.current()?.document)?.site ?? {};
-      return { updates, cluster };
+      const { cluster } = reopen(services, services.files.current()?.document)?.site ?? {};
+      return { cluster };
     },
   };
 }

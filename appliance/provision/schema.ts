@@ -1,16 +1,18 @@
 /**
  * The site file: one YAML document made of the API's own schemas, so that what an operation takes is what its section takes.
  *
- * Only what the API has no word for is defined here: where the bytes of an image come from, and wishes that are stored for the
- * slices to come (updates, cluster). Fields with `.meta({ secret: true })` may be sealed to a machine (`sealed.ts`).
+ * Only what the API has no word for is defined here: where the bytes of an image come from, and wishes that are stored until
+ * clustering is there. Fields with `.meta({ secret: true })` may be sealed to a machine (`sealed.ts`).
  */
 import * as z from 'zod';
 import { HistorySettingsEdit } from '../activity/schema.ts';
 import { AssignmentCreateInput, GroupCreateInput, RoleCreateInput, SignInRulesInput, UserCreateInput } from '../auth/schema.ts';
+import { isWebAddress } from '../core/address.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
+import { UpdatePolicyInput } from '../update/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
 
 const ImageUrl = z.string().max(2048).refine(isWebAddress, 'An address that begins with https:// or http://, without user and password in it.')
@@ -19,12 +21,6 @@ const StickFile = z.string().max(255).regex(/^[^./\p{C}][^\p{C}]*$/u, 'A path on
   .refine((path) => !path.split('/').includes('..'), 'The path may not leave the stick.')
   .meta({ label: 'File', help: 'A file beside the site file, on the same stick.' });
 const Sha256 = z.string().trim().toLowerCase().regex(/^[0-9a-f]{64}$/, 'A SHA-256 checksum: 64 hexadecimal digits.').meta({ label: 'SHA-256' });
-
-function isWebAddress(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, username, password, hostname } = new URL(text);
-  return (protocol === 'https:' || protocol === 'http:') && username === '' && password === '' && hostname !== '';
-}
 
 const sourceFields = { url: ImageUrl.optional(), file: StickFile.optional(), sha256: Sha256.optional() };
 type SourceWish = { url?: string | undefined; file?: string | undefined; sha256?: string | undefined };
@@ -51,15 +47,6 @@ export const SiteHost = HostSettingsInput.omit({ host: true });
 /** Addresses of the machine's own ports. They are kept only if the network behind the port answers. */
 export const SitePort = PortInput.omit({ host: true, confirmBy: true, confirmSeconds: true });
 
-const ClockTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'A time of the day such as "02:30", in quotes.');
-
-/** Stored for the slice of updates. */
-export const UpdatePolicy = z.object({
-  source: ImageUrl.optional().meta({ label: 'Source', help: 'Where to look for updates.' }),
-  install: z.enum(['by-hand', 'in-window']).default('by-hand').meta({ label: 'Install' }),
-  window: z.object({ from: ClockTime, to: ClockTime }).optional().meta({ label: 'Window', help: 'Local time in which an update may restart this machine.' }),
-});
-
 /** Stored until clustering is there. */
 export const ClusterJoin = z.object({
   peers: z.array(z.string().max(253).regex(/^[A-Za-z0-9[\]:._-]+$/, 'A host name or an address, with a port if need be.')).min(1).max(16).meta({ label: 'Peers' }),
@@ -84,7 +71,7 @@ export const SiteFile = z.object({
   disks: listOf(SiteDisk, 'Disks'),
   vms: listOf(SiteVm, 'VMs'),
   access: listOf(AssignmentCreateInput, 'Roles on single things'),
-  updates: UpdatePolicy.optional().meta({ label: 'Updates' }),
+  updates: UpdatePolicyInput.optional().meta({ label: 'Updates', help: 'Where newer versions come from, and when they may restart this machine.' }),
   cluster: ClusterJoin.optional().meta({ label: 'Cluster' }),
   onNewFile: z.enum(['ask', 'apply']).default('ask')
     .meta({ label: 'On a new file', help: 'What to do when another site file is found on a stick or named by the boot, once this one was applied.' }),

@@ -5,16 +5,17 @@ import { newId } from '../core/id.ts';
 import { type Call, read, startTask, stream } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { SlotFact, SlotFacts } from '../world.ts';
+import { activeTask, beginInstall, beginSwitch, type Plan, planSwitch, requireIdle, requireSlots } from './begin.ts';
 import { isStaged, mostBundleBytes } from './install-task.ts';
+import { type PolicyVerbs, policyOperations } from './policy-operations.ts';
 import { incomingPath, makeIncoming, readRelease, readTrial } from './record.ts';
-import { type Expectation, hasFallback, rollbackTarget, switchTarget } from './rules.ts';
+import { hasFallback, rollbackTarget, switchTarget } from './rules.ts';
 import { GateOutput, InstallInput, RollbackInput, StickInput, SwitchInput, UpdateOutput, UploadInput, UploadState } from './schema.ts';
 import type { UpdateServices } from './services.ts';
-import type { SwitchTaskInput } from './switch-task.ts';
 import { type CarriedUpdate, carriedFault, chooseCarried, type StickWatch } from './sticks.ts';
-import { lookForExpectation, missingNow, type TrialWatch } from './trial.ts';
+import { missingNow, type TrialWatch } from './trial.ts';
 
-export interface UpdateVerbs extends UpdateServices {
+export interface UpdateVerbs extends PolicyVerbs {
   trial: Pick<TrialWatch, 'current'>;
   sticks: Pick<StickWatch, 'updates'>;
 }
@@ -67,18 +68,6 @@ function lastSwitch({ statePath }: UpdateServices): z.input<typeof UpdateOutput>
 function losesChanges({ statePath, database }: UpdateServices, facts: SlotFacts): boolean {
   const trial = readTrial(statePath);
   return trial !== undefined && trial.from === rollbackTarget(facts)?.version && trial.schema < database.schema;
-}
-
-function activeTask({ tasks }: UpdateServices): string | undefined {
-  return tasks.list({ limit: 50, isActive: true }).find(({ kind }) => kind.startsWith('update.'))?.id;
-}
-
-function requireIdle(services: UpdateServices): void {
-  if (activeTask(services) !== undefined) throw new Problem('in-use', 'An update is being installed or switched to right now. Wait until its task ends.');
-}
-
-function requireSlots({ lack }: SlotFacts): void {
-  if (lack) throw new Problem('unavailable', lack);
 }
 
 export const updateGet = read<UpdateVerbs>()({
@@ -158,8 +147,7 @@ export const updateInstall = startTask<UpdateVerbs>()({
   input: InstallInput,
   prepare: async ({ world }) => requireSlots(await world.slots.facts()),
   run(services, tx, { url, allowOlder }) {
-    requireIdle(services);
-    return services.tasks.start(tx, 'update.install', { bundle: newId<'bundle'>(), url, allowOlder }, []);
+    return beginInstall(services, tx, { url, allowOlder });
   },
 });
 
@@ -177,74 +165,31 @@ export const updateInstallFromStick = startTask<UpdateVerbs>()({
     return chosen.name;
   },
   run(services, tx, { version, allowOlder }, file: string) {
-    requireIdle(services);
-    return services.tasks.start(tx, 'update.install', { bundle: newId<'bundle'>(), url: null, stick: { file, version }, allowOlder }, []);
+    return beginInstall(services, tx, { url: null, stick: { file, version }, allowOlder });
   },
 });
 
 // ------------------------------------------------------------------------------------------------ switching
 
-interface Plan {
-  facts: SlotFacts;
-  target: SlotFact;
-  expected: Expectation;
-  bootId: string;
-  hostName: string;
-}
-
-async function plan(services: UpdateVerbs, choose: (facts: SlotFacts) => SlotFact | undefined, otherwise: string): Promise<Plan> {
-  const facts = await services.world.slots.facts();
-  requireSlots(facts);
-  const target = choose(facts);
-  if (!target || (target.state === 'written' && !(await isStaged(services, target.version)))) throw new Problem('wrong-state', otherwise);
-  const { power, machine } = services.world;
-  return { facts, target, expected: await lookForExpectation(services), bootId: await power.bootId(), hostName: (await machine.facts()).hostname };
-}
-
-interface Terms {
-  shutdownSeconds: number;
-  acceptsLoss: boolean;
-  cutOff: boolean;
-}
-
-/** VMs that libvirt does not show cannot be shut down; to cut them off is for people to decide. */
-function requireSight({ vms, world }: UpdateVerbs): void {
-  const unseen = vms.all().filter(({ state }) => state === 'unknown');
-  if (unseen.length === 0 && world.hypervisor.connection().state === 'connected') return;
-  const names = unseen.slice(0, 5).map(({ name }) => `"${name}"`).join(', ');
-  throw new Problem('precondition-failed', `libvirt does not answer, so no virtual machine can be shut down${names ? `: ${names} may run` : ''}. Wait until it answers again, or say that what runs may be cut off by the restart, as by a power cut.`);
-}
-
-/** No other task may cross to the other version: it may know other steps. */
-function begin(services: UpdateVerbs, tx: Parameters<UpdateServices['tasks']['start']>[0], { facts, target, expected, bootId, hostName }: Plan, { shutdownSeconds, acceptsLoss, cutOff }: Terms): string {
-  if (!cutOff) requireSight(services);
-  requireIdle(services);
-  if (services.trial.current()) throw new Problem('wrong-state', `Version ${facts.running} is still proving itself. Wait until that is decided.`);
-  const [other] = services.tasks.list({ limit: 1, isActive: true });
-  if (other) throw new Problem('in-use', `A task is at work: ${other.kind}${other.about[0] ? ` on ${other.about[0].name}` : ''}. Wait until all tasks have ended, or cancel them.`);
-  const input: SwitchTaskInput = { from: facts.running, to: target.version, at: services.clock.now(), acceptsLoss, cutsOff: cutOff, bootId, shutdownMs: shutdownSeconds * 1_000, expected };
-  return services.tasks.start(tx, 'update.switch', input, [{ kind: 'host', id: services.host.id, name: hostName }]);
-}
-
 export const updateSwitch = startTask<UpdateVerbs>()({
   id: 'update.switch', method: 'POST', path: '/update/switch', permission: 'update.install',
   summary: 'Restart into the installed version; the host returns if that is not well',
   input: SwitchInput,
-  prepare: (services, _call, { retry }) => plan(services, (facts) => switchTarget(facts, { isRetry: retry }), 'Nothing is installed that could be switched to. Install an update first.'),
-  run: (services, tx, { shutdownSeconds, cutOff }, planned: Plan) => begin(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: false }),
+  prepare: (services, _call, { retry }) => planSwitch(services, (facts) => switchTarget(facts, { isRetry: retry }), 'Nothing is installed that could be switched to. Install an update first.'),
+  run: (services, tx, { shutdownSeconds, cutOff }, planned: Plan) => beginSwitch(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: false }),
 });
 
 export const updateRollback = startTask<UpdateVerbs>()({
   id: 'update.rollback', method: 'POST', path: '/update/rollback', permission: 'update.install',
   summary: 'Restart the host into the version that ran before',
   input: RollbackInput,
-  prepare: (services) => plan(services, rollbackTarget, 'There is no version to go back to: the other slot holds none that has come up well.'),
+  prepare: (services) => planSwitch(services, rollbackTarget, 'There is no version to go back to: the other slot holds none that has come up well.'),
   run(services, tx, { shutdownSeconds, acceptLoss, cutOff }, planned: Plan) {
     if (losesChanges(services, planned.facts) && !acceptLoss) {
       throw new Problem('precondition-failed', `Version ${planned.target.version} cannot read the records of this one. It would go back to its own, of the time when it last ran: what was changed since then would be lost. Accept that to go on.`);
     }
-    return begin(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: acceptLoss });
+    return beginSwitch(services, tx, planned, { shutdownSeconds, cutOff, acceptsLoss: acceptLoss });
   },
 });
 
-export const updateOperations = [updateGet, updateGate, updateUpload, updateUploadGet, updateUploadCancel, updateInstall, updateInstallFromStick, updateSwitch, updateRollback];
+export const updateOperations = [updateGet, updateGate, updateUpload, updateUploadGet, updateUploadCancel, updateInstall, updateInstallFromStick, updateSwitch, updateRollback, ...policyOperations];

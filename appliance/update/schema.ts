@@ -1,5 +1,7 @@
 /** What goes in and out of the verbs of this slice. Times are milliseconds since the epoch. */
 import * as z from 'zod';
+import { isWebAddress } from '../core/address.ts';
+import { windowPattern } from './policy-rules.ts';
 import { versionPattern } from './versions.ts';
 
 const allowOlder = z.boolean().default(false).meta({ label: 'Allow an older version', help: 'For recovery only: an older version may have errors that were mended since.' });
@@ -23,6 +25,29 @@ export const SwitchInput = z.object({
 export const RollbackInput = z.object({
   shutdownSeconds, cutOff,
   acceptLoss: z.boolean().default(false).meta({ label: 'Accept the older records', help: 'Where the older version cannot read the records of this one, it goes back to its own: what was changed since then is put aside.' }),
+});
+
+const policyFields = {
+  source: z.string().max(2_048).refine(isWebAddress, 'An address that begins with https:// or http://, without user and password in it.').nullable()
+    .meta({ label: 'Address', help: 'Where the newest update always lies under the same name. It is looked at once a day; without one nobody is asked.' }),
+  install: z.enum(['by-hand', 'in-window']).meta({ label: 'Install', help: 'In the window: a newer version is installed when it is found, and the machine restarts into it when the window opens.' }),
+  window: z.string().regex(windowPattern, 'Two times of the day such as "02:00-04:00", in quotes.')
+    .meta({ label: 'Window', help: 'Local time in which an update may restart this machine by itself.' }),
+};
+export const UpdatePolicy = z.object(policyFields);
+export const UpdatePolicyInput = UpdatePolicy.partial();
+export const UpdatePolicyOutput = UpdatePolicy.extend({
+  generation: z.number().int(),
+  /** What lies at the address; null before it was looked at. */
+  found: z.object({
+    lookedAt: z.number().int(),
+    /** Null where that cannot be told. */
+    version: z.string().nullable(), createdAt: z.number().int().nullable(),
+    /** Why it cannot be installed here now; null when it can. */
+    fault: z.string().nullable(),
+  }).nullable(),
+  /** Why what is found is not installed or switched to by itself just now; null when nothing waits. */
+  waitsFor: z.string().nullable(),
 });
 
 export const VersionName = z.string().regex(versionPattern);

@@ -8,7 +8,7 @@ import type { World } from '../world.ts';
 import type { TrustedKeys } from './manifest.ts';
 
 export interface UpdateServices extends Core {
-  world: Pick<World, 'slots' | 'downloads' | 'siteSources' | 'machine' | 'disk' | 'hypervisor' | 'power'>;
+  world: Pick<World, 'slots' | 'downloads' | 'hostSettings' | 'siteSources' | 'machine' | 'disk' | 'hypervisor' | 'power'>;
   activity: Pick<Activity, 'event' | 'settle'>;
   host: Pick<Host, 'id' | 'health' | 'guests'>;
   storage: Pick<Storage, 'domains' | 'receiveFile' | 'fileUpload' | 'cancelFileUpload'>;

@@ -9,12 +9,17 @@ export interface SimulatedDownloads extends Downloads {
 
 export function createSimulatedDownloads(): SimulatedDownloads {
   const offers = new Map<string, Uint8Array>();
+  const find = (url: string) => {
+    const content = offers.get(url);
+    if (content) return content;
+    throw new Problem('unavailable', `${new URL(url).host} answers 404: there is no such file for us. Check the address.`);
+  };
   return {
     offer: (url, content) => void offers.set(url, content),
+    readBeginning: async ({ url, bytes }) => find(url).subarray(0, bytes),
     async fetch({ url, path, limitBytes, signal, progress }) {
       signal.throwIfAborted();
-      const content = offers.get(url);
-      if (!content) throw new Problem('unavailable', `${new URL(url).host} answers 404: there is no such file for us. Check the address.`);
+      const content = find(url);
       if (content.length > limitBytes) throw new Problem('too-large', 'The file is larger than allowed. Check the address.');
       writeFileSync(path, content);
       progress(content.length, content.length);

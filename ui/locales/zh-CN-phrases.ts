@@ -1,5 +1,17 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Show where updates come from, what lies there, and when it is installed': '显示更新来源、那里的版本以及安装时间',
+  'Change where updates come from and when they are installed': '更改更新来源和安装时间',
+  'Look now at what lies at the address of updates': '立即查看更新地址处的版本',
+  'Set where updates come from': '设置更新来源',
+  'Where newer versions come from, and when they may restart this machine.': '新版本的来源，以及何时允许重启本机。',
+  'Where the newest update always lies under the same name. It is looked at once a day; without one nobody is asked.': '最新更新始终以同一名称所在的地址。每天查看一次；留空则不查看。',
+  'In the window: a newer version is installed when it is found, and the machine restarts into it when the window opens.': '在窗口内：发现新版本即安装，窗口开启时重启到新版本。',
+  'Window': '时间窗口',
+  'Local time in which an update may restart this machine by itself.': '允许更新自动重启本机的本地时间段。',
+  'Two times of the day such as "02:00-04:00", in quotes.': '两个时刻，例如 "02:00-04:00"，需加引号。',
+  'by-hand': '手动',
+  'in-window': '在窗口内',
   'Show whether signing in needs a code of the own phone': '显示登录是否需要自己手机的验证码',
   'Begin with codes of the own phone: get the secret for the app': '开始使用手机验证码：获取应用所需的密钥',
   'Confirm the app with a code of it; from then on signing in needs one': '用应用的验证码确认；此后登录需要验证码',

@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import { taskGet } from '../../appliance/activity/operations.ts';
 import { hostGet } from '../../appliance/host/operations.ts';
+import { updatePolicyEdit, updatePolicyGet, updateLook } from '../../appliance/update/policy-operations.ts';
 import { updateGet, updateInstall, updateInstallFromStick, updateRollback, updateSwitch } from '../../appliance/update/operations.ts';
 import type * as schema from '../../appliance/update/schema.ts';
 import { vmList } from '../../appliance/vm/operations.ts';
@@ -22,8 +23,11 @@ import type { ToldTask } from './task.tsx';
 type Update = z.output<typeof schema.UpdateOutput>;
 type Slot = Update['slots'][number];
 
+type Policy = z.output<typeof schema.UpdatePolicyOutput>;
+
 interface Shown {
   update: Update;
+  policy: Policy;
   task: ToldTask | undefined;
   host: Host | undefined;
   /** Names of the VMs that run, or may. */
@@ -31,13 +35,13 @@ interface Shown {
 }
 
 async function readAll({ read, can }: PageCall): Promise<Shown> {
-  const update = await read(updateGet, {});
+  const [update, policy] = await Promise.all([read(updateGet, {}), read(updatePolicyGet, {})]);
   const [task, host, vms] = await Promise.all([
     update.task !== null && can('task.read') ? read(taskGet, { task: update.task }) : undefined,
     can('host.read') ? read(hostGet, { host: 'this' }) : undefined,
     can('vm.read') ? read(vmList, { limit: 1000 }).then(({ items }) => items) : [],
   ]);
-  return { update, task, host, running: vms.filter(({ state }) => state !== 'down').map(({ name }) => name) };
+  return { update, policy, task, host, running: vms.filter(({ state }) => state !== 'down').map(({ name }) => name) };
 }
 
 const updatePage = definePage({
@@ -53,6 +57,7 @@ const updatePage = definePage({
         {shown.update.next !== null && !shown.task && <Ready shown={shown} version={shown.update.next} />}
         {shown.update.isSupported && <Slots shown={shown} />}
         {shown.update.isSupported && shown.update.onSticks.length > 0 && <OnSticks shown={shown} />}
+        {shown.update.isSupported && <AtAddress shown={shown} />}
         {shown.update.isSupported && can('update.install') && !shown.task && <Sources />}
         <div class="grid">{shown.host && <Software host={shown.host} />}<Trust update={shown.update} /></div>
       </div>
@@ -170,6 +175,28 @@ function OnSticks({ shown: { update, task } }: { shown: Shown }) {
           return <OperationButton operation={updateInstallFromStick} path={{}} values={{ version }} label={t('update.installVerb')} icon="check" tone="primary" />;
         } },
       ]} />
+    </Panel>
+  );
+}
+
+/** What is looked at by itself once a day, and what is done about it. */
+function AtAddress({ shown: { update, policy, task } }: { shown: Shown }) {
+  const { t, phrase } = useUi();
+  const { found, waitsFor, source } = policy;
+  const canInstall = found?.version && found.fault === null && found.version !== update.next && !task;
+  return (
+    <Panel title={t('update.policy')} {...(source !== null && { aside: <OperationButton operation={updateLook} path={{}} label={t('update.look')} icon="search" /> })}>
+      {found && (
+        <Facts items={[
+          [t('update.found'), found.version === null ? t('update.nothing') : <strong>{found.version}</strong>],
+          [t('update.made'), found.createdAt !== null && <Time at={found.createdAt} as="clock" />],
+          [t('update.lookedAt'), <Time at={found.lookedAt} as="clock" />],
+        ]} />
+      )}
+      {found?.fault && <p class="quiet">{phrase(found.fault)}</p>}
+      {waitsFor && <Notice tone="info" title={phrase(waitsFor)} />}
+      {canInstall && source !== null && <div class="verbs"><OperationButton operation={updateInstall} path={{}} values={{ url: source }} label={t('update.installVerb')} icon="check" tone="primary" /></div>}
+      <div id="update-policy-form" hx-morph-skip=""><Form operation={updatePolicyEdit} id="update-policy" values={{ ...policy }} generation={policy.generation} submit={t('word.save')} /></div>
     </Panel>
   );
 }
