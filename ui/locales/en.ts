@@ -757,6 +757,8 @@ export const en = {
   'update.fetch': 'Fetch an update',
   'update.fetchVerb': 'Fetch and install',
   'update.policy': 'Where updates come from',
+  'update.byHand': 'By hand',
+  'update.inWindow': 'By itself, in the window',
   'update.look': 'Look now',
   'update.found': 'There',
   'update.nothing': 'Nothing that can be told',

@@ -759,6 +759,8 @@ export const zhCN = {
   'update.fetch': '获取更新',
   'update.fetchVerb': '获取并安装',
   'update.policy': '更新来源',
+  'update.byHand': '手动',
+  'update.inWindow': '在时间窗口内自动安装',
   'update.look': '立即查看',
   'update.found': '来源处的版本',
   'update.nothing': '无法得知',

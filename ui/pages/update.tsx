@@ -186,17 +186,19 @@ function AtAddress({ shown: { update, policy, task } }: { shown: Shown }) {
   const canInstall = found?.version && found.fault === null && found.version !== update.next && !task;
   return (
     <Panel title={t('update.policy')} {...(source !== null && { aside: <OperationButton operation={updateLook} path={{}} label={t('update.look')} icon="search" /> })}>
-      {found && (
-        <Facts items={[
-          [t('update.found'), found.version === null ? t('update.nothing') : <strong>{found.version}</strong>],
-          [t('update.made'), found.createdAt !== null && <Time at={found.createdAt} as="clock" />],
-          [t('update.lookedAt'), <Time at={found.lookedAt} as="clock" />],
-        ]} />
-      )}
-      {found?.fault && <p class="quiet">{phrase(found.fault)}</p>}
-      {waitsFor && <Notice tone="info" title={phrase(waitsFor)} />}
+      <div class="stack">
+        {found && (
+          <Facts items={[
+            [t('update.found'), found.version === null ? t('update.nothing') : <strong>{found.version}</strong>],
+            [t('update.made'), found.createdAt !== null && <Time at={found.createdAt} as="clock" />],
+            [t('update.lookedAt'), <Time at={found.lookedAt} as="clock" />],
+          ]} />
+        )}
+        {found?.fault && <p class="quiet">{phrase(found.fault)}</p>}
+        {waitsFor && <Notice tone="info" title={phrase(waitsFor)} />}
+      </div>
       {canInstall && source !== null && <div class="verbs"><OperationButton operation={updateInstall} path={{}} values={{ url: source }} label={t('update.installVerb')} icon="check" tone="primary" /></div>}
-      <div id="update-policy-form" hx-morph-skip=""><Form operation={updatePolicyEdit} id="update-policy" values={{ ...policy }} generation={policy.generation} submit={t('word.save')} /></div>
+      <div id="update-policy-form" hx-morph-skip=""><Form operation={updatePolicyEdit} id="update-policy" values={{ ...policy }} generation={policy.generation} submit={t('word.save')} choices={{ install: [{ value: 'by-hand', label: t('update.byHand') }, { value: 'in-window', label: t('update.inWindow') }] }} /></div>
     </Panel>
   );
 }
