@@ -62,16 +62,18 @@ export interface ReadyOptions {
   isGated?: boolean;
   /** As `setUp` leaves it. */
   isSetUp?: boolean;
+  /** For tests whose VMs run. */
+  isPatient?: boolean;
 }
 
 /**
  * A box that is on, answers, and was never set up unless told, with a screen, a hardware watchdog and a cable. The first one boots and is
  * saved; the others go on from there within seconds. After a reset or a plug that was pulled they boot as every box does.
  */
-export async function openReadyBox({ image, isGated = false, isSetUp = false }: ReadyOptions = {}): Promise<Box> {
+export async function openReadyBox({ image, isGated = false, isSetUp = false, isPatient = false }: ReadyOptions = {}): Promise<Box> {
   const chosen = image ?? await labImage();
   const emulator = await emulatorOf(chosen);
-  const hardware: BoxOptions = { screen: true, watchdog: true, isGated };
+  const hardware: BoxOptions = { screen: true, watchdog: true, isGated, ...(isPatient && { isPatient }) };
   const folder = await cached({ name: 'ready', suffix: '', ingredients: [chosen.disk, statSync(chosen.disk).mtimeMs, emulator.command, hardware, isGated ? gated : tuned] }, async (path) => {
     mkdirSync(path);
     await withBox({ ...hardware, image: chosen }, async (box) => {
@@ -237,7 +239,7 @@ export class Box extends ApiClient {
 
   /** Takes the place of the person who types the set-up code, and makes an API token as root. */
   async setUp(): Promise<void> {
-    const code = (await this.inside('bothy setup-code')).trim().split(/\s+/).at(-1) ?? '';
+    const { code } = await this.asRoot<{ code: string }>('GET', '/setup-code');
     await this.must('POST', '/setup', { code, password: adminPassword });
     await this.signIn();
   }

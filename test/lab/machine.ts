@@ -103,6 +103,18 @@ export class Machine {
     return (Number(fields[11]) + Number(fields[12])) / 100; // user and system time, in the kernel's ticks
   }
 
+  /** Whether the guest's agent has opened its channel. Asks QEMU, not the guest. */
+  async hasAgent(): Promise<boolean> {
+    const channels = await this.monitor.command<{ label: string; 'frontend-open': boolean }[]>('query-chardev');
+    return channels.some((channel) => channel.label === 'agent' && channel['frontend-open']);
+  }
+
+  /** What the guest has sent to the disk that it boots from, since it was switched on. */
+  async writtenBytes(): Promise<number> {
+    const disks = await this.monitor.command<{ qdev?: string; stats: { wr_bytes: number } }[]>('query-blockstats');
+    return disks.find(({ qdev }) => qdev?.includes('disk0'))?.stats.wr_bytes ?? 0;
+  }
+
   /** The link of a network card, counted from 0. */
   async setCable(nic: number, isConnected: boolean): Promise<void> {
     await this.monitor.command('set_link', { name: `nic${nic}`, up: isConnected });

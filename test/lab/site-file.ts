@@ -63,8 +63,13 @@ vms:
         sizeBytes: 64 MiB
 `;
 
+/** The same with a memory size that is none and a word that nobody knows. */
+export const badSiteFile = siteFile.replace('memoryBytes: 64 MiB', 'memoryBytes: plenty').replace('hostname:', 'hostnam:');
+/** Numbers of its wrong lines. */
+export const badLines = badSiteFile.split('\n').flatMap((line, index) => (/hostnam:|plenty/.test(line) ? [index + 1] : []));
+
 /** A write every five seconds, and no large disk to fill: each costs the box's emulated processor thousands of what it costs a real one. */
-const slowly = { periodTicks: 91 };
+export const slowly = { periodTicks: 91 };
 let sticks = 0;
 
 /** A stick as it comes from the office: the file, and what the guests start from. */
@@ -84,8 +89,8 @@ interface SiteState {
 export const siteState = (box: Box): Promise<SiteState> => box.must<SiteState>('GET', '/site');
 
 /**
- * Waits until the file is applied and its VMs run. A file that failed is applied again by the box itself: where everything takes
- * twenty times as long, a deadline passes now and then. It is told, and waited for.
+ * Waits until the file is applied and its VMs run. Who was let in before a power cut is let in after it. A file that failed is applied
+ * again by the box itself: where everything takes twenty times as long, a deadline passes now and then. It is told, and waited for.
  */
 export async function untilApplied(box: Box): Promise<void> {
   await box.answers();

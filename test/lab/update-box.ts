@@ -140,7 +140,7 @@ export class UpdateBox {
   /** After `last` it has come back and told why, in the events too; nothing acknowledged is lost. */
   async expectReturn(version: string, { result, reasons }: NonNullable<Update['last']>, why: RegExp): Promise<void> {
     assert.is(result, 'failed');
-    assert.match(reasons.join(), why);
+    assert.match(reasons.join(), why, `it returned because: ${reasons.join(' ')}`);
     assert.is((await this.update()).running, this.image.version);
     assert.is(await this.stateOf(version), 'bad');
     const { items } = await this.box.must<{ items: { code: string; message: string }[] }>('GET', '/events');
