@@ -60,7 +60,7 @@ export interface AppOptions {
 export function createApp({ config, log, world, probe }: AppOptions): App {
   const core = createCore({ config, log, world, ...(probe && { probe }) });
   const auth = createAuth({ ...core, machineName: async () => (await world.machine.facts()).hostname });
-  const activity = createActivity(core);
+  const activity = createActivity({ ...core, world });
   const host = createHost({ ...core, world, activity, accel: config.accel, watchdog: config.watchdog, version: config.version, listen: config.listen, isSecure: !isLoopback(config.listen.host) });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });

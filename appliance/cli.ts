@@ -3,6 +3,7 @@
  * no password; `serve` is the service itself.
  */
 import { parseArgs } from 'node:util';
+import { destinationCommand } from './cli/destination-commands.ts';
 import { leaveHost, showStatus } from './cli/host-commands.ts';
 import { call, print, Refusal } from './cli/local-call.ts';
 import { siteCommand } from './cli/site-commands.ts';
@@ -25,6 +26,8 @@ const usage = `Usage: bothy COMMAND
   user list                   list users and whether they are locked
   user unlock NAME            let a user sign in again who was locked after wrong passwords
   user remove-totp NAME       let a user who has lost the phone sign in without a code
+  destination list            list where events are sent, and how that goes
+  destination test NAME       send a test there now, and tell what fails
   site check FILE             tell what is wrong with a site file; needs no service
   site plan [FILE]            show what a site file would change; without FILE, how this appliance has drifted
   site apply [FILE]           apply it and wait
@@ -55,6 +58,7 @@ async function main(argv: string[]): Promise<void> {
   else if (command === 'token' && verb === 'create') await createToken(rest);
   else if (command === 'token' && verb === 'list') await listTokens();
   else if (command === 'user') await userCommand(argv.slice(1), usage);
+  else if (command === 'destination') await destinationCommand(argv.slice(1), usage);
   else if (command === 'site') await siteCommand(argv.slice(1), usage);
   else if (command === 'update') await updateCommand(argv.slice(1), usage);
   else if (command === 'health-gate') process.exit(await healthGate()); // a question that nobody answers would hold it back

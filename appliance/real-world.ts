@@ -2,6 +2,7 @@
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import { createDownloads } from './core/download.ts';
+import { createOutgoing } from './core/outgoing.ts';
 import { createMachine } from './host/machine.ts';
 import { createMachineSettings } from './host/machine-settings.ts';
 import { createPastBoots } from './host/past-boots.ts';
@@ -34,6 +35,7 @@ export function realWorld(config: Config): World {
     pastBoots: createPastBoots(),
     slots: createSlots({ stagingPath: stagingFolder(config.statePath) }),
     downloads: createDownloads({ clock: systemClock }),
+    outgoing: createOutgoing(),
     clock: systemClock,
   };
 }

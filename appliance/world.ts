@@ -9,6 +9,7 @@
  * a deadline); it never decides policy.
  */
 import type { Clock } from './core/clock.ts';
+import type { Outgoing } from './core/outgoing.ts';
 import type { PastBoots, Watchdog } from './world-watchdog.ts';
 
 export interface World {
@@ -19,6 +20,8 @@ export interface World {
   machine: Machine;
   hostSettings: HostSettingsPort;
   downloads: Downloads;
+  /** Connections to servers that people have named. */
+  outgoing: Outgoing;
   siteSources: SiteSources;
   hostNetwork: HostNetworkPort;
   power: Power;

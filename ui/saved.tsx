@@ -13,6 +13,7 @@ export interface SavedToastProps {
 export function SavedToast({ record, body }: SavedToastProps) {
   const { phrase, t } = useUi();
   if (record.id === 'token.create') return <TokenToast {...(body as z.output<typeof NewTokenOutput>)} />; // that record's own output
+  if (record.id === 'destination.test') return <ToToasts><Toast tone="ok" icon="check" title={String((body as { message: string }).message)} /></ToToasts>; // as that record answers
   const title = <>{phrase(record.summary)} <span class="quiet">{t('task.state.done')}</span></>;
   return <ToToasts><Toast tone="ok" icon="check" title={title} /></ToToasts>;
 }

@@ -5,13 +5,13 @@
  * row with a count (`rules.judgeNotice`); `settle` ends it, and the next notice is a new row. With `isStanding` it
  * is shown as a warning until it is settled.
  */
-import { and, desc, eq, isNull } from 'drizzle-orm';
+import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import type { Clock } from '../core/clock.ts';
 import type { Database, Tx } from '../core/db.ts';
 import type { Journal } from '../core/journal.ts';
 import type { About } from '../core/task.ts';
 import { judgeNotice, subjectOf } from './rules.ts';
-import { eventTable } from './table.ts';
+import { deliveryTable, eventTable } from './table.ts';
 
 export type EventRow = typeof eventTable.$inferSelect;
 
@@ -39,9 +39,12 @@ export interface Events {
 export function createEvents({ database, journal, clock }: { database: Database; journal: Journal; clock: Clock }): Events {
   const tell = (tx: Tx, id: number, what: 'created' | 'updated') => journal.observed(tx, { kind: 'event', id: String(id), what });
 
+  /** Beyond every number that somebody was told, also when the events themselves were removed with the history. */
+  const nextSeq = sql<number>`(select 1 + max(coalesce((select max(seq) from ${eventTable}), 0), coalesce((select max(position) from ${deliveryTable}), 0)))`;
+
   const insert = (tx: Tx, event: NewEvent, at: number) => {
     const { severity, code, message, about, nextStep, isStanding = false } = event;
-    const values = { at, lastAt: at, count: 1, severity, code, message, nextStep: nextStep || null, about, subject: subjectOf(about), isStanding, endedAt: null };
+    const values = { at, lastAt: at, count: 1, severity, code, message, nextStep: nextStep || null, about, subject: subjectOf(about), isStanding, endedAt: null, seq: nextSeq };
     tell(tx, tx.sql.insert(eventTable).values(values).returning({ id: eventTable.id }).get().id, 'created');
   };
 
@@ -57,15 +60,17 @@ export function createEvents({ database, journal, clock }: { database: Database;
       if (verdict === 'insert') return insert(tx, event, at);
       if (verdict === 'skip' || !known) return;
       const { severity, message, nextStep, about } = event;
-      tx.sql.update(eventTable).set({ severity, message, nextStep: nextStep || null, about, lastAt: at, count: known.count + 1 }).where(eq(eventTable.id, known.id)).run();
+      const isNews = known.severity !== severity || known.message !== message;
+      tx.sql.update(eventTable).set({ severity, message, nextStep: nextStep || null, about, lastAt: at, count: known.count + 1, ...(isNews && { seq: nextSeq }) }).where(eq(eventTable.id, known.id)).run();
       tell(tx, known.id, 'updated');
     },
     settle(tx, code, ids) {
       const subject = subjectOf(ids.map((id) => ({ id })));
-      const ended = tx.sql.update(eventTable).set({ endedAt: clock.now() })
-        .where(and(eq(eventTable.code, code), eq(eventTable.subject, subject), isNull(eventTable.endedAt)))
-        .returning({ id: eventTable.id }).all();
-      for (const { id } of ended) tell(tx, id, 'updated');
+      const open = tx.sql.select({ id: eventTable.id }).from(eventTable).where(and(eq(eventTable.code, code), eq(eventTable.subject, subject), isNull(eventTable.endedAt))).all();
+      for (const { id } of open) {
+        tx.sql.update(eventTable).set({ endedAt: clock.now(), seq: nextSeq }).where(eq(eventTable.id, id)).run();
+        tell(tx, id, 'updated');
+      }
     },
   };
 }

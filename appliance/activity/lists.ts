@@ -76,7 +76,7 @@ export function listEvents(db: Sql, actor: Actor, input: z.output<typeof EventLi
     .where(and(isVisible(actor, 'event.read'), before(input, eventTable.lastAt, eventTable.id), input.severity && eq(eventTable.severity, input.severity), isLasting, isAbout(eventTable.about, input.about), isNoticed(input), saysWords(input.search)))
     .orderBy(desc(eventTable.lastAt), desc(eventTable.id)).limit(input.limit + 1).all();
   const { items, next } = page(rows, input, (row) => row.lastAt);
-  return { items: items.map(({ subject: _key, ...event }) => ({ ...event, isStanding: event.isStanding && event.endedAt === null })), next };
+  return { items: items.map(({ subject: _key, seq: _seq, ...event }) => ({ ...event, isStanding: event.isStanding && event.endedAt === null })), next };
 }
 
 export function listAudit(db: Sql, input: z.output<typeof AuditListInput>) {

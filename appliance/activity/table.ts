@@ -1,5 +1,6 @@
 /** What happened on this host, and who did what. Both belong to the host, are bounded, and are never changed by people. */
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { type DestinationSecrets, type DestinationSettings, destinationKinds, type EventGroup, eventSeverities } from './destination-rules.ts';
 
 export const eventTable = sqliteTable(
   'event',
@@ -10,7 +11,7 @@ export const eventTable = sqliteTable(
     lastAt: integer().notNull(),
     /** How often it was noticed. */
     count: integer().notNull(),
-    severity: text({ enum: ['info', 'warning', 'error'] }).notNull(),
+    severity: text({ enum: eventSeverities }).notNull(),
     /** Stable, for programs: `vm.paused-no-space`. */
     code: text().notNull(),
     message: text().notNull(),
@@ -22,8 +23,10 @@ export const eventTable = sqliteTable(
     endedAt: integer(),
     /** A trouble that lasts until it is settled. */
     isStanding: integer({ mode: 'boolean' }).notNull(),
+    /** Grows with each change worth telling: where those who are told have got to. */
+    seq: integer().notNull(),
   },
-  (table) => [index('event_by_trouble').on(table.code, table.subject), index('event_by_age').on(table.at)],
+  (table) => [index('event_by_trouble').on(table.code, table.subject), index('event_by_age').on(table.at), uniqueIndex('event_by_seq').on(table.seq)],
 );
 
 export const auditTable = sqliteTable(
@@ -55,4 +58,33 @@ export const historySettingsTable = sqliteTable('history_settings', {
   mostEvents: integer().notNull(),
   auditDays: integer().notNull(),
   generation: integer().notNull(),
+});
+
+/** Where events are sent: wishes. */
+export const destinationTable = sqliteTable('event_destination', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  kind: text({ enum: destinationKinds }).notNull(),
+  isEnabled: integer({ mode: 'boolean' }).notNull(),
+  severity: text({ enum: eventSeverities }).notNull(),
+  /** None: all. */
+  kinds: text({ mode: 'json' }).$type<EventGroup[]>().notNull(),
+  settings: text({ mode: 'json' }).$type<DestinationSettings>().notNull(),
+  /** As they are: they must be sent. Only root can read this file. */
+  secrets: text({ mode: 'json' }).$type<DestinationSecrets>().notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+/** How far each has got: facts of this host. */
+export const deliveryTable = sqliteTable('event_delivery', {
+  destinationId: text().primaryKey().references(() => destinationTable.id, { onDelete: 'cascade' }),
+  /** `seq` of the last event that is done with. */
+  position: integer().notNull(),
+  /** In a row, and since when. */
+  failures: integer().notNull(),
+  failingSince: integer(),
+  lastTryAt: integer(),
+  lastDeliveredAt: integer(),
+  problem: text({ mode: 'json' }).$type<{ message: string; nextStep: string } | null>(),
 });

@@ -2,14 +2,12 @@
  * Files from the network, over lines that break: each try goes on where the one before has stopped, for as long as something arrives
  * now and then. Every address is judged when it is connected to, by the very address that is used, and again after each redirect.
  */
-import { lookup as lookUpName } from 'node:dns';
 import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, type OutgoingHttpHeaders, request as requestPlain } from 'node:http';
 import { request as requestSecure } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
-import { networkInterfaces } from 'node:os';
-import { addressFault } from './address.ts';
+import { isIP } from 'node:net';
 import type { Clock } from './clock.ts';
+import { judgedLookup, ownFault } from './judged-lookup.ts';
 import { Problem } from './problem.ts';
 import { formatBytes } from './units.ts';
 
@@ -41,9 +39,8 @@ export interface DownloadOptions {
 
 const mostRedirects = 5;
 const usualPausesMs = [1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000];
-const ownAddresses = () => Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? []);
 
-export function createDownloads({ clock, faultOf = (address) => addressFault(address, ownAddresses()), silenceMs = 60_000, pausesMs = usualPausesMs }: DownloadOptions) {
+export function createDownloads({ clock, faultOf = ownFault, silenceMs = 60_000, pausesMs = usualPausesMs }: DownloadOptions) {
   return {
     async fetch(wish: DownloadWish): Promise<void> {
       const state = await openState(wish);
@@ -192,19 +189,6 @@ function ask(url: URL, { signal, isVerifiedLater, headers, faultOf, silenceMs }:
     outgoing.on('error', reject);
     outgoing.end();
   });
-}
-
-/** Looks a name up and refuses it when any of its addresses is refused: the connection uses what was judged, never a second answer. */
-function judgedLookup(refuse: (address: string) => Error | undefined): LookupFunction {
-  return (name, options, callback) => {
-    lookUpName(name, { ...options, all: true }, (error, addresses) => {
-      const fault = error ?? addresses.map(({ address }) => refuse(address)).find(Boolean);
-      const [first] = addresses ?? [];
-      if (fault || !first) callback(fault ?? new Error(`${name} has no address`), '', 0);
-      else if (options.all) callback(null, addresses);
-      else callback(null, first.address, first.family);
-    });
-  };
 }
 
 /** Where the body goes on, from its headers; remembers how the server calls it. */

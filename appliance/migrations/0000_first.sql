@@ -11,6 +11,31 @@ CREATE TABLE `audit` (
 );
 --> statement-breakpoint
 CREATE INDEX `audit_by_age` ON `audit` (`at`);--> statement-breakpoint
+CREATE TABLE `event_delivery` (
+	`destinationId` text PRIMARY KEY NOT NULL,
+	`position` integer NOT NULL,
+	`failures` integer NOT NULL,
+	`failingSince` integer,
+	`lastTryAt` integer,
+	`lastDeliveredAt` integer,
+	`problem` text,
+	FOREIGN KEY (`destinationId`) REFERENCES `event_destination`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `event_destination` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`kind` text NOT NULL,
+	`isEnabled` integer NOT NULL,
+	`severity` text NOT NULL,
+	`kinds` text NOT NULL,
+	`settings` text NOT NULL,
+	`secrets` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `event_destination_name_unique` ON `event_destination` (`name`);--> statement-breakpoint
 CREATE TABLE `event` (
 	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`at` integer NOT NULL,
@@ -23,11 +48,13 @@ CREATE TABLE `event` (
 	`about` text NOT NULL,
 	`subject` text NOT NULL,
 	`endedAt` integer,
-	`isStanding` integer NOT NULL
+	`isStanding` integer NOT NULL,
+	`seq` integer NOT NULL
 );
 --> statement-breakpoint
 CREATE INDEX `event_by_trouble` ON `event` (`code`,`subject`);--> statement-breakpoint
 CREATE INDEX `event_by_age` ON `event` (`at`);--> statement-breakpoint
+CREATE UNIQUE INDEX `event_by_seq` ON `event` (`seq`);--> statement-breakpoint
 CREATE TABLE `history_settings` (
 	`id` integer PRIMARY KEY NOT NULL,
 	`slotHours` integer NOT NULL,

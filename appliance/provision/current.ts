@@ -1,6 +1,7 @@
 /** What there is now, read through the API's own operations: what a plan compares a site file with, and what an export writes down. */
 import type * as z from 'zod';
 import type { HistoryOutput } from '../activity/schema.ts';
+import type { DestinationOutput } from '../activity/destination-schema.ts';
 import type { AssignmentOutput, GroupOutput, RoleOutput, SignInRulesOutput, UserOutput } from '../auth/schema.ts';
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
@@ -17,6 +18,7 @@ export interface Current {
   signIn: z.output<typeof SignInRulesOutput>;
   history: z.output<typeof HistoryOutput>;
   updates: z.output<typeof UpdatePolicyOutput>;
+  destinations: z.output<typeof DestinationOutput>[];
   /** Those that were made here. */
   roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
@@ -63,6 +65,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     signIn: (await ask('sign-in-rules.get', {})) as Current['signIn'],
     history: (await ask('history.get', {})) as Current['history'],
     updates: (await ask('update.policy', {})) as Current['updates'],
+    destinations: await whole('destination.list'),
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
     groups: await whole('group.list'),

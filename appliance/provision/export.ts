@@ -3,6 +3,7 @@
  * where installation images come from, which are then looked for on the stick. Pure.
  */
 import { Document, isMap, isSeq, type Node, type YAMLMap } from 'yaml';
+import { type DestinationSecrets, settingNames } from '../activity/destination-rules.ts';
 import { HistorySettings } from '../activity/schema.ts';
 import { UpdatePolicy } from '../update/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
@@ -17,6 +18,8 @@ export interface ExportOptions {
   /** Sections of the applied file that are only stored. */
   stored: Record<string, unknown>;
   hasSecrets: boolean;
+  /** By the name of the destination of events; none in an export without secrets. */
+  destinationSecrets: ReadonlyMap<string, DestinationSecrets>;
   /** The one that people gave, with its key; none in an export without secrets. */
   certificate: { chain: string; key: string } | undefined;
 }
@@ -27,6 +30,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
   const attached = new Set(current.vms.flatMap(({ disks }) => disks.map(({ id }) => id)));
   const lists = {
     ports: current.hostNetwork.ports.flatMap(({ name, settings }) => (settings ? [exportPort(name, settings)] : [])),
+    destinations: current.destinations.map((destination) => exportDestination(destination, options)),
     storageDomains: current.domains.map(({ name, description, lowSpacePercent, criticalSpaceBytes }) => ({ name, description, lowSpacePercent, criticalSpaceBytes: size(criticalSpaceBytes) })),
     networks: current.networks.map(exportNetwork),
     roles: current.roles.map(({ name, description, permissions }) => ({ name, ...(description && { description }), permissions })),
@@ -48,7 +52,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
 function comment(document: Document, { hasSecrets }: ExportOptions): void {
   document.commentBefore = [
     ' A site file of Bothy: applied to an empty machine, it makes the same users, networks, images, disks and VMs.',
-    hasSecrets ? ' It holds password hashes. Keep it as you would keep a key.' : ' It holds no secrets: users cannot sign in before they are given a password (export with secrets, or "bothy site hash-password").',
+    hasSecrets ? ' It holds password hashes and other secrets. Keep it as you would keep a key.' : ' It holds no secrets: users cannot sign in before they are given a password (export with secrets, or "bothy site hash-password").',
     ' It does not hold what is written on disks: they are made empty, or filled with what they were made from.',
   ].join('\n');
   const before = (key: string, text: string) => {
@@ -61,6 +65,12 @@ function comment(document: Document, { hasSecrets }: ExportOptions): void {
 
 function exportPort(port: string, { method, address, gateway, dns }: NonNullable<Current['hostNetwork']['ports'][number]['settings']>): Record<string, unknown> {
   return { port, method, ...(address && { address }), ...(gateway && { gateway }), ...(dns.length > 0 && { dns }) };
+}
+
+function exportDestination(destination: Current['destinations'][number], { destinationSecrets }: ExportOptions): Record<string, unknown> {
+  const { name, kind, isEnabled, severity, kinds } = destination;
+  const settings = settingNames.filter((setting) => (Array.isArray(destination[setting]) ? destination[setting].length > 0 : destination[setting] !== null)).map((setting) => [setting, destination[setting]]);
+  return { name, kind, ...(!isEnabled && { isEnabled }), severity, ...(kinds.length > 0 && { kinds }), ...Object.fromEntries(settings), ...destinationSecrets.get(name) };
 }
 
 function exportNetwork({ name, kind, description, subnet, bridge }: Current['networks'][number]): Record<string, unknown> {

@@ -1,4 +1,5 @@
 /** From a document to its plan on this appliance, now: what the pure planner needs is read here. */
+import { secretNames } from '../activity/destination-rules.ts';
 import { checkDocument } from './check.ts';
 import { type Current, readCurrent } from './current.ts';
 import { planSite, type Step } from './plan.ts';
@@ -23,8 +24,12 @@ export async function planNow(services: SiteServices, by: Performer, wanted: Wan
     if (!user || (password === undefined && passwordHash === undefined)) continue;
     if (!(await services.people.isPasswordOf(user, { password, passwordHash }))) otherPasswords.add(fullName);
   }
+  const otherSecrets = new Map(wanted.site.destinations.map((wish) => {
+    const kept = services.activity.destinations.find(wish.name)?.secrets;
+    return [wish.name, secretNames.filter((name) => wish[name] !== undefined && wish[name] !== kept?.[name])];
+  }));
   const promised = new Set(services.files.contents().filter(({ state }) => state === 'promised').map(({ disk }) => disk));
-  return planSite({ ...wanted, current, otherPasswords, promised });
+  return planSite({ ...wanted, current, otherPasswords, otherSecrets, promised });
 }
 
 /** A document that was kept, opened again; `undefined` when it is no longer right, or its secrets cannot be opened. */

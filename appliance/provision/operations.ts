@@ -92,13 +92,14 @@ export const siteExport = stream<SiteServices>()({
   },
 });
 
-function keptFor({ people, files, key, certificates }: SiteServices, secrets: boolean) {
+function keptFor({ people, files, key, certificates, activity }: SiteServices, secrets: boolean) {
   const served = certificates.current();
   const applied = files.current()?.document as { cluster?: { token?: string }; onNewFile?: unknown } | null | undefined; // checked when it was taken
   const { token, ...cluster } = applied?.cluster ?? {};
   const openToken = secrets && token !== undefined ? { token: key.unseal(token) ?? token } : {};
   return {
     passwordHashes: new Map(secrets ? people.users().filter(people.hasPassword).map(({ name, passwordHash }) => [name, passwordHash]) : []),
+    destinationSecrets: new Map(secrets ? activity.destinations.all().map(({ name, secrets: kept }) => [name, kept]) : []),
     certificate: secrets && served && !served.isOwn ? { chain: served.chain, key: served.key } : undefined,
     contents: new Map(files.contents().map(({ disk, content }) => [disk, content])),
     stored: {

@@ -7,15 +7,17 @@
 import type * as z from 'zod';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import { certificateFacts } from '../host/certificate.ts';
+import type { DestinationSecrets } from '../activity/destination-rules.ts';
 import type { Current } from './current.ts';
+import { planDestinations } from './plan-destinations.ts';
 import { planAccess, planGroups, planRoles, planSignIn, planUsers } from './plan-people.ts';
 import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'updates' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'updates', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -34,16 +36,18 @@ export interface Wish {
   current: Current;
   /** Users whose password is not the wished one. */
   otherPasswords: ReadonlySet<string>;
+  /** Secrets of destinations of events that are not the wished ones, by its name. */
+  otherSecrets: ReadonlyMap<string, (keyof DestinationSecrets)[]>;
   /** Names of disks that were promised content and did not get it yet. */
   promised: ReadonlySet<string>;
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planDestinations(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
-export function entries<K extends 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'vms'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
+export function entries<K extends 'destinations' | 'roles' | 'users' | 'groups' | 'storageDomains' | 'networks' | 'vms'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
   const written = (document as Record<string, Record<string, unknown>[] | undefined>)[section] ?? []; // checked by the schema
   return (site[section] as Site[K][number][]).map((wanted, index) => ({ wanted, given: written[index] ?? {} }));
 }

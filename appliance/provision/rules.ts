@@ -1,4 +1,5 @@
 /** What a site file may not say against itself. Pure. */
+import { destinationFaults } from '../activity/destination-rules.ts';
 import { pairFaults } from '../host/certificate.ts';
 import { portFault } from '../network/rules.ts';
 import type { Site } from './schema.ts';
@@ -15,7 +16,7 @@ export function diskName(vm: { name: string }, disk: { name?: string | undefined
 
 /** Things that have the same name, or the same disk or address, twice; addresses that no port can have; a certificate that cannot serve. */
 export function clashes(site: Site): Clash[] {
-  const lists = ['storageDomains', 'networks', 'roles', 'users', 'groups', 'vms'] as const;
+  const lists = ['destinations', 'storageDomains', 'networks', 'roles', 'users', 'groups', 'vms'] as const;
   const names = lists.flatMap((list) => twice(site[list].map(({ name }, index) => ({ key: name.replace(/@internal$/, ''), path: [list, index, 'name'] })), 'This name stands here twice.'));
   const images = twice(site.images.map(({ name, domain }, index) => ({ key: `${domain}/${name}`, path: ['images', index, 'name'] })), 'This image stands here twice.');
   const vmDisks = site.vms.flatMap((vm, place) => vm.disks.map((disk, index) => ({ key: diskName(vm, disk, index), isNew: disk.disk === undefined, path: ['vms', place, 'disks', index, disk.disk === undefined ? 'name' : 'disk'] })));
@@ -24,12 +25,16 @@ export function clashes(site: Site): Clash[] {
   const shared = twice(vmDisks, 'Another VM of this file has the same disk.').filter(({ path }) => path.at(-1) === 'disk');
   const macs = twice(site.vms.flatMap((vm, place) => vm.nics.flatMap(({ mac }, index) => (mac ? [{ key: mac, path: ['vms', place, 'nics', index, 'mac'] }] : []))), 'Another network interface of this file has the same address.');
   const ports = twice(site.ports.map(({ port }, index) => ({ key: port.toLowerCase(), path: ['ports', index, 'port'] })), 'This port stands here twice.');
-  return [...names, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site), ...certificateFaults(site)];
+  return [...names, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site), ...destinationClashes(site), ...certificateFaults(site)];
 }
 
 function portFaults({ ports }: Site): Clash[] {
   return ports.flatMap(({ method, address = null, gateway = null }, index) =>
     portFault({ method, address, gateway }).map(({ path, message }) => ({ path: ['ports', index, path], message })));
+}
+
+function destinationClashes({ destinations }: Site): Clash[] {
+  return destinations.flatMap((wanted, index) => destinationFaults(wanted).map(({ path, message }) => ({ path: ['destinations', index, path], message })));
 }
 
 /** Whether it has ended is seen when it is applied: a file is checked on other machines and on other days. */

@@ -5,6 +5,7 @@
  * clustering is there. Fields with `.meta({ secret: true })` may be sealed to a machine (`sealed.ts`).
  */
 import * as z from 'zod';
+import { DestinationCreateInput } from '../activity/destination-schema.ts';
 import { HistorySettingsEdit } from '../activity/schema.ts';
 import { AssignmentCreateInput, GroupCreateInput, RoleCreateInput, SignInRulesInput, UserCreateInput } from '../auth/schema.ts';
 import { isWebAddress } from '../core/address.ts';
@@ -61,6 +62,7 @@ export const SiteFile = z.object({
   ports: listOf(SitePort, 'Ports'),
   certificate: CertificatePair.optional().meta({ label: 'Certificate', help: 'What browsers are shown. Without it this machine makes its own.' }),
   history: HistorySettingsEdit.optional().meta({ label: 'History', help: 'How long is kept what happened and what was used.' }),
+  destinations: listOf(DestinationCreateInput, 'Destinations of events'),
   signIn: SignInRulesInput.optional().meta({ label: 'Rules of signing in' }),
   storageDomains: listOf(SiteDomain, 'Storage domains'),
   networks: listOf(NetworkInput, 'Networks'),

@@ -21,7 +21,7 @@ export interface Perform {
 }
 
 export interface SiteServices extends Core {
-  activity: Pick<Activity, 'event' | 'settle'>;
+  activity: Pick<Activity, 'event' | 'settle' | 'destinations'>;
   people: Auth['people'];
   perform: Perform;
   sources: SiteSources;

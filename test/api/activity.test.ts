@@ -10,6 +10,7 @@ import { defineTask } from '../../appliance/core/task.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { openTestCore, type TestCore } from '../world/core.ts';
 import { type Door, openDoor } from '../world/door.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 interface Context {
   core: TestCore;
@@ -28,7 +29,7 @@ const shop = { kind: 'vm', id: '22222222-2222-4222-8222-222222222222', name: 'sh
 test.before.each((context) => {
   context.clock = createVirtualClock();
   context.core = openTestCore({ clock: context.clock });
-  context.activity = createActivity(context.core);
+  context.activity = createActivity({ ...context.core, world: { outgoing: loopbackOnly } });
   context.door = openDoor(context.core, context.activity);
   const gate = new Promise<void>((resolve) => { context.go = resolve; });
   const untilAborted = (signal: AbortSignal) => new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));

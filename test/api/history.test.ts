@@ -139,6 +139,32 @@ test('a site file says how long history is kept, finds nothing left to do then, 
   await site.close();
 });
 
+test('a site file says where events are sent: made once, changed by what it names, exported without secrets unless asked', async () => {
+  const site = await openTestApp();
+  const hook = (key: string, severity: string) => `bothy: 1\ndestinations:\n  - { name: chat, kind: webhook, url: "https://chat.example/the-path-key", signingKey: "${key}", severity: ${severity} }\n  - { name: logs, kind: syslog, host: logs.example, transport: tls }\n`;
+  const plan = async (text: string) => (await site.send<{ steps: { name: string; verb: string; details: string[] }[] }>('POST', `${api}/site/plan`, { text })).body.steps.map(({ name, verb, details }) => [name, verb, ...details]);
+  const first = hook('a key of enough length', 'error');
+  assert.equal(await plan(first), [['chat', 'create', 'webhook chat.example'], ['logs', 'create', 'syslog logs.example:6514 (TLS)']]);
+  await site.carryOut('POST', `${api}/site/apply`, { text: first });
+  assert.equal(await plan(first), []);
+  const second = hook('another key of enough length', 'info');
+  assert.equal(await plan(second), [['chat', 'change', 'severity: error -> info', 'signingKey']]);
+  await site.carryOut('POST', `${api}/site/apply`, { text: second });
+  assert.equal(await plan(second), []);
+  const exported = async (query: string) => (await site.door.request(`http://bothy${api}/site/export${query}`, { headers: { authorization: `Bearer ${await site.tokenFor(['administrator'])}` } })).text();
+  assert.not.match(await exported(''), /path-key|of enough length/);
+  assert.match(await exported(''), /destinations:\n {2}- name: chat\n {4}kind: webhook\n {4}severity: info/);
+  const whole = await exported('?secrets=true');
+  assert.match(whole, /the-path-key[\s\S]*another key of enough length/);
+  assert.equal(await plan(whole), [], 'what is exported is what is');
+  const bare = await exported('');
+  await site.send('DELETE', `${api}/destinations/chat`);
+  assert.equal(await plan(bare), [['chat', 'create', 'webhook', 'Sends nothing until this is set: url, signingKey.']]);
+  const wrong = (await site.send<{ faults: { path: string }[] }>('POST', `${api}/site/check`, { text: 'bothy: 1\ndestinations: [{ name: a, kind: email, host: b.example }]\n' })).body;
+  assert.equal(wrong.faults.map(({ path }) => path), ['destinations.0.from', 'destinations.0.to']);
+  await site.close();
+});
+
 test('reports tell who used how much, for how long, and how much room is left; also as CSV', async (context) => {
   const { site, clock } = context;
   for (let half = 0; half < 12; half++) {

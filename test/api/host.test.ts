@@ -7,6 +7,7 @@ import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { openTestCore, type TestCore } from '../world/core.ts';
 import { type Door, openDoor } from '../world/door.ts';
 import { createSimulatedHost, createSimulatedWorld, type SimulatedHost, type SimulatedWorld } from '../world/world.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 interface Life {
   core: TestCore;
@@ -27,7 +28,7 @@ const test = suite<Context>('host');
 /** One life of the service on that machine. */
 function live(core: TestCore, machine: SimulatedHost, accel: 'auto' | 'kvm' | 'tcg' = 'auto'): Life {
   const world = createSimulatedWorld(machine);
-  const activity = createActivity(core);
+  const activity = createActivity({ ...core, world: { outgoing: loopbackOnly } });
   const host = createHost({ ...core, world, activity, accel, version: '1.2.3' });
   const door = openDoor(core, { operations: [...activity.operations, ...host.operations], audit: activity.audit, health: host.health, metrics: host.metrics });
   const end = new AbortController();

@@ -10,6 +10,7 @@ import { openTestApp, type TestApp } from '../world/app.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { openTestCore } from '../world/core.ts';
 import { createSimulatedWorld } from '../world/world.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 interface Context {
   clock: VirtualClock;
@@ -110,7 +111,7 @@ test('a full disk resets nothing: that makes no room, and VMs run', async () => 
   const core = openTestCore({ clock });
   const world = createSimulatedWorld({ clock, statePath: core.statePath });
   const about = async () => ({ kind: 'host', id: 'h', name: 'shop-7' });
-  const activity = createActivity(core);
+  const activity = createActivity({ ...core, world: { outgoing: loopbackOnly } });
   let verdict: WriteVerdict = 'well';
   const keeper = createWatchdogKeeper({ ...core, ...isWanted, world, activity, about, boots: createBoots({ ...core, world, activity, about }), tryWrite: () => verdict });
   const stopping = new AbortController();

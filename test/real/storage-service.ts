@@ -12,9 +12,10 @@ import { createDiskSpace } from '../../appliance/storage/disk-space.ts';
 import { createQemuImg } from '../../appliance/storage/qemu-img.ts';
 import { createStorage } from '../../appliance/storage/storage.ts';
 import { openTestCore } from '../world/core.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 const core = openTestCore({ statePath: process.argv[2] ?? '' });
-const activity = createActivity(core);
+const activity = createActivity({ ...core, world: { outgoing: loopbackOnly } });
 const storage = createStorage({ ...core, world: { imageTool: createQemuImg(), disk: createDiskSpace() }, activity });
 const auth = createAuth(core);
 const http = createHttp({

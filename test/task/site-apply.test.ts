@@ -13,6 +13,7 @@ import { createNetwork } from '../../appliance/network/network.ts';
 import { createStorage } from '../../appliance/storage/storage.ts';
 import { createVm } from '../../appliance/vm/vm.ts';
 import { checkTask, type Life, waitFor } from './harness.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 const iso = Buffer.alloc(64 * 2048);
 iso.write('\x01CD001\x01', 16 * 2048, 'latin1');
@@ -40,7 +41,7 @@ interface ApplySite {
 
 async function open({ core, world, signal, clock, host: machine }: Life): Promise<ApplySite> {
   const auth = createAuth(core);
-  const activity = createActivity(core);
+  const activity = createActivity({ ...core, world: { outgoing: loopbackOnly } });
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' } as Parameters<typeof createHost>[0]); // what others need of it is not used here
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
@@ -85,7 +86,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 type Observed = Record<string, unknown>;
 
 /** What each step brings about, as `observe` names it. */
-const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'history', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
+const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {

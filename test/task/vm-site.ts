@@ -14,6 +14,7 @@ import type { VmServices } from '../../appliance/vm/services.ts';
 import { createVm, type Vms } from '../../appliance/vm/vm.ts';
 import { find, findAll, type Element } from '../world/xml.ts';
 import { type Life, settle, waitFor } from './harness.ts';
+import { loopbackOnly } from '../world/outgoing.ts';
 
 export interface VmSite {
   activity: Activity;
@@ -26,7 +27,7 @@ export interface VmSite {
 /** `add` makes slices to the right, before anything runs. */
 export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'> & { host: Host }) => void = () => {}): Promise<VmSite> {
   const { core, world, signal, clock } = life;
-  const activity = createActivity(core);
+  const activity = createActivity({ ...core, world: { outgoing: loopbackOnly } });
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });

@@ -10,6 +10,7 @@
  */
 import type { Clock } from '../../appliance/core/clock.ts';
 import type { GuestLog, HostSettings, HostSettingsPort, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
+import { loopbackOnly } from './outgoing.ts';
 import { createSimulatedDownloads, type SimulatedDownloads } from './downloads.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import type { GuestBehaviour } from './guest.ts';
@@ -132,5 +133,5 @@ export function createSimulatedWorld(source: SimulatedHost | HostOptions): Simul
   const hypervisor = createSimulatedHypervisor(host.libvirt);
   const { imageTool, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
   const { port: watchdog, pastBoots } = host.watchdog.newLife();
-  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
+  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, outgoing: loopbackOnly, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
 }

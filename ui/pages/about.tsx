@@ -12,6 +12,7 @@ const pagesOfKinds: Record<string, (about: About) => string> = {
   iso: () => '/storage/isos',
   network: () => '/networks',
   host: () => '/host',
+  destination: () => '/events/destinations',
   task: ({ id }) => `/tasks/${id}`,
 };
 

@@ -54,6 +54,7 @@ export function EventTabs() {
     { href: '/events', text: t('nav.events') },
     ...(can('audit.read') ? [{ href: '/audit', text: t('event.audit') }] : []),
     ...(can('audit.read') ? [{ href: '/events/configuration', text: t('config.title') }] : []),
+    ...(can('history.edit') ? [{ href: '/events/destinations', text: t('destination.title') }] : []),
     ...(can('history.edit') ? [{ href: '/events/settings', text: t('history.settings') }] : []),
   ];
   return tabs.length > 1 ? <Tabs label={t('nav.events')} tabs={tabs} /> : null;

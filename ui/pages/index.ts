@@ -2,6 +2,7 @@
 import type { AnyPage } from '../page.ts';
 import { authPages } from './auth.tsx';
 import { configPages } from './config-changes.tsx';
+import { destinationPages } from './destination.tsx';
 import { eventPages } from './event.tsx';
 import { historyPages } from './history.tsx';
 import { hostPages } from './host.tsx';
@@ -15,4 +16,4 @@ import { taskPages } from './task.tsx';
 import { updatePages } from './update.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
