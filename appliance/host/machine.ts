@@ -2,7 +2,7 @@
  * The machine as the World sees it: what it is made of, and how busy it is.
  *
  * systeminformation knows hardware of many makers, but starts a dozen processes for an answer; so it is asked only for what
- * does not change by itself, one question at a time, with a deadline, and the answer is kept for ten minutes. What changes (cables, addresses, load), and
+ * does not change by itself, one question at a time, with a deadline, and the answer is kept for ten minutes, or until a disk or a stick comes or goes. What changes (cables, addresses, load), and
  * maker and model, is read from /proc and /sys directly: microseconds, no process. A question that fails leaves its fields empty; the machine is still told.
  */
 import { existsSync } from 'node:fs';
@@ -22,11 +22,12 @@ type Hardware = Pick<MachineFacts, 'os' | 'manufacturer' | 'model' | 'serial' | 
 /** `root` is where /proc, /sys and /etc are found: another folder in tests. */
 export function createMachine({ root = '/', clock = systemClock }: { root?: string; clock?: Clock } = {}): Machine {
   const read = (path: string) => readFile(join(root, path), 'utf8').catch(() => '');
-  let kept: { at: number; hardware: Promise<Hardware> } | undefined;
+  let kept: { at: number; devices: string; hardware: Promise<Hardware> } | undefined;
   let before = { busy: 0, total: 0 };
   return {
     async facts() {
-      if (!kept || clock.now() - kept.at > keptMs) kept = { at: clock.now(), hardware: readHardware(read) };
+      const devices = await blockDevices(root);
+      if (kept?.devices !== devices || clock.now() - kept.at > keptMs) kept = { at: clock.now(), devices, hardware: readHardware(read) };
       return {
         ...(await kept.hardware), hostname: hostname(), kernel: release(), nics: await readNics(root), routes: parseRoutes(await read('proc/net/route')),
         isKvmLoaded: ['kvm_intel', 'kvm_amd'].some((module) => existsSync(join(root, 'sys/module', module))),
@@ -62,6 +63,9 @@ async function readHardware(read: (path: string) => Promise<string>): Promise<Ha
     disks: (disks ?? []).map(({ device, name, size, type }) => ({ name: device.replace('/dev/', ''), model: name, sizeBytes: size, kind: type })),
   };
 }
+
+/** Names of what is there now, but for devices that programs make. */
+const blockDevices = async (root: string) => (await readdir(join(root, 'sys/block')).catch(() => [])).filter((name) => !/^(loop|ram|zram|dm-|md|nbd)\d/.test(name)).sort().join(' ');
 
 /** The answer, or nothing when it failed or did not come in time. */
 async function answered<T>(ask: () => Promise<T>): Promise<T | undefined> {

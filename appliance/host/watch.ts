@@ -4,7 +4,7 @@
  *
  *   host-connection   libvirt lost for longer than the grace -> error `host.libvirt-lost`, until it is back
  *   host-facts        libvirt's facts anew, acceleration judged -> warning `host.acceleration`
- *   host-addresses    links and addresses that changed are put in the change feed
+ *   host-addresses    links, addresses and disks that changed are put in the change feed
  *   host-load         a sample
  */
 import type { Activity } from '../activity/activity.ts';
@@ -45,13 +45,14 @@ async function sampleLoad({ world, clock, history, activity, about }: Watch): Pr
   activity.samples.record([{ kind: 'host', id, name, values: { cpuFraction, memoryUsedBytes, receivedBytesPerSecond: receivedBytes, sentBytesPerSecond: sentBytes } }]);
 }
 
-/** A cable that is plugged in or an address that comes by DHCP is told within this time, to pages and to the screen of the box. */
+/** A cable or a stick that is plugged in, or an address that comes by DHCP, is told within this time, to pages and to the screen of the box. */
 const addressPeriodMs = 5_000;
 
 function createAddressWatch({ world, database, journal, about }: Watch): () => Promise<void> {
   let known: string | undefined;
   return async () => {
-    const seen = JSON.stringify((await world.machine.facts()).nics);
+    const { nics, disks } = await world.machine.facts();
+    const seen = JSON.stringify([nics, disks]);
     const isChanged = known !== undefined && known !== seen;
     known = seen;
     if (!isChanged) return;

@@ -90,6 +90,22 @@ test('asks for hardware once in a while, and for cables each time', async ({ fol
   assert.is((await machine.facts()).cpu.virtualization, 'svm');
 });
 
+test('asks for hardware anew when a disk or a stick comes or goes', async ({ folder }) => {
+  lay(folder, { 'proc/meminfo': 'MemTotal: 1000 kB\n', 'sys/block/vda/size': '1' });
+  const machine = createMachine({ root: folder, clock: createVirtualClock() });
+  const looks = async (kilobytes: number) => {
+    lay(folder, { 'proc/meminfo': `MemTotal: ${kilobytes} kB\n` });
+    return (await machine.facts()).memoryBytes === kilobytes * 1024;
+  };
+  assert.equal([await looks(1), await looks(2)], [true, false]);
+  lay(folder, { 'sys/block/loop0/size': '1', 'sys/block/dm-0/size': '1' });
+  assert.is(await looks(3), false, 'what programs make is no disk');
+  lay(folder, { 'sys/block/sda/size': '1' });
+  assert.equal([await looks(4), await looks(5)], [true, false]);
+  rmSync(join(folder, 'sys/block/sda'), { recursive: true });
+  assert.is(await looks(6), true);
+});
+
 test('tells of a machine that shows nothing', async ({ folder }) => {
   const machine = createMachine({ root: folder });
   assert.equal(await machine.load(), { cpuFraction: 0, memoryUsedBytes: 0, memoryTotalBytes: 0, receivedBytes: 0, sentBytes: 0, uptimeSeconds: 0 });

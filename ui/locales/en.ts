@@ -40,6 +40,7 @@ export const en = {
   'site.section.signIn': 'Signing in',
   'site.section.history': 'History',
   'site.section.destinations': 'Destination of events',
+  'site.section.updates': 'Updates',
   'people.locked': 'Locked',
   'people.lockedText': 'After too many wrong passwords.',
   'people.unlock': 'Unlock',

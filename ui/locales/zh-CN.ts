@@ -41,6 +41,7 @@ export const zhCN = {
   'site.section.signIn': '登录规则',
   'site.section.history': '历史',
   'site.section.destinations': '事件发送目标',
+  'site.section.updates': '更新',
   'people.locked': '已锁定',
   'people.lockedText': '密码错误次数过多。',
   'people.unlock': '解锁',
