@@ -7,6 +7,7 @@ export const permissions = {
   'vm.edit': 'Change the hardware and settings of virtual machines',
   'vm.delete': 'Delete virtual machines',
   'vm.operate': 'Start, stop, pause and restart virtual machines',
+  'vm.snapshot': 'Take, preview and delete snapshots of virtual machines',
   'vm.console': 'Use the screen, keyboard and serial port of virtual machines',
   'disk.read': 'See disks',
   'disk.create': 'Create disks',

@@ -321,12 +321,26 @@ CREATE TABLE `disk_fact` (
 	FOREIGN KEY (`diskId`) REFERENCES `disk`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `disk_layer` (
+	`id` text PRIMARY KEY NOT NULL,
+	`diskId` text NOT NULL,
+	`parentId` text,
+	`format` text NOT NULL,
+	`allocation` text NOT NULL,
+	`sizeBytes` integer NOT NULL,
+	`holder` text,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`diskId`) REFERENCES `disk`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `disk_layer_by_disk` ON `disk_layer` (`diskId`);--> statement-breakpoint
 CREATE TABLE `disk` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,
 	`description` text NOT NULL,
 	`domainId` text NOT NULL,
 	`volumeId` text NOT NULL,
+	`parentId` text,
 	`format` text NOT NULL,
 	`allocation` text NOT NULL,
 	`sizeBytes` integer NOT NULL,
@@ -452,6 +466,26 @@ CREATE TABLE `vm_nic` (
 CREATE UNIQUE INDEX `vm_nic_mac_unique` ON `vm_nic` (`mac`);--> statement-breakpoint
 CREATE UNIQUE INDEX `vm_nic_slot` ON `vm_nic` (`vmId`,`slot`);--> statement-breakpoint
 CREATE INDEX `vm_nic_network` ON `vm_nic` (`network`);--> statement-breakpoint
+CREATE TABLE `vm_present` (
+	`vmId` text PRIMARY KEY NOT NULL,
+	`snapshotId` text,
+	`before` text,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE TABLE `vm_snapshot` (
+	`id` text PRIMARY KEY NOT NULL,
+	`vmId` text NOT NULL,
+	`parentId` text,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`state` text NOT NULL,
+	`config` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_snapshot_name` ON `vm_snapshot` (`vmId`,`name`);--> statement-breakpoint
 CREATE TABLE `vm` (
 	`id` text PRIMARY KEY NOT NULL,
 	`name` text NOT NULL,

@@ -1,6 +1,6 @@
 /**
- * The content of a disk as a download. In the disk's own format it is read where it lies; in the other one a copy is converted
- * first (`disk.export`) and kept for an hour after its last use, so that the download can be resumed.
+ * The content of a disk as a download. In the disk's own format it is read where it lies; in the other one, or where it lies in layers, a
+ * copy is converted first (`disk.export`) and kept for an hour after its last use, so that the download can be resumed.
  *
  * A disk that a running guest writes is refused: what it holds at one moment is not what it holds at the next.
  */
@@ -35,7 +35,7 @@ export async function downloadDisk(services: StorageServices, call: Call, reques
   const leave = services.readers.enter(diskKey(disk.id));
   try {
     const modifiedAt = await modificationOf(backend.volumePath(volumeOf(disk)));
-    const volumeId = format === own ? disk.volumeId : await ensureExport(services, call, { disk, format, modifiedAt });
+    const volumeId = format === own && disk.parentId === null ? disk.volumeId : await ensureExport(services, call, { disk, format, modifiedAt });
     const path = backend.volumePath({ imageId: disk.id, volumeId });
     const etag = `"${disk.volumeId}-${modifiedAt}-${format}"`;
     return await answerFile(request, { path, fileName: `${disk.name}.${fileEnding[format]}`, etag, onEnd: leave });
@@ -77,7 +77,7 @@ async function startExport(services: StorageServices, origin: { actor: string; o
   const { domains, imageTool, space, database, tasks, clock } = services;
   const domain = domains.require(disk.domainId);
   const backend = domains.images(domain);
-  const source = { path: backend.volumePath(volumeOf(disk)), format: toolFormat[disk.format] };
+  const source = services.layers.source(disk, backend);
   const { requiredBytes } = await attempt('The disk cannot be read', () => imageTool.measure(source, 'qcow2', AbortSignal.timeout(hour)));
   const room = await space.look(domain);
   return database.write(origin, (tx) => {
@@ -98,8 +98,9 @@ export function exportTask(services: StorageServices): AnyTask {
       name: 'Convert a copy', timeoutMs: 12 * hour,
       async do({ input, signal, progress }) {
         const { disk, backend } = locate(services, input.disk);
-        const source = { path: backend.volumePath(volumeOf(disk)), format: toolFormat[disk.format] };
-        const copy = { ...volumeOf(disk), volumeId: input.volume, format: input.format === 'raw' ? ('raw' as const) : ('cow' as const), allocation: 'sparse' as const };
+        const source = services.layers.source(disk, backend);
+        const { parentId: _parent, ...leaf } = volumeOf(disk);
+        const copy = { ...leaf, volumeId: input.volume, format: input.format === 'raw' ? ('raw' as const) : ('cow' as const), allocation: 'sparse' as const };
         await attempt('The disk could not be converted', async () => {
           const path = await backend.stageVolume(copy);
           await services.imageTool.convert(source, { path, format: input.format, preallocated: false }, { signal, progress });

@@ -13,6 +13,7 @@ import { formatBytes, GiB } from '../core/units.ts';
 import type { ImageFormat } from '../world.ts';
 import { type DiskRow, volumeOf } from './disks.ts';
 import { checkDeclared, type HeaderCheck } from './image-header.ts';
+import { requireNoLayers } from './layer-work.ts';
 import { diskKey } from './readers.ts';
 import { needsConversion, volumeBytes } from './rules.ts';
 import type { StorageServices } from './services.ts';
@@ -38,6 +39,7 @@ export function diskUpload(services: StorageServices, call: Call, { disk, format
     begin(tx, known) {
       const current = known ? services.disks.require(disk.id) : services.disks.requireFor('upload', disk.id);
       requireIdle(services, current);
+      requireNoLayers(services, current);
       services.readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
       services.disks.update(tx, current, { state: 'locked' });
       return { diskId: disk.id, volumeId: known?.volumeId ?? newId<'volume'>(), name: null, format };

@@ -26,7 +26,7 @@ export function beginCreate(services: StorageServices, tx: Tx, wish: NewDisk, ro
   const { disks, domains, space, tasks, clock } = services;
   disks.requireFreeName(wish.name);
   const disk: DiskRow = {
-    id: newId<'disk'>(), name: wish.name, description: wish.description ?? '', domainId: room.domain.id, volumeId: newId<'volume'>(),
+    id: newId<'disk'>(), name: wish.name, description: wish.description ?? '', domainId: room.domain.id, volumeId: newId<'volume'>(), parentId: null,
     format: wish.format ?? 'cow', allocation: wish.allocation ?? 'sparse', sizeBytes: wish.sizeBytes, state: 'creating', generation: 1, createdAt: clock.now(),
   };
   const path = domains.images(room.domain).volumePath({ imageId: disk.id, volumeId: disk.volumeId });

@@ -88,7 +88,7 @@ export function createDisks({ database, journal }: Core): Disks {
 /** The disk's leaf as its domain keeps it. */
 export function volumeOf(disk: DiskRow): Volume {
   return {
-    domainId: disk.domainId, imageId: disk.id, volumeId: disk.volumeId,
+    domainId: disk.domainId, imageId: disk.id, volumeId: disk.volumeId, ...(disk.parentId !== null && { parentId: disk.parentId }),
     format: disk.format, allocation: disk.allocation, role: 'leaf', sizeBytes: disk.sizeBytes, isLegal: true,
     description: describeDisk(disk), createdAt: Math.floor(disk.createdAt / 1000), generation: disk.generation % 1000,
   };

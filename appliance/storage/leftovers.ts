@@ -11,7 +11,7 @@ import { exportTable } from './table.ts';
 const exportLifeMs = 3_600_000;
 
 /** Deletes volumes of a disk that nothing refers to any more. Never throws. */
-export async function deleteVolumes({ domains, log }: StorageServices, disk: DiskRow, volumeIds: string[]): Promise<void> {
+export async function deleteVolumes({ domains, log }: Pick<StorageServices, 'domains' | 'log'>, disk: DiskRow, volumeIds: string[]): Promise<void> {
   try {
     const backend = domains.images(domains.require(disk.domainId));
     for (const volumeId of volumeIds) await backend.deleteVolume({ imageId: disk.id, volumeId });
@@ -20,9 +20,9 @@ export async function deleteVolumes({ domains, log }: StorageServices, disk: Dis
   }
 }
 
-/** Deletes what lies beside a disk's content and is no copy for a download, unless a task or an upload is at work there. */
+/** Deletes what lies beside a disk's leaf and layers and is no copy for a download, unless a task or an upload is at work there. */
 export async function deleteLeftovers(services: StorageServices, diskId: string): Promise<void> {
-  const { disks, domains, database, tasks } = services;
+  const { disks, layers, domains, database, tasks } = services;
   const found = disks.find(diskId);
   if (!found) return;
   const volumes = await domains.images(domains.require(found.domainId)).volumes(diskId);
@@ -30,6 +30,7 @@ export async function deleteLeftovers(services: StorageServices, diskId: string)
   const disk = disks.find(diskId);
   if (disk?.state !== 'ok' || tasks.list({ limit: 1, isActive: true, about: diskId }).length > 0) return;
   const kept = new Set(database.sql.select().from(exportTable).where(eq(exportTable.diskId, diskId)).all().map(({ volumeId }) => volumeId)).add(disk.volumeId);
+  for (const { id } of layers.of(diskId)) kept.add(id);
   await deleteVolumes(services, disk, volumes.map(({ volumeId }) => volumeId).filter((volumeId) => !kept.has(volumeId)));
 }
 

@@ -2,7 +2,7 @@
  * qemu-img as the World's image tool.
  *
  * Images come from strangers, so the format is always explicit and a path is always a path: a source is opened through
- * a `json:` description that names driver and file and cuts off any backing file, a target is an absolute path, which QEMU
+ * a `json:` description that names driver and file, with exactly the layers below that we know of, a target is an absolute path, which QEMU
  * never reads as a protocol (`nbd:...`). Every call runs under memory and processor limits, because a small image can make
  * its reader allocate without bound, and with a deadline. Image locking stays on: an image that a guest has open is refused
  * rather than read half-written (no `-U`).
@@ -13,7 +13,7 @@ import { isAbsolute } from 'node:path';
 import * as z from 'zod';
 import { run, ToolError } from '../core/run.ts';
 import { GiB } from '../core/units.ts';
-import type { ImageFormat, ImageInfo, ImageTool } from '../world.ts';
+import type { ImageFormat, ImageInfo, ImageSource, ImageTool } from '../world.ts';
 
 const second = 1000;
 const hour = 3600 * second;
@@ -58,15 +58,26 @@ export function createQemuImg(): ImageTool {
     },
 
     async convert(from, to, { signal, progress }) {
-      const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, '-o', preallocation(to.preallocated), '--', source(from.path, from.format), plainPath(to.path)];
-      await runQemuImg(argv, dataBounds, signal, (line) => {
-        const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
-        if (percent !== undefined) progress(Number(percent) / 100);
-      });
+      const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, '-o', preallocation(to.preallocated), '--', chain(from), plainPath(to.path)];
+      await runQemuImg(argv, dataBounds, signal, percentOf(progress));
+    },
+
+    async createLayer(path, { sizeBytes, below, signal }) {
+      // `-u`: what lies below is not opened, so its name is a name only.
+      await runQemuImg(['create', '-q', '-u', '-f', 'qcow2', '-b', below.name, '-F', below.format, '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
+    },
+
+    async commit(top, { signal, progress }) {
+      // `-d`: the layer is deleted afterwards, so it is not emptied first.
+      await runQemuImg(['commit', '-d', '-p', '-t', 'writeback', '--', chain(top)], dataBounds, signal, percentOf(progress));
+    },
+
+    async nameBelow(path, below, signal) {
+      await runQemuImg(['rebase', '-u', '-f', 'qcow2', '-b', below.name, '-F', below.format, '--', plainPath(path)], headerBounds, signal);
     },
 
     async measure(from, to, signal) {
-      const output = await runQemuImg(['measure', '--output=json', '-O', to, source(from.path, from.format)], dataBounds, signal);
+      const output = await runQemuImg(['measure', '--output=json', '-O', to, chain(from)], dataBounds, signal);
       const sizes = measureOutput.parse(JSON.parse(output));
       return { requiredBytes: sizes.required, fullyAllocatedBytes: sizes['fully-allocated'] };
     },
@@ -117,8 +128,20 @@ function plainPath(path: string): string {
   return path;
 }
 
+function percentOf(progress: (fraction: number) => void): (line: string) => void {
+  return (line) => {
+    const percent = /\(([\d.]+)\/100%\)/.exec(line)?.[1];
+    if (percent !== undefined) progress(Number(percent) / 100);
+  };
+}
+
 /** The image at `path` and nothing beside it. */
-function source(path: string, format: ImageFormat): string {
+const source = (path: string, format: ImageFormat): string => chain({ path, format });
+
+/** The image with exactly the layers that are named. */
+const chain = (image: ImageSource): string => `json:${JSON.stringify(node(image))}`;
+
+function node({ path, format, below }: ImageSource): Record<string, unknown> {
   const file = { driver: 'file', filename: plainPath(path) };
-  return `json:${JSON.stringify({ driver: format, file, ...(format === 'qcow2' || format === 'vmdk' ? { backing: null } : {}) })}`;
+  return { driver: format, file, ...(format === 'qcow2' || format === 'vmdk' ? { backing: below ? node(below) : null } : {}) };
 }

@@ -12,7 +12,7 @@ import { newId } from '../core/id.ts';
 import type { Reconciler } from '../core/reconciler.ts';
 import { formatBytes, MiB } from '../core/units.ts';
 import { createFileDomain, findFileDomains } from './file-domain.ts';
-import { type DiskRow, volumeOf } from './disks.ts';
+import type { DiskRow } from './disks.ts';
 import type { DomainFact, DomainRow } from './domains.ts';
 import { deleteLeftovers, deleteOldExports } from './leftovers.ts';
 import { defaultCriticalBytes, type SpaceState, spaceState } from './rules.ts';
@@ -148,8 +148,10 @@ async function watchFiles({ domains, isos, database }: StorageServices, domain: 
   });
 }
 
-async function watchDisk({ domains, disks, database }: StorageServices, disk: DiskRow): Promise<void> {
-  const bytes = await domains.images(domains.require(disk.domainId)).occupiedBytes(volumeOf(disk)).catch(() => undefined);
+async function watchDisk({ domains, disks, layers, database }: StorageServices, disk: DiskRow): Promise<void> {
+  const backend = domains.images(domains.require(disk.domainId));
+  const sizes = await Promise.all(layers.volumes(disk).map((volume) => backend.occupiedBytes(volume))).catch(() => undefined);
+  const bytes = sizes?.reduce((sum, each) => sum + each, 0);
   if (bytes === undefined || bytes === disks.occupied([disk.id]).get(disk.id)) return;
   database.write(origin, (tx) => {
     if (disks.find(disk.id)) disks.observe(tx, disk.id, bytes);

@@ -16,6 +16,7 @@ export const diskAllows = {
   resize: ['ok'],
   upload: ['ok'],
   download: ['ok'],
+  snapshot: ['ok'],
   delete: ['creating', 'ok', 'illegal'],
 } as const satisfies Record<string, readonly DiskState[]>;
 

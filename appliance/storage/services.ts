@@ -5,6 +5,7 @@ import type { World } from '../world.ts';
 import type { Disks } from './disks.ts';
 import type { Domains } from './domains.ts';
 import type { Isos } from './isos.ts';
+import type { Layers } from './layers.ts';
 import type { Readers } from './readers.ts';
 import type { Receiver } from './receiver.ts';
 import type { Space } from './space.ts';
@@ -16,6 +17,7 @@ export interface StorageServices extends Core {
   activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
   domains: Domains;
   disks: Disks;
+  layers: Layers;
   isos: Isos;
   space: Space;
   uploads: Uploads;

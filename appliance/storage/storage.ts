@@ -8,14 +8,17 @@ import { type Actor, bind, type Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { Metric } from '../host/metrics.ts';
-import type { World } from '../world.ts';
+import type { ImageSource, World } from '../world.ts';
 import { exportTask } from './disk-download.ts';
-import { createDisks, type DiskRow, type Disks, toolFormat, volumeOf } from './disks.ts';
+import { createDisks, type DiskRow, type Disks } from './disks.ts';
 import { beginCreate, beginDelete, type NewDisk } from './disk-verbs.ts';
 import { createDomains } from './domains.ts';
 import { type FileUpload, receiveFile } from './file-upload.ts';
 import { importTasks } from './import-task.ts';
 import { createIsos } from './isos.ts';
+import { type DiskLayers, diskLayers } from './disk-layers.ts';
+import { createLayers } from './layers.ts';
+import { collapseTask } from './layer-work.ts';
 import { storageOperations } from './operations.ts';
 import { createReaders, diskKey } from './readers.ts';
 import { createReceiver } from './receiver.ts';
@@ -33,8 +36,9 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   findDisk: Disks['find'];
   /** Many at once; unknown ids are left out. */
   disks(ids: string[]): DiskRow[];
-  /** What QEMU opens. Throws unless the disk is ready and nobody downloads it. */
-  diskVolume(id: string): { path: string; format: 'raw' | 'qcow2' };
+  /** What QEMU opens, with the layers below. Throws unless the disk is ready and nobody downloads it. */
+  diskVolume(id: string): ImageSource;
+  layers: DiskLayers;
   /** Row and task in the caller's transaction; the task starts after the commit and locks the image. */
   createDisk(tx: Tx, wish: NewDisk & { domain?: string | undefined }): DiskRow;
   /** Starts the task that deletes it. Throws `in-use` while something uses it. */
@@ -63,9 +67,10 @@ export interface StorageDeps extends Core {
 
 export function createStorage({ world, activity, ...core }: StorageDeps): Storage {
   const domains = createDomains({ ...core, disk: world.disk });
+  const disks = createDisks(core);
   const services: StorageServices = {
-    ...core, imageTool: world.imageTool, activity, domains,
-    disks: createDisks(core),
+    ...core, imageTool: world.imageTool, activity, domains, disks,
+    layers: createLayers(core, disks),
     isos: createIsos(core),
     space: createSpace({ ...core, domains }),
     uploads: createUploads(core),
@@ -73,7 +78,7 @@ export function createStorage({ world, activity, ...core }: StorageDeps): Storag
     readers: createReaders(),
     users: createUsers(),
   };
-  core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services)]);
+  core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services), collapseTask(services)]);
   defineKinds(services);
   for (const reconciler of storageReconcilers(services)) core.reconcilers.add(reconciler);
   return { operations: bind(services, storageOperations), ...diskPort(services), isoPath: (name, actor) => isoPath(services, name, actor) };
@@ -93,8 +98,9 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
       const domain = domains.require(disk.domainId);
       domains.requireActive(domain);
       readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
-      return { path: domains.images(domain).volumePath(volumeOf(disk)), format: toolFormat[disk.format] };
+      return services.layers.source(disk, domains.images(domain));
     },
+    layers: diskLayers(services),
     dataDomain: (ref = usualDomain) => domains.requireKind(ref, 'data'),
     createDisk: (tx, { domain = usualDomain, ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
     deleteDisk: (tx, id) => void beginDelete(services, tx, id),

@@ -46,6 +46,9 @@ export const diskTable = sqliteTable(
     domainId: text().notNull().references(() => storageDomainTable.id),
     /** The leaf of the image's chain. */
     volumeId: text().notNull(),
+    /** The layer below the leaf; null while the leaf is all there is. */
+    parentId: text(),
+    /** Of the leaf, as size and allocation are. */
     format: text({ enum: ['raw', 'cow'] }).notNull(),
     allocation: text({ enum: ['sparse', 'preallocated'] }).notNull(),
     sizeBytes: integer().notNull(),
@@ -54,6 +57,25 @@ export const diskTable = sqliteTable(
     createdAt: integer().notNull(),
   },
   (table) => [index('disk_by_domain').on(table.domainId)],
+);
+
+/** What lies below a disk's leaf, or beside it: frozen content. Together with the leaf the layers of a disk are a tree. */
+export const diskLayerTable = sqliteTable(
+  'disk_layer',
+  {
+    /** Also the id of its volume. */
+    id: text().primaryKey(),
+    diskId: text().notNull().references(() => diskTable.id, { onDelete: 'cascade' }),
+    /** The layer below; null at the bottom. */
+    parentId: text(),
+    format: text({ enum: ['raw', 'cow'] }).notNull(),
+    allocation: text({ enum: ['sparse', 'preallocated'] }).notNull(),
+    sizeBytes: integer().notNull(),
+    /** Who wants this content kept, such as `snapshot/<id>`. Null: nobody; it goes as soon as what lies above lets it. */
+    holder: text(),
+    createdAt: integer().notNull(),
+  },
+  (table) => [index('disk_layer_by_disk').on(table.diskId)],
 );
 
 /** What a disk occupies, as last seen. */

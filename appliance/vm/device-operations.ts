@@ -85,6 +85,7 @@ export const diskDetach = startTask<VmServices>()({
     const vm = requireFor(services, 'detach-disk', ref);
     const disk = services.storage.requireDisk(diskRef);
     if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    if (services.storage.layers.of(disk.id).length > 0) throw new Problem('in-use', `The disk ${disk.name} is part of snapshots of ${vm.name}, which could not go back to them without it. Delete these first.`);
     if (withDisk) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: disk.id });
     return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'disk', id: disk.id, withDisk }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
   },

@@ -4,18 +4,17 @@
  * What a guest can see of a device never changes with its neighbours: the PCI port, the target name and the alias come from the
  * device's own slot and id, so a disk stays `vda` and a NIC keeps its name when another device is removed.
  */
+import type { ImageSource } from '../world.ts';
 import { type Element, element } from './xml.ts';
 
 /** Ports for disks and NICs; each sits behind a PCIe root port of its own, so each can be hot-plugged. */
 export const deviceSlots = 16;
 
-export interface DiskDevice {
+export interface DiskDevice extends ImageSource {
   /** Disk id. */
   id: string;
   /** 0 to `deviceSlots - 1`, unique among the VM's disks and NICs. */
   slot: number;
-  path: string;
-  format: 'raw' | 'qcow2';
   /** Position in the boot order from 1; absent if it does not boot. */
   bootIndex?: number;
 }
@@ -42,16 +41,23 @@ export const cdromTarget = 'sda';
 const port = (slot: number) => element('address', { type: 'pci', domain: '0x0000', bus: `0x${(slot + 1).toString(16).padStart(2, '0')}`, slot: '0x00', function: '0x0' });
 const boot = (order: number | undefined) => (order === undefined ? undefined : element('boot', { order }));
 
-export function diskXml({ id, slot, path, format, bootIndex }: DiskDevice): Element {
+export function diskXml({ id, slot, path, format, below, bootIndex }: DiskDevice): Element {
   return element('disk', { type: 'file', device: 'disk' },
     // The format is never probed. An error stops the guest: it waits instead of losing a write.
     element('driver', { name: 'qemu', type: format, cache: 'none', io: 'native', discard: 'unmap', error_policy: 'stop', rerror_policy: 'stop' }),
     element('source', { file: path }),
+    belowXml(below),
     element('target', { dev: diskTarget(slot), bus: 'virtio' }),
     element('serial', {}, serialOf(id)),
     boot(bootIndex),
     element('alias', { name: deviceAlias(id) }),
     port(slot));
+}
+
+/** The layers below, to the last one: libvirt reads no header to find more. */
+function belowXml(below: ImageSource | undefined): Element {
+  if (!below) return element('backingStore');
+  return element('backingStore', { type: 'file' }, element('format', { type: below.format }), element('source', { file: below.path }), belowXml(below.below));
 }
 
 /** What the guest shows under /dev/disk/by-id: virtio has room for 20 characters. */

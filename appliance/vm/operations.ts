@@ -6,11 +6,13 @@ import { allow, answerOf } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
 import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
+import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmServices } from './services.ts';
 
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
 export { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from './device-operations.ts';
+export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot-operations.ts';
 export { vmPause, vmPowerOff, vmReboot, vmResume, vmShutdown, vmStart } from './power-operations.ts';
 
 export const vmList = read<VmServices>()({
@@ -65,6 +67,8 @@ export const vmDelete = startTask<VmServices>()({
   run(services, tx, { vm: ref, keepDisks }) {
     const vm = services.rows.require(ref);
     allow('delete', vm);
+    requireNoSnapshotTask(services, vm);
+    if (keepDisks && services.snapshots.of(vm.id).length > 0) throw new Problem('in-use', `${vm.name} has snapshots, which lie in its disks. Delete them first, or delete the disks, too.`);
     if (!keepDisks) for (const { diskId } of services.rows.disks(vm.id)) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: diskId });
     services.facts.note(tx, vm.id, { isDeleting: true });
     return services.tasks.start(tx, 'vm.delete', { vm: vm.id, keepDisks }, aboutVm(vm));
@@ -93,5 +97,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, ...deviceOperations, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

@@ -141,6 +141,20 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       tx.sql.delete(vmNicTable).where(eq(vmNicTable.id, nicId)).run();
       touch(tx, vmId);
     },
+    /**
+     * Hardware and NICs as they once were. A NIC whose port a later disk has taken gets another; one whose address another VM has by now, or
+     * for which no port is left, is left out: the request has told of both, so that is what changed since.
+     */
+    restore(tx: Tx, vmId: string, hardware: Partial<VmRow>, nics: NicRow[]): void {
+      tx.sql.delete(vmNicTable).where(eq(vmNicTable.vmId, vmId)).run();
+      for (const nic of nics) {
+        const free = freeSlots(tx, vmId);
+        const slot = free.includes(nic.slot) ? nic.slot : free[0];
+        const isTaken = tx.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, nic.mac)).get() !== undefined;
+        if (slot !== undefined && !isTaken) tx.sql.insert(vmNicTable).values({ ...nic, slot }).run();
+      }
+      touch(tx, vmId, hardware);
+    },
     touch,
   };
 }
@@ -151,12 +165,17 @@ function refuseTaken(tx: Tx, name: string, exceptId?: string): void {
   throw new Problem('name-taken', `There is already a VM "${name}". Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
 }
 
-/** The lowest port that no disk and no NIC of the VM has. */
-function freeSlot(tx: Tx, vmId: string): number {
+/** Ports that no disk and no NIC of the VM has, the lowest first. */
+function freeSlots(tx: Tx, vmId: string): number[] {
   const taken = new Set([
     ...tx.sql.select({ slot: vmDiskTable.slot }).from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).all(),
     ...tx.sql.select({ slot: vmNicTable.slot }).from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).all(),
   ].map(({ slot }) => slot));
-  for (let slot = 0; slot < deviceSlots; slot++) if (!taken.has(slot)) return slot;
-  throw new Problem('invalid-input', `A VM can have at most ${deviceSlots} disks and network interfaces together. Remove one first.`);
+  return Array.from({ length: deviceSlots }, (_none, slot) => slot).filter((slot) => !taken.has(slot));
+}
+
+function freeSlot(tx: Tx, vmId: string): number {
+  const [slot] = freeSlots(tx, vmId);
+  if (slot === undefined) throw new Problem('invalid-input', `A VM can have at most ${deviceSlots} disks and network interfaces together. Remove one first.`);
+  return slot;
 }

@@ -43,6 +43,11 @@ export const vmAllows = {
   'change-cdrom': ['down', 'up', 'paused'],
   console: running,
   screenshot: ['up', 'paused', 'powering-down'],
+  snapshot: ['down'],
+  'delete-snapshot': ['down'],
+  'preview-snapshot': ['down'],
+  'commit-snapshot': ['down'],
+  'undo-snapshot': ['down'],
 } as const satisfies Record<string, readonly VmState[]>;
 
 export type VmVerb = keyof typeof vmAllows;
@@ -76,6 +81,8 @@ const verbWords: Record<VmVerb, string> = {
   start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', pause: 'pause it', resume: 'resume it', edit: 'change it',
   rename: 'rename it', delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen',
+  snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
+  'undo-snapshot': 'undo a preview',
 };
 
 /** What to tell someone whose verb is not allowed now, with what would make it so. */
@@ -92,6 +99,35 @@ function wayOut(verb: VmVerb, state: VmState): string {
   if (verb === 'shutdown' && state === 'paused') return ' Resume it first, or power it off.';
   return '';
 }
+
+// ------------------------------------------------------------------------------------------------ snapshots
+
+/**
+ *   creating -> ok -> deleting -> gone
+ *                        \-> broken (it could not be deleted whole; delete it again)
+ */
+export type SnapshotState = 'creating' | 'ok' | 'deleting' | 'broken';
+
+export const snapshotAllows = {
+  preview: ['ok'],
+  delete: ['ok', 'broken'],
+} as const satisfies Record<string, readonly SnapshotState[]>;
+
+const snapshotWords: Record<SnapshotState, string> = {
+  creating: 'is still being taken. Wait for its task to end.',
+  ok: 'is ready.',
+  deleting: 'is being deleted.',
+  broken: 'was deleted in part and cannot be gone back to. Delete it again.',
+};
+
+/** Why that cannot be done with a snapshot now; `undefined` when it can. */
+export function snapshotFault(verb: keyof typeof snapshotAllows, snapshot: { name: string; state: SnapshotState }): string | undefined {
+  const states: readonly SnapshotState[] = snapshotAllows[verb];
+  return states.includes(snapshot.state) ? undefined : `The snapshot "${snapshot.name}" ${snapshotWords[snapshot.state]}`;
+}
+
+/** More than that makes every read of a guest look through too many layers. */
+export const mostSnapshots = 64;
 
 // ------------------------------------------------------------------------------------------------ facts
 

@@ -170,6 +170,41 @@ export const AddNicInput = VmRef.extend(NewNic.shape);
 export const RemoveNicInput = VmRef.extend({ nic: z.uuid() });
 export const ChangeCdromInput = VmRef.extend({ iso: IsoName.nullable().meta({ label: 'CD-ROM', help: 'Leave empty to eject.' }) });
 
+// ------------------------------------------------------------------------------------------------ snapshots
+
+const SnapshotName = nameSchema.meta({ label: 'Name', help: 'What the VM is like now, such as "before the update".' });
+const SnapshotDescription = Description.meta({ help: 'What would be lost by going back to it.' });
+
+export const SnapshotCreateInput = VmRef.extend({ name: SnapshotName, description: SnapshotDescription.default('') });
+export const SnapshotRef = VmRef.extend({ snapshot: refSchema.meta({ label: 'Snapshot' }) });
+export const SnapshotEditInput = SnapshotRef.extend({ name: SnapshotName.optional(), description: SnapshotDescription.optional() });
+
+export const SnapshotOutput = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  description: z.string(),
+  /** The snapshot that it follows from; null for a first one. */
+  parent: z.uuid().nullable(),
+  state: z.enum(['creating', 'ok', 'deleting', 'broken']),
+  /** The VM stands on it for a try: until that is committed or undone. */
+  isPreviewed: z.boolean(),
+  vcpus: z.int(),
+  memoryBytes: z.int(),
+  /** Disks that it goes back with; those that came later stay as they are. */
+  disks: z.array(z.object({ id: z.uuid(), name: z.string() })),
+  createdAt: z.int(),
+});
+export const SnapshotListOutput = z.object({
+  /** From the first to the latest. */
+  items: z.array(SnapshotOutput),
+  next: z.null(),
+  /** The snapshot that the VM's present state follows from. */
+  current: z.uuid().nullable(),
+  /** While a snapshot is previewed: what was there before, and comes back when that is undone; else null. */
+  beforePreview: z.object({ parent: z.uuid().nullable() }).nullable(),
+});
+export type SnapshotDetails = z.output<typeof SnapshotOutput>;
+
 export const ConsoleInput = VmRef.extend({ type: z.enum(['vnc', 'serial']).default('vnc').meta({ label: 'Console', widget: 'radio' }) });
 export const ConsoleFileInput = VmRef.extend({ ticket: z.string().max(64).optional() });
 export const ConsoleTicket = z.object({

@@ -8,6 +8,7 @@ import type { GuestLog, Hypervisor, Machine } from '../world.ts';
 import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
 import type { VmRows } from './rows.ts';
+import type { Snapshots } from './snapshots.ts';
 import type { StatsHistory } from './stats.ts';
 import type { Tickets } from './tickets.ts';
 
@@ -16,6 +17,7 @@ export interface VmServices extends Core {
   guestLog: GuestLog;
   machine: Machine;
   rows: VmRows;
+  snapshots: Snapshots;
   facts: Facts;
   stats: StatsHistory;
   tickets: Tickets;

@@ -4,6 +4,8 @@
  */
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import type { BootDevice } from './domain-xml.ts';
+import type { Before, KeptConfig } from './snapshots.ts';
+import type { SnapshotState } from './rules.ts';
 import { vmStates } from './rules.ts';
 import type { Running } from './running.ts';
 
@@ -49,3 +51,25 @@ export const vmFactTable = sqliteTable('vm_fact', {
   hasAgent: integer({ mode: 'boolean' }).notNull(),
   isDeleting: integer({ mode: 'boolean' }).notNull(),
 }, (table) => [index('vm_fact_state').on(table.state)]);
+
+/** A point in a VM's life that it can go back to: its configuration, and a layer of each of its disks (storage keeps them). */
+export const vmSnapshotTable = sqliteTable('vm_snapshot', {
+  id: text().primaryKey(),
+  vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
+  /** The snapshot that it follows from; null for a first one. */
+  parentId: text(),
+  name: text().notNull(),
+  description: text().notNull(),
+  state: text().$type<SnapshotState>().notNull(),
+  config: text({ mode: 'json' }).$type<KeptConfig>().notNull(),
+  createdAt: integer().notNull(),
+}, (table) => [uniqueIndex('vm_snapshot_name').on(table.vmId, table.name)]);
+
+/** Where a VM stands among its snapshots; a VM without a row has never had one. */
+export const vmPresentTable = sqliteTable('vm_present', {
+  vmId: text().primaryKey().references(() => vmTable.id, { onDelete: 'cascade' }),
+  /** The snapshot that its present state follows from. */
+  snapshotId: text(),
+  /** While it previews that snapshot: what it goes back to when that is undone. */
+  before: text({ mode: 'json' }).$type<Before>(),
+});

@@ -21,6 +21,9 @@ import type { VmState } from './rules.ts';
 import type { VmServices } from './services.ts';
 import { type Latest, vmMetrics } from './metrics.ts';
 import { readingsOf } from './readings.ts';
+import { deleteSnapshotTask } from './snapshot-delete-task.ts';
+import { snapshotTasks } from './snapshot-tasks.ts';
+import { createSnapshots } from './snapshots.ts';
 import { startVmTask } from './start-task.ts';
 import { createStatsHistory } from './stats.ts';
 import { createTickets } from './tickets.ts';
@@ -51,6 +54,7 @@ export interface VmSummary {
 export function createVm(deps: VmDeps): Vms {
   const { hypervisor, guestLog, machine } = deps.world;
   const rows = createVmRows(deps);
+  const snapshots = createSnapshots({ ...deps, rows });
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => keepReading(all) });
@@ -60,9 +64,9 @@ export function createVm(deps: VmDeps): Vms {
     deps.activity.samples.record(latest.readings);
   };
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
+  const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
-  deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services)]);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });

@@ -12,9 +12,10 @@ import { GiB, MiB } from '../../appliance/core/units.ts';
 import { createDiskSpace } from '../../appliance/storage/disk-space.ts';
 import { checkDeclared, headerBytes, recognise } from '../../appliance/storage/image-header.ts';
 import { createQemuImg } from '../../appliance/storage/qemu-img.ts';
-import type { DiskSpace, ImageFormat, ImageTool } from '../../appliance/world.ts';
+import type { DiskSpace, ImageFormat, ImageSource, ImageTool } from '../../appliance/world.ts';
 import { real } from '../real/count.ts';
 import { createSimulatedDisk } from '../world/disk-space.ts';
+import { type GuestWrite, qemuIoWrite, simulatedWrite } from '../world/guest-disk.ts';
 import { createSimulatedImageTool, writeImage } from '../world/image-tool.ts';
 
 interface Parts {
@@ -23,6 +24,7 @@ interface Parts {
   disk: DiskSpace;
   /** Makes an image of a format that only others write, with `content` at its start. */
   makeForeign(path: string, format: ImageFormat, content: Buffer): Promise<void>;
+  guestWrite: GuestWrite;
   /** Tells the runner that a real part took part. */
   count(): void;
 }
@@ -45,7 +47,7 @@ async function readHeader(path: string): Promise<Buffer> {
   return (await readFile(path)).subarray(0, headerBytes);
 }
 
-function defineCases({ name, tool, disk, makeForeign, count }: Parts): void {
+function defineCases({ name, tool, disk, makeForeign, guestWrite, count }: Parts): void {
   const test = suite(`image tool, ${name}`, { folder: '' });
   test.before.each(async (context) => {
     context.folder = await mkdtemp(join(tmpdir(), 'bothy-image-'));
@@ -127,6 +129,53 @@ function defineCases({ name, tool, disk, makeForeign, count }: Parts): void {
     });
   }
 
+  for (const base of ['raw', 'qcow2'] as const) {
+    test(`layers over a ${base} image: what each holds, merged into what lies below`, async ({ folder }) => {
+      const [bottom, middle, top] = [join(folder, 'bottom'), join(folder, 'middle'), join(folder, 'top')];
+      await makeForeign(bottom, base, content);
+      await tool.createLayer(middle, { sizeBytes: 4 * MiB, below: { name: 'bottom', format: base }, signal });
+      await tool.createLayer(top, { sizeBytes: 6 * MiB, below: { name: 'middle', format: 'qcow2' }, signal });
+      const two: ImageSource = { path: middle, format: 'qcow2', below: { path: bottom, format: base } };
+      const three: ImageSource = { path: top, format: 'qcow2', below: two };
+      await guestWrite(two, 65536, 65536, 2);
+      await guestWrite(three, 5 * MiB, 65536, 3);
+      assert.is((await tool.info(top, 'qcow2', signal)).backingFile, 'middle');
+      assert.is((await tool.info(top, 'qcow2', signal)).virtualSizeBytes, 6 * MiB);
+      const shown = async (image: ImageSource) => {
+        const flat = join(folder, 'flat');
+        await tool.convert(image, { path: flat, format: 'raw', preallocated: false }, { signal, progress: () => {} });
+        return readFile(flat);
+      };
+      const wanted = Buffer.alloc(6 * MiB);
+      content.copy(wanted);
+      wanted.fill(2, 65536, 2 * 65536);
+      wanted.fill(3, 5 * MiB, 5 * MiB + 65536);
+      assert.ok((await shown(three)).equals(wanted), 'the chain shows something else');
+      assert.ok((await shown(two)).equals(wanted.subarray(0, 4 * MiB)), 'the middle shows something else');
+      assert.ok((await tool.measure(three, 'qcow2', signal)).requiredBytes > 2 * 65536);
+
+      // The middle into the bottom, twice, as after a kill: what the top shows stays.
+      for (let time = 0; time < 2; time++) await tool.commit(two, { signal, progress: () => {} });
+      assert.ok((await shown(three)).equals(wanted), 'the merge changed what the top shows');
+      await tool.nameBelow(top, { name: 'bottom', format: base }, signal);
+      assert.is((await tool.info(top, 'qcow2', signal)).backingFile, 'bottom');
+      const short: ImageSource = { path: top, format: 'qcow2', below: { path: bottom, format: base } };
+      assert.ok((await shown(short)).equals(wanted), 'without the middle the top shows something else');
+
+      // The top into the bottom, which is shorter.
+      await tool.resize(bottom, { format: base, sizeBytes: 6 * MiB, preallocated: false, signal });
+      await tool.commit(short, { signal, progress: () => {} });
+      assert.ok((await shown({ path: bottom, format: base })).equals(wanted), 'the bottom does not hold what the chain showed');
+    });
+  }
+
+  test('nothing is merged into what has nothing below, or lies nowhere', async ({ folder }) => {
+    const path = join(folder, 'disk');
+    await tool.create(path, { format: 'qcow2', sizeBytes: MiB, preallocated: false, signal });
+    assert.instance(await rejection(tool.commit({ path, format: 'qcow2' }, { signal, progress: () => {} })), ToolError);
+    assert.instance(await rejection(tool.commit({ path, format: 'qcow2', below: { path: join(folder, 'none'), format: 'raw' } }, { signal, progress: () => {} })), ToolError);
+  });
+
   test('converts into a preallocated image', async ({ folder }) => {
     const [from, to] = [join(folder, 'from'), join(folder, 'to')];
     await makeForeign(from, 'qcow2', content);
@@ -196,6 +245,7 @@ const simulatedDisk = createSimulatedDisk(100 * GiB);
 defineCases({
   name: 'simulated',
   tool: createSimulatedImageTool(simulatedDisk),
+  guestWrite: simulatedWrite,
   disk: simulatedDisk,
   count: () => {},
   async makeForeign(path, format, bytes) {
@@ -213,6 +263,7 @@ defineCases({
   name: 'qemu-img',
   tool: qemuImg,
   disk: createDiskSpace(),
+  guestWrite: qemuIoWrite,
   count: () => real('qemu-img'),
   async makeForeign(path, format, bytes) {
     await writeFile(`${path}.raw`, Buffer.concat([bytes, Buffer.alloc(4 * MiB - bytes.length)]));

@@ -16,6 +16,7 @@ import { checkNothingIsLeft } from './service-files.ts';
 export const MiB = 2 ** 20;
 /** Kinds of task that change what a running guest has. */
 export const deviceKinds = ['vm.plug', 'vm.unplug', 'vm.change-cdrom'];
+export const snapshotKinds = ['vm.snapshot', 'vm.delete-snapshot', 'vm.preview-snapshot', 'vm.commit-snapshot', 'vm.undo-snapshot'];
 export const octets = { 'content-type': 'application/octet-stream' };
 
 /** A uvu test that kills all cases at once in a host of their own, and expects nothing to be left that belongs to nothing. */

@@ -59,6 +59,17 @@ const cases: KillCase[] = [
     begin: (service, name) => service.must('DELETE', `/disks/${name}/upload`),
   },
   {
+    // Begun by the end of a preview; what it works on is the disk.
+    name: 'merge', kind: 'disk.merge', observe: observeDisk,
+    async prepare(service, name) {
+      await makeDisk(service, name);
+      await service.must('POST', '/vms', { name: `of-${name}`, memoryBytes: 64 * MiB, disks: [{ disk: name }] });
+      await service.carryOut('POST', `/vms/of-${name}/snapshots`, { name: 'one' });
+      await service.carryOut('POST', `/vms/of-${name}/snapshots/one/preview`);
+    },
+    begin: (service, name) => service.must('POST', `/vms/of-${name}/snapshots/one/commit`),
+  },
+  {
     name: 'iso', suffix: '.iso', kind: 'iso.delete', prepare: putIso,
     begin: (service, name) => service.must('DELETE', isoPath(name)),
     observe: async (service, name) => (await service.api('GET', isoPath(name))).status,
@@ -72,7 +83,7 @@ async function observeExport(service: Service, name: string) {
   return { sizeBytes: content.length, sum: content.reduce((sum, byte) => sum + byte, 0), volumes: (await volumesOf(service, id)).length };
 }
 
-checkKills('tasks of disks and installation images', cases, { copies: 4 }); // export-0 to export-3
+checkKills('tasks of disks and installation images', cases, { copies: 4 + 4 }); // export-0 to export-3, and the layers that a snapshot keeps of merge-0 to merge-3
 
 test('no other kind of task was left out', async () => {
   const site = await openTestApp();

@@ -151,13 +151,13 @@ async function play<S>(task: TaskCase<S>, meet: Meet): Promise<Outcome> {
   }
 }
 
-interface Lived extends Life {
+export interface Lived extends Life {
   /** `kill -9`: from now on nothing of this life is heard or acts. Never resolves, as the step that meets it. */
   kill(): Promise<never>;
   end(): void;
 }
 
-function openLife({ host, clock, statePath }: { host: SimulatedHost; clock: VirtualClock; statePath: string }, meet: TaskProbe['at']): Lived {
+export function openLife({ host, clock, statePath }: { host: SimulatedHost; clock: VirtualClock; statePath: string }, meet: TaskProbe['at']): Lived {
   const ending = new AbortController();
   const forever = new Promise<never>(() => {});
   const probe: TaskProbe = { at: (point) => (ending.signal.aborted ? forever : meet(point)) };

@@ -3,6 +3,7 @@
  *
  * A raw image is its content. Every other format is a true header of 64 KiB with the content behind it, uncompressed and
  * in order; so conversions keep content, but an image that another program made is not understood beyond its header.
+ * A layer holds the blocks that are not all zero; a guest that writes zeros over something cannot be told.
  * What was preallocated is only remembered. Passes the same cases as qemu-img in `test/contract/image-tool.test.ts`.
  */
 import { type FileHandle, open, stat } from 'node:fs/promises';
@@ -10,7 +11,7 @@ import { isAbsolute } from 'node:path';
 import { ToolError } from '../../appliance/core/run.ts';
 import { checkDeclared, headerBytes } from '../../appliance/storage/image-header.ts';
 import { parseQcow2Header } from '../../appliance/storage/qcow2-header.ts';
-import type { ImageFormat, ImageTool } from '../../appliance/world.ts';
+import type { ImageFormat, ImageSource, ImageTool } from '../../appliance/world.ts';
 import type { SimulatedDisk } from './disk-space.ts';
 import { qcow2Header, vdiHeader, vhdxHeader, vmdkHeader } from './image-bytes.ts';
 
@@ -76,6 +77,25 @@ export function createSimulatedImageTool(disk: SimulatedDisk): SimulatedImageToo
       await copyContent(from, to, { sizeBytes: image.sizeBytes, signal, progress });
     },
 
+    async createLayer(path, { sizeBytes, below, signal }) {
+      enter('createLayer', path, signal);
+      await writeImage(path, 'qcow2', sizeBytes);
+      await writeHeader(path, sizeBytes, below.name);
+    },
+
+    async commit(top, { signal, progress }) {
+      enter('commit', top.path, signal);
+      if (!top.below) throw failure('commit', 'exit', 'Image does not have a backing file.');
+      const { sizeBytes } = await readImage('commit', top.path, top.format);
+      await copyContent({ path: top.path, format: top.format }, { path: top.below.path, format: top.below.format }, { sizeBytes, signal, progress });
+    },
+
+    async nameBelow(path, below, signal) {
+      enter('nameBelow', path, signal);
+      const { sizeBytes } = await readImage('rebase', path, 'qcow2');
+      await writeHeader(path, sizeBytes, below.name);
+    },
+
     async measure(from, to, signal) {
       enter('measure', from.path, signal);
       const { sizeBytes } = await readImage('measure', from.path, from.format);
@@ -130,20 +150,39 @@ async function readImage(verb: string, path: string, format: ImageFormat): Promi
   }
 }
 
-interface Place {
-  path: string;
-  format: ImageFormat;
+/** A layer's header names what lies below; the content behind it stays. */
+async function writeHeader(path: string, sizeBytes: number, backingFile: string): Promise<void> {
+  await using file = await openFile('create', path, 'r+');
+  await file.write(qcow2Header({ virtualSizeBytes: BigInt(sizeBytes), backingFile }), 0, undefined, 0);
+  await file.sync();
 }
 
-async function copyContent(from: Place, to: Place, options: { sizeBytes: number; signal: AbortSignal; progress: (fraction: number) => void }): Promise<void> {
-  await using source = await open(from.path, 'r');
-  await using target = await open(to.path, 'r+');
-  const buffer = Buffer.alloc(chunkBytes);
+/** Smallest piece that a layer holds or leaves to what lies below. */
+const blockBytes = 4096;
+
+/** What `image` shows at `at`: from its own file, and from the layers below where that has nothing. */
+async function readChain({ path, format, below }: ImageSource, at: number, lengthBytes: number): Promise<Buffer> {
+  await using file = await openFile('convert', path, 'r');
+  const content = Buffer.alloc(lengthBytes);
+  await file.read(content, 0, lengthBytes, contentStart(format) + at);
+  if (!below) return content;
+  const under = await readChain(below, at, lengthBytes);
+  for (let start = 0; start < lengthBytes; start += blockBytes) {
+    const block = content.subarray(start, start + blockBytes);
+    if (block.every((byte) => byte === 0)) under.copy(content, start, start, start + block.length);
+  }
+  return content;
+}
+
+async function copyContent(from: ImageSource, to: { path: string; format: ImageFormat }, options: { sizeBytes: number; signal: AbortSignal; progress: (fraction: number) => void }): Promise<void> {
+  await using target = await openFile('convert', to.path, 'r+');
   for (let at = 0; at < options.sizeBytes; at += chunkBytes) {
     if (options.signal.aborted) throw failure('convert', 'aborted', '');
-    const { bytesRead } = await source.read(buffer, 0, Math.min(chunkBytes, options.sizeBytes - at), contentStart(from.format) + at);
-    const chunk = buffer.subarray(0, bytesRead);
-    if (chunk.some((byte) => byte !== 0)) await target.write(chunk, 0, bytesRead, contentStart(to.format) + at);
+    const chunk = await readChain(from, at, Math.min(chunkBytes, options.sizeBytes - at));
+    for (let start = 0; start < chunk.length; start += blockBytes) {
+      const block = chunk.subarray(start, start + blockBytes);
+      if (block.some((byte) => byte !== 0)) await target.write(block, 0, block.length, contentStart(to.format) + at + start);
+    }
     options.progress(Math.min(1, (at + chunkBytes) / options.sizeBytes));
   }
 }

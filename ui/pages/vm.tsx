@@ -6,5 +6,6 @@ import { vmDisksPage, vmNicsPage } from './vm-devices.tsx';
 import { vmListPage } from './vm-list.tsx';
 import { vmEventsPage, vmOverviewPage, vmSettingsPage } from './vm-page.tsx';
 import { vmPeoplePage } from './vm-people.tsx';
+import { vmSnapshotsPage } from './vm-snapshots.tsx';
 
-export const vmPages: AnyPage[] = [vmListPage, vmCreatePage, vmOverviewPage, vmDisksPage, vmNicsPage, vmEventsPage, vmPeoplePage, vmSettingsPage, vmScreenPage, vmSerialPage];
+export const vmPages: AnyPage[] = [vmListPage, vmCreatePage, vmOverviewPage, vmDisksPage, vmNicsPage, vmSnapshotsPage, vmEventsPage, vmPeoplePage, vmSettingsPage, vmScreenPage, vmSerialPage];

@@ -1,0 +1,139 @@
+/**
+ * Taking snapshots and going back to them.
+ *
+ *   vm.snapshot          a new layer on each disk -> what lay on top until now is kept in the snapshot's name
+ *   vm.preview-snapshot  a new layer on each layer of the snapshot -> the VM stands on it; what it had is kept for the undo
+ *   vm.commit-snapshot   what was kept for the undo is let go
+ *   vm.undo-snapshot     the VM has again what was kept; the layer of the preview is let go
+ *
+ * New layers lie beside what is in use until one commit of the database, together with the end of the task, puts them on top. So
+ * whatever instant the power goes at, the VM has all its disks as they were or all as they are to be. What was let go is cleared
+ * up afterwards, by tasks of storage.
+ */
+import * as z from 'zod';
+import type { Tx } from '../core/db.ts';
+import { exclusive } from '../core/locks.ts';
+import { Problem } from '../core/problem.ts';
+import { type AnyTask, defineTask, type Outcome, type StepContext } from '../core/task.ts';
+import { findDomain, persist } from './domain.ts';
+import type { VmServices } from './services.ts';
+import { holderOf, previewHolder } from './snapshots.ts';
+
+/** A disk, and the volume that its new layer gets. */
+const layer = z.object({ disk: z.string(), volume: z.string() });
+const layersInput = z.object({ vm: z.string(), snapshot: z.string(), layers: z.array(layer) });
+const placeInput = z.object({ vm: z.string(), snapshot: z.string(), disks: z.array(z.string()) });
+type LayersInput = z.output<typeof layersInput>;
+type PlaceInput = z.output<typeof placeInput>;
+
+type Nothing = Record<string, never>;
+
+export function snapshotTasks(services: VmServices): AnyTask[] {
+  return [createTask(services), previewTask(services), placeTask(services, 'commit'), placeTask(services, 'undo')];
+}
+
+const locksOf = (vm: string, disks: string[]) => [exclusive('vm', vm), ...disks.map((disk) => exclusive('image', disk))];
+
+/** The rows say that it is down; only libvirt knows. */
+function requireDown<I extends { vm: string }>(services: VmServices) {
+  return {
+    name: 'Make sure that it is down',
+    timeoutMs: 60_000,
+    do: ({ input, signal }: StepContext<I, Nothing>) => persist(services, 'The VM cannot be seen', signal, async () => {
+      if (await findDomain(services, input.vm)) throw new Problem('wrong-state', 'The VM still runs. Shut it down, then try again.');
+    }),
+  };
+}
+
+/** Layers that nothing uses yet. */
+function makeLayers({ storage }: VmServices, on: (disk: string, input: LayersInput) => string) {
+  return {
+    name: 'Make the layers',
+    async do({ input, signal }: StepContext<LayersInput, Nothing>) {
+      for (const { disk, volume } of input.layers) await storage.layers.make(disk, { volumeId: volume, on: on(disk, input), signal });
+    },
+    async undo({ input }: StepContext<LayersInput, Nothing>) {
+      for (const { disk, volume } of input.layers) await storage.layers.drop(disk, volume);
+    },
+  };
+}
+
+function createTask(services: VmServices): AnyTask {
+  const { storage, snapshots } = services;
+  const leafOf = (disk: string) => storage.requireDisk(disk).volumeId;
+  return defineTask<LayersInput>({
+    kind: 'vm.snapshot', input: layersInput, canCancel: true,
+    locks: ({ vm, layers }) => locksOf(vm, layers.map(({ disk }) => disk)),
+    steps: [requireDown<LayersInput>(services), makeLayers(services, leafOf)],
+    finished(tx, { state, input }) {
+      const snapshot = snapshots.get(input.snapshot);
+      for (const { disk, volume } of input.layers) {
+        if (state === 'done' && snapshot) storage.layers.stack(tx, disk, { volumeId: volume, on: leafOf(disk), holder: holderOf(snapshot.id) });
+        storage.layers.unlock(tx, disk);
+      }
+      if (!snapshot) return;
+      if (state !== 'done') return snapshots.remove(tx, snapshot);
+      snapshots.update(tx, snapshot, { state: 'ok' });
+      snapshots.stand(tx, input.vm, { snapshotId: snapshot.id, before: null });
+    },
+  });
+}
+
+function previewTask(services: VmServices): AnyTask {
+  const { storage, snapshots, rows } = services;
+  const keptOf = (disk: string, { snapshot }: LayersInput) => {
+    const kept = storage.layers.held(disk, holderOf(snapshot));
+    if (!kept) throw new Problem('wrong-state', 'The snapshot no longer has this disk.');
+    return kept.id;
+  };
+  return defineTask<LayersInput>({
+    kind: 'vm.preview-snapshot', input: layersInput, canCancel: true,
+    locks: ({ vm, layers }) => locksOf(vm, layers.map(({ disk }) => disk)),
+    steps: [requireDown<LayersInput>(services), makeLayers(services, keptOf)],
+    finished(tx, { state, input }) {
+      const [vm, snapshot] = [rows.find(input.vm), snapshots.get(input.snapshot)];
+      for (const { disk, volume } of input.layers) {
+        if (state === 'done') storage.layers.stack(tx, disk, { volumeId: volume, on: keptOf(disk, input), holder: previewHolder(input.vm) });
+        storage.layers.unlock(tx, disk);
+      }
+      if (state !== 'done' || !vm || !snapshot) return;
+      snapshots.stand(tx, vm.id, { snapshotId: snapshot.id, before: { config: snapshots.configOf(vm), snapshotId: snapshots.present(vm.id).snapshotId } });
+      rows.restore(tx, vm.id, snapshot.config.hardware, snapshot.config.nics);
+    },
+  });
+}
+
+function placeTask(services: VmServices, verb: 'commit' | 'undo'): AnyTask {
+  const settle = verb === 'commit' ? goOn : goBack;
+  return defineTask<PlaceInput>({
+    kind: `vm.${verb}-snapshot`, input: placeInput, canCancel: true,
+    locks: ({ vm, disks }) => locksOf(vm, disks),
+    steps: [requireDown<PlaceInput>(services)],
+    finished: (tx, outcome) => endPlace(services, tx, outcome, settle),
+  });
+}
+
+type Settle = (services: VmServices, tx: Tx, input: PlaceInput) => void;
+
+function endPlace(services: VmServices, tx: Tx, { state, input }: Outcome<PlaceInput, unknown>, settle: Settle): void {
+  const { layers } = services.storage;
+  if (state !== 'done') {
+    for (const disk of input.disks) layers.unlock(tx, disk);
+    return;
+  }
+  settle(services, tx, input);
+  for (const disk of input.disks) layers.startCollapse(tx, disk); // unlocks it at its end
+}
+
+const goOn: Settle = ({ storage, snapshots }, tx, { vm, disks }) => {
+  for (const disk of disks) storage.layers.release(tx, disk, previewHolder(vm));
+  snapshots.stand(tx, vm, { snapshotId: snapshots.present(vm).snapshotId, before: null });
+};
+
+const goBack: Settle = ({ storage, snapshots, rows }, tx, { vm, disks }) => {
+  const { before } = snapshots.present(vm);
+  if (!before) return;
+  for (const disk of disks) storage.layers.goBack(tx, disk, previewHolder(vm));
+  rows.restore(tx, vm, before.config.hardware, before.config.nics);
+  snapshots.stand(tx, vm, { snapshotId: before.snapshotId, before: null });
+};

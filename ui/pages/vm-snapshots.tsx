@@ -1,0 +1,157 @@
+/** The snapshots of a VM as a tree, and going back to them. */
+import type * as z from 'zod';
+import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotList, snapshotPreview, snapshotUndo } from '../../appliance/vm/operations.ts';
+import { refusal, snapshotFault, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
+import type * as schema from '../../appliance/vm/schema.ts';
+import type { SnapshotDetails, VmDetails } from '../../appliance/vm/schema.ts';
+import { Button, Dialog, More, OperationButton } from '../action.tsx';
+import { useUi } from '../context.ts';
+import { Form } from '../form.tsx';
+import { Time } from '../format.tsx';
+import { definePage } from '../page.ts';
+import { Chip, Empty, Notice, Panel } from '../section.tsx';
+import { type TreeRow, treeRows } from '../snapshot-tree.ts';
+import { readVm, VmFrame } from './vm-page.tsx';
+import { aboutVm } from './vm-state.tsx';
+
+type Snapshots = z.output<typeof schema.SnapshotListOutput>;
+
+export const vmSnapshotsPage = definePage({
+  path: '/vms/{vm}/snapshots', live: ['vm', 'snapshot'],
+  async load(call, request) {
+    const vm = await readVm(call, request);
+    return { vm, list: await call.read(snapshotList, { vm: vm.id }) };
+  },
+  title: ({ vm }) => vm.name,
+  view: ({ vm, list }, { t }) => (
+    <VmFrame vm={vm}>
+      <div class="stack">
+        <Preview vm={vm} list={list} />
+        <Panel title={t('vm.tab.snapshots')} aside={<Take vm={vm} list={list} />}>
+          {list.items.length > 0 ? <Tree vm={vm} list={list} /> : <Empty icon="snapshot" title={t('snapshot.none')} text={t('snapshot.noneText')} />}
+        </Panel>
+      </div>
+    </VmFrame>
+  ),
+});
+
+const reasonAgainst = (verb: VmVerb, vm: VmDetails) => (vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm));
+const previewedOf = ({ items }: Snapshots) => items.find(({ isPreviewed }) => isPreviewed);
+
+function Take({ vm, list }: { vm: VmDetails; list: Snapshots }) {
+  const { t, can } = useUi();
+  if (!can(snapshotCreate.permission, aboutVm(vm))) return null;
+  const reason = reasonAgainst('snapshot', vm) ?? (previewedOf(list) && t('snapshot.endPreviewFirst'));
+  return (
+    <>
+      <Button text={t('snapshot.take')} icon="plus" data-dialog="take-snapshot" disabledReason={reason} />
+      <Dialog id="take-snapshot" title={t('snapshot.take')}>
+        <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} />
+      </Dialog>
+    </>
+  );
+}
+
+/** While a VM is tried as it once was, this comes before everything else. */
+function Preview({ vm, list }: { vm: VmDetails; list: Snapshots }) {
+  const { t } = useUi();
+  const snapshot = previewedOf(list);
+  if (!snapshot) return null;
+  const path = { vm: vm.id, snapshot: snapshot.id };
+  return (
+    <Notice tone="warn" title={t('snapshot.previewing', { name: snapshot.name })} actions={
+      <>
+        <OperationButton operation={snapshotUndo} path={path} about={aboutVm(vm)} label={t('snapshot.undo')} icon="undo" disabledReason={reasonAgainst('undo-snapshot', vm)} />
+        <OperationButton operation={snapshotCommit} path={path} about={aboutVm(vm)} label={t('snapshot.commit')} icon="check" tone="danger" disabledReason={reasonAgainst('commit-snapshot', vm)}
+          confirm={{ title: t('snapshot.commitTitle', { name: snapshot.name }), body: t('snapshot.commitBody', { vm: vm.name }) }} />
+      </>
+    }>{t('snapshot.previewingText')}</Notice>
+  );
+}
+
+const now = 'now';
+const before = 'before';
+
+function Tree({ vm, list }: { vm: VmDetails; list: Snapshots }) {
+  const { t } = useUi();
+  const latestFirst = [...list.items].reverse();
+  const others = list.beforePreview ? [{ id: before, parent: list.beforePreview.parent }] : [];
+  const { rows, lanes } = treeRows([{ id: now, parent: list.current }, ...others, ...latestFirst]);
+  const byId = new Map(list.items.map((snapshot) => [snapshot.id, snapshot]));
+  return (
+    <ol class="tree" aria-label={t('vm.tab.snapshots')} style={`--lanes: ${lanes}`}>
+      {rows.map((row) => {
+        const snapshot = byId.get(row.id);
+        return (
+          <li id={`snapshot-${row.id}`} data-kind={snapshot ? 'snapshot' : row.id}>
+            <Lines row={row} lanes={lanes} />
+            {snapshot ? <Line vm={vm} list={list} snapshot={snapshot} /> : <p class="tree-text"><strong>{t(row.id === now ? 'snapshot.now' : 'snapshot.before')}</strong></p>}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+const laneWidth = 20;
+const middle = 28;
+const bottom = 56;
+const centre = (lane: number) => lane * laneWidth + laneWidth / 2;
+
+/** Stretched to the height of its row: only the lines, which have no width of their own to be stretched. */
+function Lines({ row, lanes }: { row: TreeRow; lanes: number }) {
+  const x = centre(row.lane);
+  const paths = [
+    ...row.passing.map((lane) => `M${centre(lane)} 0V${bottom}`),
+    ...row.arriving.map((lane) => (lane === row.lane ? `M${x} 0V${middle}` : `M${centre(lane)} 0C${centre(lane)} ${middle} ${x} 0 ${x} ${middle}`)),
+    ...(row.hasParent ? [`M${x} ${middle}V${bottom}`] : []),
+  ];
+  return (
+    <span class="tree-lines">
+      <svg aria-hidden="true" viewBox={`0 0 ${lanes * laneWidth} ${bottom}`} preserveAspectRatio="none"><path d={paths.join('')} vector-effect="non-scaling-stroke" /></svg>
+      <i style={`--lane: ${row.lane}`} />
+    </span>
+  );
+}
+
+function Line({ vm, list, snapshot }: { vm: VmDetails; list: Snapshots; snapshot: SnapshotDetails }) {
+  const { t } = useUi();
+  const parent = list.items.find(({ id }) => id === snapshot.parent);
+  return (
+    <>
+      <div class="tree-text">
+        <p><strong>{snapshot.name}</strong> <StateChip snapshot={snapshot} /></p>
+        <small><Time at={snapshot.createdAt} as="clock" />{snapshot.description && <> · {snapshot.description}</>}<span class="sr">{parent ? t('snapshot.follows', { name: parent.name }) : ''}</span></small>
+      </div>
+      <Verbs vm={vm} snapshot={snapshot} isPreviewing={previewedOf(list) !== undefined} />
+    </>
+  );
+}
+
+function StateChip({ snapshot }: { snapshot: SnapshotDetails }) {
+  const { t } = useUi();
+  if (snapshot.isPreviewed) return <Chip tone="warn" icon="eye" text={t('snapshot.isPreviewed')} />;
+  if (snapshot.state === 'broken') return <Chip tone="bad" icon="error" text={t('snapshot.state.broken')} reason={t('snapshot.brokenText')} />;
+  return snapshot.state === 'ok' ? null : <Chip tone="busy" icon="half" text={t(`snapshot.state.${snapshot.state}`)} />;
+}
+
+function Verbs({ vm, snapshot, isPreviewing }: { vm: VmDetails; snapshot: SnapshotDetails; isPreviewing: boolean }) {
+  const { t, can } = useUi();
+  if (!can(snapshotCreate.permission, aboutVm(vm))) return null;
+  const path = { vm: vm.id, snapshot: snapshot.id };
+  const busy = isPreviewing ? t('snapshot.endPreviewFirst') : undefined;
+  const common = { path, about: aboutVm(vm) };
+  return (
+    <span class="row-verbs">
+      <OperationButton {...common} operation={snapshotPreview} label={t('snapshot.preview')} icon="eye" disabledReason={busy ?? snapshotFault('preview', snapshot) ?? reasonAgainst('preview-snapshot', vm)} />
+      <More id={`more-${snapshot.id}`} label={t('vm.more')}>
+        <Button text={t('snapshot.edit')} icon="edit" data-dialog={`edit-${snapshot.id}`} />
+        <OperationButton {...common} operation={snapshotDelete} label={t('snapshot.delete')} icon="trash" tone="danger" disabledReason={busy ?? snapshotFault('delete', snapshot) ?? reasonAgainst('delete-snapshot', vm)}
+          confirm={{ title: t('snapshot.deleteTitle', { name: snapshot.name }), body: t('snapshot.deleteBody') }} />
+      </More>
+      <Dialog id={`edit-${snapshot.id}`} title={t('snapshot.edit')}>
+        <Form operation={snapshotEdit} id={`edit-form-${snapshot.id}`} path={path} values={{ ...snapshot }} submit={t('word.save')} />
+      </Dialog>
+    </span>
+  );
+}
