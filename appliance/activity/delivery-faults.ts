@@ -26,11 +26,13 @@ const cut: Words = ({ where }) => [`${where} ended the connection.`, 'Check that
 const noWay: Words = ({ where }) => [`There is no way to ${where}.`, 'Check the addresses and the gateway of this machine on the page "Host".'];
 const notOfNow: Words = ({ where }) => [`The certificate of ${where} is not valid now.`, 'Renew it there; or set the time of this machine right.'];
 
+const nameOf = (where: string): string => where.replace(/:\d+$/, '');
+
 /** By the code of Node, OpenSSL or nodemailer. */
 const wordsOf: Record<string, Words> = {
   REFUSED_ADDRESS: ({ message }) => [`Nothing is sent there: ${message}`, 'Give the address of another machine.'],
-  ENOTFOUND: ({ where }) => [`There is no server of that name: ${where}.`, 'Check the name, and the name servers of this machine on the page "Host".'],
-  EAI_AGAIN: ({ where }) => [`No name server tells where ${where} is.`, 'Check the name servers of this machine on the page "Host", or give an address.'],
+  ENOTFOUND: ({ where }) => [`There is no server of the name ${nameOf(where)}.`, 'Check the name, and the name servers of this machine on the page "Host".'],
+  EAI_AGAIN: ({ where }) => [`No name server tells where ${nameOf(where)} is.`, 'Check the name servers of this machine on the page "Host", or give an address.'],
   ECONNREFUSED: ({ where }) => [`${where} refuses the connection.`, 'Check the port, and that the service runs there.'],
   ETIMEDOUT: ({ where }) => [`${where} does not answer.`, 'Check the address; a firewall on the way may swallow what is sent.'],
   EHOSTUNREACH: noWay, ENETUNREACH: noWay,

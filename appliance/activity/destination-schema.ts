@@ -15,16 +15,16 @@ const WebAddress = z.string().trim().max(2048).refine((text) => {
 }, 'An address that begins with https:// or http://, without user and password in it.');
 
 const settings = {
-  host: Host.optional().meta({ label: 'Server', help: 'Name or address. Of syslog and e-mail.' }),
+  host: Host.optional().meta({ label: 'Server', help: 'Name or address.' }),
   port: z.coerce.number().int().min(1).max(65_535).optional().meta({ label: 'Port', help: 'Without it the usual one: 514, 6514 with TLS; for e-mail 587, 465 with TLS, 25 without.' }),
-  transport: z.enum(['udp', 'tcp', 'tls']).optional().meta({ label: 'Transport', help: 'Of syslog, tcp unless told. With udp nobody notices what is lost.' }),
-  security: z.enum(['starttls', 'tls', 'none']).optional().meta({ label: 'Security', help: 'Of e-mail, starttls unless told. Without any nobody can sign in.' }),
+  transport: z.enum(['udp', 'tcp', 'tls']).optional().meta({ label: 'Transport', help: 'With UDP nobody notices what is lost.' }),
+  security: z.enum(['starttls', 'tls', 'none']).optional().meta({ label: 'Security', help: 'Without any nobody can sign in.' }),
   user: oneLine(255).optional().meta({ label: 'User', help: 'If the mail server asks who sends.' }),
   password: oneLine(512).optional().meta({ label: 'Password', widget: 'password', secret: true }),
   from: Address.optional().meta({ label: 'From', help: 'Address that the mails come from.' }),
   to: z.array(Address).max(20).optional().meta({ label: 'To', help: 'Addresses, with commas between them.' }),
-  gatherMinutes: z.coerce.number().int().min(0).max(1_440).optional().meta({ label: 'Minutes between mails', help: 'At most one mail in this time, with all that happened; 5 unless told.' }),
-  url: WebAddress.optional().meta({ label: 'Address', secret: true, help: 'Of a webhook. Kept like a password, as such addresses often hold a key.' }),
+  gatherMinutes: z.coerce.number().int().min(0).max(1_440).optional().meta({ label: 'Minutes between mails', help: 'At most one mail in this time, with all that happened.' }),
+  url: WebAddress.optional().meta({ label: 'Address', secret: true, help: 'Kept like a password, as such addresses often hold a key.' }),
   signingKey: oneLine(512).min(16, 'Use at least 16 characters.').optional().meta({ label: 'Signing key', widget: 'password', secret: true, help: 'With it the receiver proves that we have sent it: HMAC-SHA256.' }),
   bearer: oneLine(4096).optional().meta({ label: 'Bearer token', widget: 'password', secret: true, help: 'If the receiver asks for one.' }),
   ca: z.string().trim().max(64 * 1024).regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----$/, 'A certificate in PEM: it begins with -----BEGIN CERTIFICATE-----.')

@@ -20,7 +20,7 @@ test.before.each(async (context) => { context.app = await openTestApp(); });
 test.after.each(({ app }) => app.close());
 
 /** What stands for the parameters of addresses. */
-interface Subjects { vm: string; task: string }
+type Subjects = Record<'vm' | 'task' | 'disk' | 'nic' | 'domain', string>;
 
 async function makeVms(app: TestApp, count: number): Promise<Subjects | undefined> {
   await untilReady(app);
@@ -32,14 +32,15 @@ async function makeVms(app: TestApp, count: number): Promise<Subjects | undefine
   }
   await app.carryOut('POST', '/api/v1/vms/vm-1/start');
   const { body } = await app.send<{ items: { id: string }[] }>('GET', '/api/v1/tasks');
-  return { vm: 'vm-1', task: body.items[0]?.id ?? '' };
+  const { body: vm } = await app.send<{ disks: { id: string }[]; nics: { id: string }[] }>('GET', '/api/v1/vms/vm-1');
+  return { vm: 'vm-1', task: body.items[0]?.id ?? '', disk: vm.disks[0]?.id ?? '', nic: vm.nics[0]?.id ?? '', domain: 'local' };
 }
 
 function addressOf(page: AnyPage, subjects: Subjects | undefined): string | undefined {
   const names = pathParameters(page.path);
   if (names.length > 0 && !subjects) return undefined;
   return page.path.replace(/\{(\w+)\}/g, (_all, name: string) => {
-    const subject = name === 'vm' || name === 'task' ? subjects?.[name] : undefined;
+    const subject = subjects?.[name as keyof Subjects]; // or none of them, as the next line finds
     if (!subject) throw new Error(`no subject for {${name}} of ${page.path}`);
     return subject;
   });

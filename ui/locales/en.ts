@@ -95,6 +95,12 @@ export const en = {
   'auth.totpQr': 'QR code for the authenticator app',
   'auth.totpByHand': 'Or type this into the app:',
   'auth.totpConfirm': 'Confirm',
+  'auth.recoveryMade': 'Your recovery codes',
+  'auth.recoveryMadeText': 'Each signs you in once in place of a code when you have lost your phone. Print them or write them down: they are never shown again.',
+  'auth.recoveryKept': 'I have kept them',
+  'auth.recoveryLeft': 'One recovery code is left|{count} recovery codes are left',
+  'auth.recoveryText': 'Each signs you in once when you have lost your phone. New ones make the old ones void.',
+  'auth.recoveryRenew': 'Make new recovery codes',
   'nav.disks': 'Disks',
   'portal.title': 'My machines',
   'portal.none': 'No machine yet',
@@ -314,8 +320,9 @@ export const en = {
   'destination.group.network': 'Networks',
   'destination.group.host': 'Host',
   'destination.group.update': 'Updates and site file',
-  'destination.where': 'Where to',
+  'destination.ownCa': 'Own certificate authority',
   'destination.which': 'Which events',
+  'destination.trouble': 'Trouble',
   'destination.last': 'Last sent',
   'destination.test': 'Send a test',
   'destination.delete': 'Delete destination',
@@ -590,6 +597,7 @@ export const en = {
   'storage.status.inactive': 'Inactive',
   'storage.status.unknown': 'Unknown',
   'storage.used': 'Used',
+  'storage.showUse': 'Show how it filled',
   'storage.usedOf': '{used} of {total} used',
 
   'task.cancel': 'Cancel',
@@ -850,6 +858,8 @@ export const en = {
 
 /** What to say for words of the API. */
 export const enPhrases: Record<string, string> = {
+  vm: 'VM',
+  host: 'Host',
   bios: 'BIOS',
   efi: 'UEFI',
   cow: 'cow (qcow2)',

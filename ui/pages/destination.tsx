@@ -22,10 +22,11 @@ const looks: Record<Destination['state'], { tone: Tone; icon: IconName }> = {
 };
 /** What each kind is made of, the way there first. */
 const wayOf: Record<Kind, string[]> = {
-  syslog: ['host', 'transport', 'port', 'ca'],
-  email: ['to', 'from', 'host', 'security', 'port', 'user', 'password', 'gatherMinutes', 'ca'],
-  webhook: ['url', 'signingKey', 'bearer', 'ca'],
+  syslog: ['host', 'transport', 'port'],
+  email: ['to', 'from', 'host', 'security', 'port', 'user', 'password', 'gatherMinutes'],
+  webhook: ['url', 'signingKey', 'bearer'],
 };
+const needed: Record<Kind, string[]> = { syslog: ['host'], email: ['to', 'from', 'host'], webhook: ['url', 'signingKey'] };
 const initial: Record<Kind, Record<string, unknown>> = { syslog: { transport: 'tcp' }, email: { security: 'starttls', gatherMinutes: 5 }, webhook: {} };
 
 const destinationPage = definePage({
@@ -50,31 +51,31 @@ function Table({ destinations }: { destinations: Destination[] }) {
   return (
     <List label={t('destination.title')} rows={destinations} rowId={({ id }) => `destination-${id}`} columns={[
       { head: t('field.name'), as: 'main', cell: ({ name, receiver }) => <><strong>{name}</strong><small>{receiver || '–'}</small></> },
-      { head: t('field.state'), as: 'state', cell: (destination) => <State destination={destination} /> },
+      { head: t('field.state'), as: 'state', cell: ({ state }) => <Chip {...looks[state]} text={t(`destination.state.${state}`)} /> },
+      { head: t('destination.trouble'), cell: (destination) => <Trouble destination={destination} /> },
       { head: t('host.kind'), from: 'tablet', cell: ({ kind }) => t(`destination.kind.${kind}`) },
       { head: t('destination.which'), cell: (destination) => <Which destination={destination} /> },
-      { head: t('destination.last'), cell: ({ lastDeliveredAt }) => (lastDeliveredAt === null ? <span class="quiet">–</span> : <Time at={lastDeliveredAt} />) },
+      { head: t('destination.last'), cell: (destination) => <Last destination={destination} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (destination) => <Verbs destination={destination} /> },
     ]} />
   );
 }
 
-/** What fails stands in full: a tooltip is nothing on a phone. */
-function State({ destination: { state, problem, waiting, missing } }: { destination: Destination }) {
+/** In full: a tooltip is nothing on a phone. */
+function Trouble({ destination: { state, problem, missing } }: { destination: Destination }) {
   const { t, phrase } = useUi();
-  return (
-    <>
-      <Chip {...looks[state]} text={t(`destination.state.${state}`)} />
-      {state === 'failing' && problem && <small class="destination-problem">{problem.message} {phrase(problem.nextStep)}</small>}
-      {state === 'incomplete' && <small class="destination-problem">{t('destination.missing', { names: missing.map((name) => t(`destination.secret.${name}`)).join(', ') })}</small>}
-      {waiting > 0 && state !== 'off' && <small class="quiet">{t('destination.waiting', { count: waiting })}</small>}
-    </>
-  );
+  if (state === 'incomplete') return <>{t('destination.missing', { names: missing.map((name) => t(`destination.secret.${name}`)).join(', ') })}</>;
+  return state === 'failing' && problem ? <div class="cell-text">{problem.message}<small>{phrase(problem.nextStep)}</small></div> : <span class="quiet">–</span>;
+}
+
+function Last({ destination: { lastDeliveredAt, waiting } }: { destination: Destination }) {
+  const { t } = useUi();
+  return <div class="cell-text">{lastDeliveredAt === null ? <span class="quiet">–</span> : <Time at={lastDeliveredAt} />}{waiting > 0 && <small>{t('destination.waiting', { count: waiting })}</small>}</div>;
 }
 
 function Which({ destination: { severity, kinds: groups } }: { destination: Destination }) {
   const { t } = useUi();
-  return <>{t(`destination.from.${severity}`)}{groups.length > 0 && <small>{groups.map((group) => t(`destination.group.${group}`)).join(', ')}</small>}</>;
+  return <div class="cell-text">{t(`destination.from.${severity}`)}{groups.length > 0 && <small>{groups.map((group) => t(`destination.group.${group}`)).join(', ')}</small>}</div>;
 }
 
 function Verbs({ destination: { id, name, generation } }: { destination: Destination }) {
@@ -97,13 +98,10 @@ function DestinationForm({ kind, destination }: { kind: Kind; destination?: Dest
     transport: [{ value: 'udp', label: 'UDP' }, { value: 'tcp', label: 'TCP' }, { value: 'tls', label: 'TLS' }],
     security: [{ value: 'starttls', label: 'STARTTLS' }, { value: 'tls', label: 'TLS' }, { value: 'none', label: t('destination.noSecurity') }],
   };
-  const sections = [
-    { title: t('destination.where'), icon: 'upload' as const, ...(destination && destination.secrets.length > 0 && { help: t('destination.secretsStay') }), fields: ['name', ...wayOf[kind]] },
-    { title: t('destination.which'), icon: 'events' as const, fields: ['severity', 'kinds', 'isEnabled'] },
-  ];
-  if (!destination) return <Form operation={destinationCreate} id={`create-${kind}-form`} values={initial[kind]} fixed={{ kind }} choices={choices} sections={sections} submit={t(`destination.new.${kind}`)} />;
+  const sections = [{ fields: ['name', ...wayOf[kind], 'severity', 'kinds', 'isEnabled'] }, { title: t('destination.ownCa'), isFolded: true, fields: ['ca'] }];
+  if (!destination) return <Form operation={destinationCreate} id={`create-${kind}-form`} values={initial[kind]} fixed={{ kind }} needed={needed[kind]} choices={choices} sections={sections} submit={t(`destination.new.${kind}`)} />;
   const values = Object.fromEntries(Object.entries(destination).filter(([, value]) => value !== null));
-  return <Form operation={destinationEdit} id={`destination-form-${destination.id}`} path={{ destination: destination.id }} values={values} generation={destination.generation} choices={choices} sections={sections} submit={t('word.save')} />;
+  return <Form operation={destinationEdit} id={`destination-form-${destination.id}`} path={{ destination: destination.id }} values={values} generation={destination.generation} choices={choices} sections={sections} submit={t('word.save')}>{destination.secrets.length > 0 && <p class="quiet">{t('destination.secretsStay')}</p>}</Form>;
 }
 
 export const destinationPages: AnyPage[] = [destinationPage];

@@ -14,6 +14,7 @@ import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
 import { updatePages } from './update.tsx';
+import { usePages } from './use.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];

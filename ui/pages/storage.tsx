@@ -14,6 +14,7 @@ import { type AnyPage, definePage } from '../page.ts';
 import { Chip, Empty, Facts, Notice, PageHead, Panel, Tabs, type Tone } from '../section.tsx';
 import { UploadDrop } from '../upload.tsx';
 import { AboutLinks } from './about.tsx';
+import { domainUsePath } from './use.tsx';
 
 type Domain = z.output<typeof schema.DomainOutput>;
 type Disk = z.output<typeof schema.DiskOutput>;
@@ -70,6 +71,7 @@ function DomainPanel({ domain }: { domain: Domain }) {
         [t('storage.reserved'), domain.reservedBytes > 0 && formatBytes(domain.reservedBytes)],
         [t('field.description'), domain.description],
         [t('field.id'), <code>{domain.id}</code>],
+        [t('history.use'), <a href={domainUsePath(domain)}>{t('storage.showUse')}</a>],
       ]} />
       {can('storage.edit', { kind: 'storage-domain', id: domain.id }) && (
         <Dialog id={`edit-${domain.id}`} title={domain.name}>

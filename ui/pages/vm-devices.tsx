@@ -9,6 +9,7 @@ import { formatBytes } from '../format.tsx';
 import { List } from '../list.tsx';
 import { definePage } from '../page.ts';
 import { Chip, Empty, Panel } from '../section.tsx';
+import { diskUsePath, nicUsePath } from './use.tsx';
 import { firstDisk, freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
 import { readVm, VmFrame } from './vm-page.tsx';
 import { aboutVm } from './vm-state.tsx';
@@ -34,7 +35,7 @@ function DiskTable({ vm }: { vm: VmDetails }) {
   const reason = vmCan('detach-disk', vm) ? undefined : refusal('detach-disk', vm.name, vm);
   return (
     <List label={t('vm.tab.disks')} rows={vm.disks} rowId={(disk) => `disk-${disk.id}`} columns={[
-      { head: t('field.name'), as: 'main', cell: (disk) => <><strong>{disk.name}</strong><small>{phrase(disk.format)}, {phrase(disk.allocation)}</small></> },
+      { head: t('field.name'), as: 'main', cell: (disk) => <><strong><a href={diskUsePath(vm, disk)}>{disk.name}</a></strong><small>{phrase(disk.format)}, {phrase(disk.allocation)}</small></> },
       { head: t('disk.target'), cell: (disk) => <code>{disk.target}</code> },
       { head: t('disk.size'), as: 'number', cell: (disk) => formatBytes(disk.sizeBytes) },
       { head: t('field.state'), cell: (disk) => <PlugChip isPlugged={disk.isPlugged} isUp={vm.state !== 'down'} /> },
@@ -95,7 +96,7 @@ function NicTable({ vm }: { vm: VmDetails }) {
   const reason = vmCan('remove-nic', vm) ? undefined : refusal('remove-nic', vm.name, vm);
   return (
     <List label={t('vm.tab.nics')} rows={vm.nics} rowId={(nic) => `nic-${nic.id}`} columns={[
-      { head: t('nic.network'), as: 'main', cell: (nic) => <strong>{nic.network}</strong> },
+      { head: t('nic.network'), as: 'main', cell: (nic) => <strong><a href={nicUsePath(vm, nic)}>{nic.network}</a></strong> },
       { head: t('nic.mac'), cell: (nic) => <code>{nic.mac}</code> },
       { head: t('nic.model'), from: 'tablet', cell: (nic) => nic.model },
       { head: t('field.state'), cell: (nic) => <PlugChip isPlugged={nic.isPlugged} isUp={vm.state !== 'down'} /> },

@@ -16,13 +16,15 @@ export interface Kind {
   lines: Line[];
   format: (value: number) => string;
   isShare?: boolean;
+  /** The least that the scale reaches to; a KiB unless told. */
+  least?: number;
 }
 
 export const kinds: Record<string, Kind> = {
   cpu: { lines: [{ key: 'cpuFraction', color: '--accent' }], format: (value) => `${Math.round(value * 100)} %`, isShare: true },
   memory: { lines: [{ key: 'memoryUsedBytes', color: '--accent' }], format: bytes },
   disk: { lines: [{ key: 'readBytesPerSecond', color: '--accent', text: 'read' }, { key: 'writtenBytesPerSecond', color: '--chart-2', text: 'written' }], format: rate },
-  requests: { lines: [{ key: 'readsPerSecond', color: '--accent', text: 'read' }, { key: 'writesPerSecond', color: '--chart-2', text: 'written' }], format: (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} /s` },
+  requests: { lines: [{ key: 'readsPerSecond', color: '--accent', text: 'read' }, { key: 'writesPerSecond', color: '--chart-2', text: 'written' }], format: (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} /s`, least: 8 },
   network: { lines: [{ key: 'receivedBytesPerSecond', color: '--accent', text: 'in' }, { key: 'sentBytesPerSecond', color: '--chart-2', text: 'out' }], format: rate },
   space: { lines: [{ key: 'usedBytes', color: '--accent', text: 'used' }, { key: 'totalBytes', color: '--chart-2', text: 'size' }], format: bytes },
 };

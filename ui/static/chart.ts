@@ -76,7 +76,7 @@ class Chart {
       width: box.clientWidth, height: box.clientHeight, legend: { show: false }, padding: [6, 0, 6, 0],
       cursor: { sync: { key: 'bothy', setSeries: false }, points: { size: 6 }, drag: { x: this.#zoom !== undefined, y: false, setScale: false }, bind: { dblclick: () => () => { this.#zoom?.(undefined); return null; } } },
       hooks: { setCursor: [(plot) => this.#say(plot.cursor.idx ?? undefined)], setSelect: [(plot) => this.#select(plot)] },
-      scales: { x: { range: () => this.#span() }, y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(1024, (max ?? 0) * 1.15)] } },
+      scales: { x: { range: () => this.#span() }, y: { range: (_plot, _min, max) => [0, this.#maximum ?? Math.max(this.#kind.least ?? 1024, (max ?? 0) * 1.15)] } },
       axes: [
         { ...axis, grid: { show: false }, size: 22 * scale, space: 76 * scale, incrs: timeSteps, values: labelTimes },
         { ...axis, grid, side: 1, incrs: this.#kind.isShare ? [0.25, 0.5] : binarySteps, size: 62 * scale, space: 32 * scale, values: (_plot, ticks) => ticks.map((value) => this.#kind.format(value)) },
