@@ -85,9 +85,12 @@ async function observeExport(service: Service, name: string) {
 
 checkKills('tasks of disks and installation images', cases, { copies: 4 + 4 }); // export-0 to export-3, and the layers that a snapshot keeps of merge-0 to merge-3
 
+/** VMs have files of their own; the rest needs a machine of one's own, and is cut at every step in test/task. */
+const elsewhere = /^(vm|host|host-network|site|update)\./;
+
 test('no other kind of task was left out', async () => {
   const site = await openTestApp();
-  const kinds = site.app.core.tasks.definitions().map(({ kind }) => kind).filter((kind) => !kind.startsWith('vm.'));
+  const kinds = site.app.core.tasks.definitions().map(({ kind }) => kind).filter((kind) => !elsewhere.test(kind));
   await site.close();
   assert.equal([...new Set(cases.map(({ kind }) => kind))].sort(), kinds.sort());
 });
