@@ -10,6 +10,8 @@
  */
 import type { Clock } from './core/clock.ts';
 import type { Outgoing } from './core/outgoing.ts';
+import type { DiskSpace, ImageTool } from './world-storage.ts';
+import type { Downloads, SiteSources, Slots } from './world-supply.ts';
 import type { PastBoots, Watchdog } from './world-watchdog.ts';
 
 export interface World {
@@ -148,64 +150,6 @@ export interface GuestLog {
   lastEnding(name: string): Promise<{ detail: 'shutdown' | 'destroyed' | 'crashed' | 'failed'; at: number } | undefined>;
 }
 
-// ---------------------------------------------------------------------------------------------- storage
-
-export type ImageFormat = 'raw' | 'qcow2' | 'vmdk' | 'vhdx' | 'vdi';
-
-export interface ImageInfo {
-  format: ImageFormat;
-  virtualSizeBytes: number;
-  /** Bytes that the file occupies on its file system. */
-  actualSizeBytes: number;
-  /** What the header names, as it stands there; absent if none. */
-  backingFile?: string;
-  dataFile?: string;
-  isEncrypted: boolean;
-}
-
-/** An image and what lies below it where it is a layer. Chains are always told, never read from headers: a guest can write headers. */
-export interface ImageSource {
-  path: string;
-  format: ImageFormat;
-  below?: ImageSource;
-}
-
-/** How a layer's header calls what lies below: for programs that know no more than the files. */
-export interface BelowName {
-  name: string;
-  format: 'raw' | 'qcow2';
-}
-
-export interface Progress {
-  /** 0 to 1. */
-  (fraction: number): void;
-}
-
-/** qemu-img, always with an explicit format, under resource limits and a deadline; never probing. */
-export interface ImageTool {
-  create(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
-  info(path: string, format: ImageFormat, signal: AbortSignal): Promise<ImageInfo>;
-  /** Grows an image; `preallocated` also takes the room that it gains. Rejects a smaller size. */
-  resize(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
-  /** A chain becomes one image. */
-  convert(from: ImageSource, to: { path: string; format: 'raw' | 'qcow2'; preallocated: boolean }, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
-  /** An empty qcow2 layer: what it does not hold itself shows through from below. */
-  createLayer(path: string, options: { sizeBytes: number; below: BelowName; signal: AbortSignal }): Promise<void>;
-  /** Writes what the topmost layer holds into the one below it. May be repeated; on the way, and afterwards, `top` shows what it showed before. */
-  commit(top: ImageSource, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
-  /** Only names in a qcow2 header what lies below; the content stays as it is. */
-  nameBelow(path: string, below: BelowName, signal: AbortSignal): Promise<void>;
-  /** Bytes that a conversion into `to` would occupy at most (qemu-img measure). */
-  measure(from: ImageSource, to: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ requiredBytes: number; fullyAllocatedBytes: number }>;
-  /** Consistency of a qcow2 file; `leaks` is harmless waste. A raw file has nothing to check. */
-  check(path: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ corruptions: number; leaks: number }>;
-}
-
-export interface DiskSpace {
-  /** The file system that holds `path`: its size and what an unprivileged writer may still use. */
-  capacity(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
-}
-
 // ---------------------------------------------------------------------------------------------- machine
 
 export interface MachineFacts {
@@ -260,6 +204,8 @@ export interface HostSettingsPort {
   apply(changes: Partial<HostSettings>): Promise<void>;
 }
 
+export type { BelowName, DiskSpace, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress } from './world-storage.ts';
+export type { CarriedFile, Download, Downloads, FoundSite, OpenedFile, SiteSources, SlotFact, SlotFacts, Slots } from './world-supply.ts';
 export type { BootTraces, PastBoots, Watchdog, WatchdogFacts } from './world-watchdog.ts';
 
 /** Switching the machine itself off and on. Both resolve when the system has accepted, not when it is off. */
@@ -270,106 +216,6 @@ export interface Power {
   reboot(): Promise<void>;
   /** The system is on its way down, whoever asked for it. */
   isGoingDown(): Promise<boolean>;
-}
-
-// ---------------------------------------------------------------------------------------------- slots
-
-export interface SlotFact {
-  version: string;
-  /**
-   * `written`: its file system is there, but no kernel to start it. `trying`: the next start counts as a try. `good`: it has come up
-   * well. `bad`: it is started only where nothing else is left.
-   */
-  state: 'written' | 'trying' | 'good' | 'bad';
-  isRunning: boolean;
-}
-
-export interface SlotFacts {
-  /** Why this machine does not start from slots, a whole sentence; empty where it does. */
-  lack: string;
-  /** The version that runs; empty where there are no slots. */
-  running: string;
-  /** Such as `x86_64`. */
-  architecture: string;
-  /** Most bytes that a root file system may have. */
-  slotBytes: number;
-  slots: SlotFact[];
-}
-
-/** The two slots of the host image and its boot loader: systemd-sysupdate, systemd-boot with boot counting. */
-export interface Slots {
-  facts(): Promise<SlotFacts>;
-  /** Where the files of the next version must lie, named `bothy_<version>.root.squashfs` and `bothy_<version>.efi`. */
-  stagingPath: string;
-  /** Writes the staged root file system of `version` to the slot that does not run. The next start does not use it yet. */
-  write(version: string, signal: AbortSignal): Promise<void>;
-  /** The next start tries `version`, a few times; its kernel comes from staging unless it is there already. Others stay behind it. */
-  arm(version: string, signal: AbortSignal): Promise<void>;
-  /** Takes that back: `version` is bad, the next start is the version that runs. */
-  disarm(version: string, signal: AbortSignal): Promise<void>;
-  /** The version that runs is bad: the next start is the other one. */
-  giveUp(signal: AbortSignal): Promise<void>;
-}
-
-// ---------------------------------------------------------------------------------------------- downloads
-
-export interface Download {
-  /** http or https. */
-  url: string;
-  /** The file; what an earlier try of the same address has left of it is gone on with. */
-  path: string;
-  /** More than that is refused. */
-  limitBytes: number;
-  signal: AbortSignal;
-  /** What has arrived, and the size of the whole where the server tells it. */
-  progress(receivedBytes: number, totalBytes: number | undefined): void;
-  /** What comes is checked by its signature afterwards, so the server need not prove who it is. */
-  isVerifiedLater?: boolean;
-}
-
-/** Files from addresses that people or site files name. Refuses addresses of this machine and link-local ones, also behind a redirect. */
-export interface Downloads {
-  /** The first bytes of a file, fewer where it is shorter. One try; rejects with a `Problem`. */
-  readBeginning(wish: Pick<Download, 'url' | 'signal' | 'isVerifiedLater'> & { bytes: number }): Promise<Uint8Array>;
-  /** Resolves when the whole file is on the disk. Tries again while the line is bad; rejects with a `Problem`. */
-  fetch(download: Download): Promise<void>;
-}
-
-// ---------------------------------------------------------------------------------------------- site file
-
-/** A site file that lies before the machine, or why the place that names one could not be read. */
-export interface FoundSite {
-  /** Where it was found, in words for people: `volume BOTHY on sdb1`. */
-  source: string;
-  text?: string;
-  fault?: string;
-}
-
-export interface OpenedFile {
-  stream: ReadableStream<Uint8Array>;
-  sizeBytes: number;
-  /** Lets go of the stick; always to be called. */
-  close(): Promise<void>;
-}
-
-/** A file at the top of a stick or disc. */
-export interface CarriedFile {
-  /** Where it lies, in words for people: `the volume UPDATES (/dev/sdb1)`. */
-  source: string;
-  name: string;
-  sizeBytes: number;
-}
-
-/** Sticks, discs, the boot's own arguments: where a site file, its images and updates may come from. Everything is only ever read. */
-export interface SiteSources {
-  /** Changes when something is plugged in or taken out; empty on a machine whose sticks are none of our business. */
-  fingerprint(): Promise<string>;
-  /** The first site file, in the order of the places. */
-  find(signal: AbortSignal): Promise<FoundSite | undefined>;
-  /** A file on the stick that holds a site file, else on any other; `undefined` when there is none of that name. */
-  openFile(path: string, signal: AbortSignal): Promise<OpenedFile | undefined>;
-  /** What lies at the top of sticks and discs under a name with this ending. */
-  listFiles(ending: string, signal: AbortSignal): Promise<CarriedFile[]>;
 }
 
 export interface PortSettings {

@@ -17,9 +17,8 @@ import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
 import { formatBytes, GiB, MiB } from '../core/units.ts';
 import { syncPath } from '../core/atomic-file.ts';
 import { type Bundle, openBundle, unpack } from './bundle.ts';
-import { offerOf, product, type Manifest } from './manifest.ts';
+import { type Manifest, manifestFault } from './manifest.ts';
 import { dropReleases, incomingPath, keepRelease, makeIncoming, readRelease } from './record.ts';
-import { installFault } from './rules.ts';
 import type { UpdateServices } from './services.ts';
 import { copyFromStick } from './sticks.ts';
 
@@ -85,7 +84,7 @@ async function getBundle(services: UpdateServices, { input, signal, progress }: 
 
 async function checkBundle(services: UpdateServices, input: InstallTaskInput): Promise<Bundle> {
   const bundle = await openBundle(incomingPath(services.statePath, input.bundle), services.keys());
-  const fault = installFault(offerOf(bundle.manifest), await services.world.slots.facts(), { product, allowOlder: input.allowOlder });
+  const fault = manifestFault(bundle.manifest, await services.world.slots.facts(), input.allowOlder);
   if (fault) throw new Problem(fault.type, fault.detail);
   const wanted = input.stick?.version ?? bundle.manifest.version;
   if (wanted !== bundle.manifest.version) throw new Problem('wrong-state', `The stick holds version ${bundle.manifest.version} now, not ${wanted}. Take the other stick out, or choose again.`);

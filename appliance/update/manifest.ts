@@ -14,6 +14,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { Problem } from '../core/problem.ts';
+import type { SlotFacts } from '../world.ts';
+import { type InstallFault, installFault } from './rules.ts';
 import { versionPattern } from './versions.ts';
 
 export const manifestName = 'manifest.json';
@@ -45,8 +47,9 @@ export type Manifest = z.output<typeof Manifest>;
 
 export const Signatures = z.array(z.object({ key: z.string().max(64), signature: z.base64().max(128) })).min(1).max(16);
 
-/** What the rules judge by. */
-export const offerOf = ({ parts, ...manifest }: Manifest) => ({ ...manifest, rootBytes: parts.root.sizeBytes });
+/** Why what it tells of may not be installed here; `undefined` when it may. */
+export const manifestFault = ({ parts, ...manifest }: Manifest, facts: SlotFacts, allowOlder = false): InstallFault | undefined =>
+  installFault({ ...manifest, rootBytes: parts.root.sizeBytes }, facts, { product, allowOlder });
 
 /** Public keys by id. */
 export type TrustedKeys = ReadonlyMap<string, KeyObject>;

@@ -2,9 +2,8 @@
 import * as z from 'zod';
 import { read, write } from '../core/operation.ts';
 import type { SlotFacts } from '../world.ts';
-import { offerOf, product } from './manifest.ts';
+import { manifestFault } from './manifest.ts';
 import type { PolicyWish } from './policy.ts';
-import { installFault } from './rules.ts';
 import { UpdatePolicyInput, UpdatePolicyOutput } from './schema.ts';
 import type { UpdateServices } from './services.ts';
 import type { FoundAtSource, SourceWatch } from './source-watch.ts';
@@ -22,8 +21,7 @@ function show({ policy, source }: PolicyVerbs, facts: SlotFacts): z.input<typeof
 
 function showFound({ lookedAt, manifest, fault }: FoundAtSource, facts: SlotFacts) {
   if (!manifest) return { lookedAt, version: null, createdAt: null, fault: fault ?? null };
-  const unfit = installFault(offerOf(manifest), facts, { product, allowOlder: false })?.detail;
-  return { lookedAt, version: manifest.version, createdAt: Date.parse(manifest.created), fault: unfit ?? null };
+  return { lookedAt, version: manifest.version, createdAt: Date.parse(manifest.created), fault: manifestFault(manifest, facts)?.detail ?? null };
 }
 
 export const updatePolicyGet = read<PolicyVerbs>()({

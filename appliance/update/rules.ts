@@ -16,13 +16,13 @@ export interface Offer {
   rootBytes: number;
 }
 
-interface Fault {
+export interface InstallFault {
   type: 'invalid-input' | 'wrong-state' | 'insufficient-storage' | 'unavailable';
   detail: string;
 }
 
 /** Why a bundle may not be installed here; `undefined` when it may. */
-export function installFault(offer: Offer, facts: SlotFacts, { product, allowOlder }: { product: string; allowOlder: boolean }): Fault | undefined {
+export function installFault(offer: Offer, facts: SlotFacts, { product, allowOlder }: { product: string; allowOlder: boolean }): InstallFault | undefined {
   const { version } = offer;
   if (facts.lack) return { type: 'unavailable', detail: facts.lack };
   if (offer.product !== product) return { type: 'invalid-input', detail: `This is an update for "${offer.product}", not for this appliance. Choose another file.` };

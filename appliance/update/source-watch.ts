@@ -8,13 +8,13 @@
 import type { Origin } from '../core/db.ts';
 import { Problem } from '../core/problem.ts';
 import type { Reconciler } from '../core/reconciler.ts';
-import { beginInstall, beginSwitch, planSwitch, type SwitchServices } from './begin.ts';
+import { activeTask, beginInstall, beginSwitch, planSwitch, type SwitchServices } from './begin.ts';
 import { headBytes, readHead } from './bundle.ts';
 import { isStaged } from './install-task.ts';
-import { type Manifest, offerOf, product } from './manifest.ts';
+import { type Manifest, manifestFault } from './manifest.ts';
 import { isInWindow, minuteOfDay, nextMove } from './policy-rules.ts';
 import type { PolicyWish, WantedPolicy } from './policy.ts';
-import { installFault, switchTarget } from './rules.ts';
+import { switchTarget } from './rules.ts';
 
 export const sourceWatch = 'update-source';
 const origin: Origin = { actor: 'system', operation: 'update.policy' };
@@ -44,8 +44,9 @@ export function watchSource(services: SwitchServices, policy: Pick<PolicyWish, '
   let found: FoundAtSource | undefined;
   let waitsFor: string | undefined;
   let triedAt = 0;
+  let isLookWanted = false;
 
-  const isDue = ({ source }: WantedPolicy) => found?.source !== source || clock.now() - found.lookedAt >= (found.manifest ? lookAgainMs.told : lookAgainMs.failed);
+  const isDue = ({ source }: WantedPolicy) => isLookWanted || found?.source !== source || clock.now() - found.lookedAt >= (found.manifest ? lookAgainMs.told : lookAgainMs.failed);
   const changed = () => database.write(origin, (tx) => journal.observed(tx, { kind: 'update', id: host.id, what: 'updated' }));
   const advance = async (wanted: WantedPolicy): Promise<string | undefined> => {
     if (!found?.manifest || wanted.install !== 'in-window') return undefined;
@@ -57,14 +58,16 @@ export function watchSource(services: SwitchServices, policy: Pick<PolicyWish, '
     found: () => found,
     waitsFor: () => waitsFor,
     lookSoon() {
-      found = undefined;
+      isLookWanted = true;
       reconcilers.wake(sourceWatch);
     },
     async run(signal) {
       const wanted = policy.wanted();
       const before = JSON.stringify([found, waitsFor]);
+      const isLookDue = isDue(wanted);
+      isLookWanted = false; // before the look: whoever asks during it gets another one
       if (wanted.source === null) found = undefined;
-      else if (isDue(wanted)) found = await look(services, wanted.source, { signal, known: found?.manifest?.version });
+      else if (isLookDue) found = await look(services, wanted.source, { signal, known: found?.manifest?.version });
       waitsFor = await advance(wanted);
       if (JSON.stringify([found, waitsFor]) !== before) changed();
     },
@@ -75,7 +78,7 @@ async function look(services: SwitchServices, source: string, { signal, known }:
   const { world: { downloads, slots }, keys, clock } = services;
   try {
     const manifest = await readHead(await downloads.readBeginning({ url: source, bytes: headBytes, signal, isVerifiedLater: true }), keys());
-    const isFit = installFault(offerOf(manifest), await slots.facts(), { product, allowOlder: false }) === undefined;
+    const isFit = manifestFault(manifest, await slots.facts()) === undefined;
     if (isFit && manifest.version !== known) tell(services, manifest.version, source);
     return { source, lookedAt: clock.now(), manifest, fault: undefined };
   } catch (error) {
@@ -84,7 +87,7 @@ async function look(services: SwitchServices, source: string, { signal, known }:
   }
 }
 
-/** Once for each start of the service at most: it may be the first that somebody hears of it. */
+/** Once for each version and start of the service: it may be the first that somebody hears of it. */
 function tell({ database, activity }: SwitchServices, version: string, source: string): void {
   database.write(origin, (tx) => activity.event(tx, {
     severity: 'info', code: 'update.at-source', message: `Version ${version} lies at ${new URL(source).host}.`, about: [],
@@ -94,10 +97,10 @@ function tell({ database, activity }: SwitchServices, version: string, source: s
 
 /** One move on the way to that version; gives what it waits for. */
 async function bringOn(services: SwitchServices, manifest: Manifest, { wanted, isTried, tried }: { wanted: WantedPolicy; isTried: boolean; tried(): void }): Promise<string | undefined> {
-  const { world, clock, database, tasks } = services;
+  const { world, clock, database } = services;
   const { version } = manifest;
   const facts = await world.slots.facts();
-  if (installFault(offerOf(manifest), facts, { product, allowOlder: false }) || tasks.list({ limit: 1, isActive: true })[0]?.kind.startsWith('update.')) return undefined;
+  if (manifestFault(manifest, facts) || activeTask(services) !== undefined) return undefined;
   const { timeZone } = await world.hostSettings.read();
   const isWindowOpen = isInWindow(wanted.window, minuteOfDay(clock.now(), timeZone));
   const move = nextMove({ version, facts, isStaged: await isStaged(services, version), isWindowOpen, isTried });
@@ -107,7 +110,7 @@ async function bringOn(services: SwitchServices, manifest: Manifest, { wanted, i
       database.write(origin, (tx) => beginInstall(services, tx, { url: wanted.source, allowOlder: false }));
       tried();
     } else {
-      const plan = await planSwitch(services, (now) => switchTarget(now, { isRetry: false }), `Version ${version} is not there any more.`);
+      const plan = await planSwitch(services, (now) => [switchTarget(now, { isRetry: false })].find((slot) => slot?.version === version), `Version ${version} is not there any more.`);
       database.write(origin, (tx) => beginSwitch(services, tx, plan, { shutdownSeconds, cutOff: false, acceptsLoss: false }));
     }
     return undefined;

@@ -12,8 +12,7 @@ import type { Reconciler } from '../core/reconciler.ts';
 import { formatBytes } from '../core/units.ts';
 import type { CarriedFile, SlotFacts } from '../world.ts';
 import { headBytes, readHead } from './bundle.ts';
-import { type Manifest, offerOf, product } from './manifest.ts';
-import { installFault } from './rules.ts';
+import { type Manifest, manifestFault } from './manifest.ts';
 import type { UpdateServices } from './services.ts';
 
 const origin: Origin = { actor: 'system', operation: 'update.look-at-sticks' };
@@ -79,7 +78,7 @@ async function readBeginning(siteSources: UpdateServices['world']['siteSources']
 /** Why it cannot be installed here now. */
 export function carriedFault({ manifest, fault }: CarriedUpdate, facts: SlotFacts, allowOlder: boolean): string | undefined {
   if (!manifest) return fault ?? 'It cannot be read.';
-  return installFault(offerOf(manifest), facts, { product, allowOlder })?.detail;
+  return manifestFault(manifest, facts, allowOlder)?.detail;
 }
 
 /** Once for each that was not there before. */

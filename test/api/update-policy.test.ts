@@ -63,7 +63,8 @@ test('what lies there is offered and told once, and left to people', async ({ si
   site.host.downloads.offer(url, await foundry.make('1.1'));
   assert.is((await edit(site, { source: url })).status, 200);
   assert.is((await found(site, '1.1')).found?.fault, null);
-  await sleep(100);
+  assert.is((await site.send('POST', '/api/v1/update/policy/look')).status, 204);
+  await sleep(300);
   assert.equal(await tasks(site), []);
   const { body } = await site.send<{ items: { code: string; message: string }[] }>('GET', '/api/v1/events');
   assert.equal(body.items.filter(({ code }) => code === 'update.at-source').map(({ message }) => message), ['Version 1.1 lies at updates.example.']);

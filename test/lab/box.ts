@@ -122,7 +122,15 @@ async function makeBox(baseDisk: string, emulator: Emulator, options: BoxOptions
 
 /** A new box for one test. It is closed at the end; when the test fails, what its serial port and service said is shown. */
 export async function withBox(options: BoxOptions, work: (box: Box) => Promise<void>): Promise<void> {
-  const box = await openBox(options);
+  await closing(await openBox(options), work);
+}
+
+/** As `withBox`, with a box that is on and ready. */
+export async function withReadyBox(options: ReadyOptions, work: (box: Box) => Promise<void>): Promise<void> {
+  await closing(await openReadyBox(options), work);
+}
+
+async function closing(box: Box, work: (box: Box) => Promise<void>): Promise<void> {
   try {
     await work(box);
   } catch (error) {

@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { real } from '../real/count.ts';
 import { type Box, openBox } from './box.ts';
+import { partsOf } from './part.ts';
 
 const test = suite('host image');
 /** The image's own: the lab leaves AppArmor out otherwise, to save time. The last one of the command line counts. */
@@ -21,16 +21,7 @@ test.before(async () => {
   await box.setUp();
 });
 
-/** What the box says is shown when a part fails. */
-function part(name: string, work: () => Promise<void>): void {
-  test(name, async () => {
-    await work().catch(async (error: Error) => {
-      console.log(`${error.message}\n${await box.logs()}`);
-      throw error;
-    });
-    real('lab');
-  });
-}
+const part = partsOf(test, () => box);
 
 const services = () => box.inside('nft list chain inet bothy services');
 

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { apiAnswers, differences, ownToEach } from '../api-answers.ts';
 import { bootIso } from '../real/guest/boot-guest.ts';
 import { real } from '../real/count.ts';
-import { adminPassword, type Box, openReadyBox } from './box.ts';
+import { adminPassword, type Box, withReadyBox } from './box.ts';
 import { siteState, slowly } from './site-file.ts';
 import { makeStick } from './stick.ts';
 
@@ -29,17 +29,7 @@ const answersOf = (box: Box) => apiAnswers((path) => box.api('GET', path), leftO
 let exported = '';
 let wanted: Record<string, unknown> = {};
 
-async function inBox(work: (box: Box) => Promise<void>): Promise<void> {
-  const box = await openReadyBox({ isPatient: true });
-  try {
-    await work(box);
-  } catch (error) {
-    console.log(await box.logs());
-    throw error;
-  } finally {
-    await box.close();
-  }
-}
+const inBox = (work: (box: Box) => Promise<void>) => withReadyBox({ isPatient: true }, work);
 
 /** As people do over the months. */
 async function furnish(box: Box): Promise<void> {

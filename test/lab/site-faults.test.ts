@@ -4,23 +4,14 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { real } from '../real/count.ts';
 import { type Box, openReadyBox } from './box.ts';
+import { partsOf } from './part.ts';
 import { badLines, badSiteFile, expectSite, siteFile, siteState, siteStick } from './site-file.ts';
 
 const test = suite('site faults');
 let box: Box;
 
-/** The rest of a scenario makes no sense when a part has failed; what the box says then is shown once. */
-function part(name: string, work: () => Promise<void>): void {
-  test(name, async () => {
-    await work().catch(async (error: Error) => {
-      console.log(`${error.message}\n${await box.logs()}`);
-      throw error;
-    });
-    real('lab');
-  });
-}
+const part = partsOf(test, () => box);
 
 test.before(async () => {
   box = await openReadyBox({ isPatient: true });

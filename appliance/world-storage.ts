@@ -1,0 +1,56 @@
+/** The part of the World that makes, reads and merges the files of disks. Slices see it through `world.ts`. */
+export type ImageFormat = 'raw' | 'qcow2' | 'vmdk' | 'vhdx' | 'vdi';
+
+export interface ImageInfo {
+  format: ImageFormat;
+  virtualSizeBytes: number;
+  /** Bytes that the file occupies on its file system. */
+  actualSizeBytes: number;
+  /** What the header names, as it stands there; absent if none. */
+  backingFile?: string;
+  dataFile?: string;
+  isEncrypted: boolean;
+}
+
+/** An image and what lies below it where it is a layer. Chains are always told, never read from headers: a guest can write headers. */
+export interface ImageSource {
+  path: string;
+  format: ImageFormat;
+  below?: ImageSource;
+}
+
+/** How a layer's header calls what lies below: for programs that know no more than the files. */
+export interface BelowName {
+  name: string;
+  format: 'raw' | 'qcow2';
+}
+
+export interface Progress {
+  /** 0 to 1. */
+  (fraction: number): void;
+}
+
+/** qemu-img, always with an explicit format, under resource limits and a deadline; never probing. */
+export interface ImageTool {
+  create(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
+  info(path: string, format: ImageFormat, signal: AbortSignal): Promise<ImageInfo>;
+  /** Grows an image; `preallocated` also takes the room that it gains. Rejects a smaller size. */
+  resize(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
+  /** A chain becomes one image. */
+  convert(from: ImageSource, to: { path: string; format: 'raw' | 'qcow2'; preallocated: boolean }, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
+  /** An empty qcow2 layer: what it does not hold itself shows through from below. */
+  createLayer(path: string, options: { sizeBytes: number; below: BelowName; signal: AbortSignal }): Promise<void>;
+  /** Writes what the topmost layer holds into the one below it. May be repeated; on the way, and afterwards, `top` shows what it showed before. */
+  commit(top: ImageSource, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
+  /** Only names in a qcow2 header what lies below; the content stays as it is. */
+  nameBelow(path: string, below: BelowName, signal: AbortSignal): Promise<void>;
+  /** Bytes that a conversion into `to` would occupy at most (qemu-img measure). */
+  measure(from: ImageSource, to: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ requiredBytes: number; fullyAllocatedBytes: number }>;
+  /** Consistency of a qcow2 file; `leaks` is harmless waste. A raw file has nothing to check. */
+  check(path: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ corruptions: number; leaks: number }>;
+}
+
+export interface DiskSpace {
+  /** The file system that holds `path`: its size and what an unprivileged writer may still use. */
+  capacity(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
+}
