@@ -21,6 +21,8 @@ export interface Task {
   id: string;
   kind: string;
   state: 'pending' | 'running' | 'unwinding' | 'done' | 'failed' | 'cancelled';
+  /** Of all steps, 0 to 1. */
+  progress: number;
   problem: Problem | null;
 }
 

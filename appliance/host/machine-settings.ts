@@ -22,6 +22,8 @@ export interface MachineSettingsOptions {
 }
 
 const timeoutMs = 30_000;
+/** `systemctl enable` also writes the links of SysV scripts, where this service may not write; nothing starts by them any more. */
+const env = { SYSTEMCTL_SKIP_SYSV: '1' };
 const files = {
   hostname: 'etc/hostname',
   localtime: 'etc/localtime',
@@ -31,7 +33,7 @@ const files = {
   switchedOn: 'etc/ssh/bothy_switched_on',
 };
 
-export function createMachineSettings({ isManaged, root = '/', tool = (argv) => run(argv, { timeoutMs }) }: MachineSettingsOptions): HostSettingsPort {
+export function createMachineSettings({ isManaged, root = '/', tool = (argv) => run(argv, { timeoutMs, env }) }: MachineSettingsOptions): HostSettingsPort {
   const path = (name: keyof typeof files) => join(root, files[name]);
   const read = async (): Promise<HostSettings> => ({
     hostname: (await readText(path('hostname'))).trim() || 'localhost',
