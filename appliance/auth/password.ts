@@ -55,3 +55,8 @@ export function newSetupCode(): string {
   const group = () => Array.from({ length: 4 }, () => codeLetters[randomInt(codeLetters.length)]).join('');
   return [group(), group(), group()].join('-');
 }
+
+/** Such as `K7QM3XWD9H`: 49 bits. Who guesses is locked out; who reads the database has everything anyway. */
+export function newRecoveryCode(): string {
+  return Array.from({ length: 10 }, () => codeLetters[randomInt(codeLetters.length)]).join('');
+}

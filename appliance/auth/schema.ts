@@ -10,12 +10,13 @@ export const SetupInput = z.object({
   password: Password.meta({ label: 'New password' }),
 });
 
-const TotpCode = z.string().transform((code) => code.replaceAll(' ', '')).pipe(z.string().regex(/^\d{6}$/, 'Six digits.')).meta({ label: 'Code', help: 'The six digits that the app shows now.' });
+/** Or a recovery code, however it was typed. */
+const TotpCode = z.string().max(64).transform((code) => code.replaceAll(/[\s-]/g, '').toUpperCase()).pipe(z.string().regex(/^(\d{6}|[A-HJ-NP-Z2-9]{10})$/, 'Six digits, or a recovery code.')).meta({ label: 'Code', help: 'The six digits that the app shows now, or a recovery code.' });
 
 export const LoginInput = z.object({
   user: z.string().trim().min(1).max(128).default('admin@internal').meta({ label: 'User' }),
   password: z.string().min(1).max(256).meta({ label: 'Password', widget: 'password' }),
-  code: TotpCode.optional().meta({ label: 'Code', help: 'Only if you use one: the six digits that the app on your phone shows.' }),
+  code: TotpCode.optional().meta({ label: 'Code', help: 'Only if you use one: the six digits that the app on your phone shows, or a recovery code.' }),
 });
 
 export const UserOutput = z.object({
@@ -112,6 +113,10 @@ export const TotpOutput = z.object({
   /** For the app, as text and as what its QR code says; only until it is confirmed. */
   secret: z.string().nullable(),
   uri: z.string().nullable(),
+  /** How many recovery codes are left. */
+  recoveryCodesLeft: z.int(),
+  /** Shown once, where they are made. */
+  recoveryCodes: z.array(z.string()).nullable(),
 });
 
 export const SignInRulesInput = z.object({

@@ -6,8 +6,11 @@ import { eq } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
+import { hashSecret, newRecoveryCode } from './password.ts';
 import { totpTable } from './table.ts';
 import { matchTotp, newTotpSecret } from './totp.ts';
+
+const recoveryCodes = 8;
 
 export type SecondFactors = ReturnType<typeof createSecondFactors>;
 
@@ -22,23 +25,35 @@ export function createSecondFactors({ database, journal, clock }: Core) {
     tx.sql.insert(totpTable).values(row).onConflictDoUpdate({ target: totpTable.userId, set: row }).run();
     tell(tx, row.userId, isNew ? 'created' : 'updated');
   };
+  const hasRecovery = (row: typeof totpTable.$inferSelect, code: string) => row.confirmedAt !== null && row.recoveryHashes.includes(hashSecret(code));
   return {
     find,
     isOn: (userId: string): boolean => (find(userId)?.confirmedAt ?? null) !== null,
     /** A new secret that does not count yet. */
     begin(tx: Tx, userId: string): string {
       const secret = newTotpSecret();
-      put(tx, { userId, secret, confirmedAt: null, lastStep: 0 });
+      put(tx, { userId, secret, confirmedAt: null, lastStep: 0, recoveryHashes: [] });
       return secret;
+    },
+    /** New codes for the day when the phone is lost, each good for one sign-in; those from before are void. Shown once: only their hashes are kept. */
+    renewRecovery(tx: Tx, userId: string): string[] {
+      const codes = Array.from({ length: recoveryCodes }, newRecoveryCode);
+      tx.sql.update(totpTable).set({ recoveryHashes: codes.map(hashSecret) }).where(eq(totpTable.userId, userId)).run();
+      tell(tx, userId, 'updated');
+      return codes;
     },
     /** Whether that is a right code now. Changes nothing. */
     isRight(userId: string, code: string): boolean {
       const row = find(userId);
-      return row !== undefined && matchTotp(row, code, clock.now()) !== undefined;
+      return row !== undefined && (matchTotp(row, code, clock.now()) !== undefined || hasRecovery(row, code));
     },
     /** Uses the code up: of two requests with the same one, only one passes. The first makes the factor count. */
     redeem(tx: Tx, userId: string, code: string): void {
       const row = find(userId);
+      if (row && hasRecovery(row, code)) {
+        tx.sql.update(totpTable).set({ recoveryHashes: row.recoveryHashes.filter((hash) => hash !== hashSecret(code)) }).where(eq(totpTable.userId, userId)).run();
+        return tell(tx, userId, 'updated');
+      }
       const step = row && matchTotp(row, code, clock.now());
       if (!row || step === undefined) throw new Problem('unauthenticated', 'This code is wrong or was used already. Wait for the next one.', { errors: [{ path: 'code', message: 'Wait for the next code.' }] });
       tx.sql.update(totpTable).set({ lastStep: step, confirmedAt: row.confirmedAt ?? clock.now() }).where(eq(totpTable.userId, userId)).run();

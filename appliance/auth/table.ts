@@ -66,6 +66,8 @@ export const totpTable = sqliteTable('totp', {
   confirmedAt: integer(),
   /** The half minute of the last code that was used. */
   lastStep: integer().notNull(),
+  /** SHA-256 of the recovery codes that are left. */
+  recoveryHashes: text({ mode: 'json' }).$type<string[]>().notNull(),
 });
 
 /** One row until the first password is set: the code that the console shows. */

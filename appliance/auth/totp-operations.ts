@@ -20,7 +20,7 @@ function requireSelf({ people }: AuthServices, { actor }: Call): UserRow {
 function show({ factors }: AuthServices, user: UserRow): z.input<typeof TotpOutput> {
   const row = factors.find(user.id);
   const isPending = row !== undefined && row.confirmedAt === null;
-  return { isOn: factors.isOn(user.id), secret: isPending ? row.secret : null, uri: isPending ? totpUri(row.secret, user.name) : null };
+  return { isOn: factors.isOn(user.id), secret: isPending ? row.secret : null, uri: isPending ? totpUri(row.secret, user.name) : null, recoveryCodesLeft: row?.recoveryHashes.length ?? 0, recoveryCodes: null };
 }
 
 export const totpGet = read<AuthServices>()({
@@ -28,7 +28,7 @@ export const totpGet = read<AuthServices>()({
   input: z.object({}), output: TotpOutput,
   run(services, call) {
     const user = services.people.userById(call.actor.id);
-    return user ? show(services, user) : { isOn: false, secret: null, uri: null };
+    return user ? show(services, user) : { isOn: false, secret: null, uri: null, recoveryCodesLeft: 0, recoveryCodes: null };
   },
 });
 
@@ -63,10 +63,27 @@ export const totpConfirm = write<AuthServices>()({
   run(services, tx, { code }, keys) {
     const user = requireSelf(services, tx.call);
     if (!services.factors.find(user.id)) throw new Problem('wrong-state', 'Begin first: with your password you get the secret for the app.');
+    if (services.factors.isOn(user.id)) throw new Problem('wrong-state', 'Codes are on already.');
     requireCode(services, user, code);
     services.factors.redeem(tx, user.id, code);
     services.limit.succeeded(keys);
-    return show(services, user);
+    const recoveryCodes = services.factors.renewRecovery(tx, user.id);
+    return { ...show(services, user), recoveryCodes };
+  },
+});
+
+export const totpRenew = write<AuthServices>()({
+  id: 'totp.renew', method: 'POST', path: '/totp/recovery-codes', permission: 'self.edit', status: 200, summary: 'Make new recovery codes, with a code; those from before are void',
+  input: TotpCodeInput, output: TotpOutput,
+  prepare: limited,
+  run(services, tx, { code }, keys) {
+    const user = requireSelf(services, tx.call);
+    if (!services.factors.isOn(user.id)) throw new Problem('wrong-state', 'Codes are not on.');
+    requireCode(services, user, code);
+    services.factors.redeem(tx, user.id, code);
+    services.limit.succeeded(keys);
+    const recoveryCodes = services.factors.renewRecovery(tx, user.id);
+    return { ...show(services, user), recoveryCodes };
   },
 });
 
@@ -100,4 +117,4 @@ export const userTotpRemove = write<AuthServices>()({
   },
 });
 
-export const totpOperations = [totpGet, totpBegin, totpConfirm, totpOff, userTotpRemove];
+export const totpOperations = [totpGet, totpBegin, totpConfirm, totpRenew, totpOff, userTotpRemove];

@@ -150,7 +150,7 @@ function fingerprintOf({ bound, input }: Execution): string {
 }
 
 /** What goes in or comes out with a secret is never kept, nor its plain hash: repeating it is refused by name or state anyway. */
-const secretive = new Set(['destination.create', 'destination.edit', 'totp.begin', 'totp.confirm', 'totp.off', 'token.create', 'password.change', 'password.reset', 'user.create', 'user.edit', 'site.apply', 'host.set-certificate']);
+const secretive = new Set(['destination.create', 'destination.edit', 'totp.begin', 'totp.confirm', 'totp.renew', 'totp.off', 'token.create', 'password.change', 'password.reset', 'user.create', 'user.edit', 'site.apply', 'host.set-certificate']);
 
 function canKeep({ bound, terms }: Execution): boolean {
   return terms.idempotencyKey !== undefined && !terms.isDryRun && bound.record.permission !== 'public' && !secretive.has(bound.record.id);

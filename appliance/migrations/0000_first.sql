@@ -161,6 +161,7 @@ CREATE TABLE `totp` (
 	`secret` text NOT NULL,
 	`confirmedAt` integer,
 	`lastStep` integer NOT NULL,
+	`recoveryHashes` text NOT NULL,
 	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint

@@ -57,7 +57,7 @@ test('it is begun with the password, and counts only when a code has confirmed i
   assert.is(await enter(), 201, 'not confirmed, not asked for');
   assert.is((await una.send('POST', '/api/v1/totp/confirm', { code: '000000' })).status, 400);
   assert.is((await una.send('POST', '/api/v1/totp/confirm', { code: codeOf(begun.secret, context) })).status, 200);
-  assert.equal((await una.send('GET', '/api/v1/totp')).body, { isOn: true, secret: null, uri: null });
+  assert.equal((await una.send('GET', '/api/v1/totp')).body, { isOn: true, secret: null, uri: null, recoveryCodesLeft: 8, recoveryCodes: null });
   assert.is((await una.send('POST', '/api/v1/totp', { currentPassword: 'the password of una' })).status, 409);
 });
 
@@ -96,6 +96,29 @@ test('it is given up with a code, or taken away by an administrator or at the bo
   assert.is((await site.send('GET', '/api/v1/users/una')).body['hasTotp'], true);
   assert.is((await site.send('DELETE', '/api/v1/users/una/totp')).status, 204);
   assert.is(await enter(), 201);
+});
+
+test('recovery codes: shown once, each good for one sign-in, also of two at once; new ones make the old ones void', async (context) => {
+  const { una, enter, site } = context;
+  const { body: begun } = await una.send<{ secret: string }>('POST', '/api/v1/totp', { currentPassword: 'the password of una' });
+  const { recoveryCodes: codes } = (await una.send<{ recoveryCodes: string[] }>('POST', '/api/v1/totp/confirm', { code: codeOf(begun.secret, context) })).body;
+  assert.is(new Set(codes).size, 8);
+  const [first = '', second = '', third = ''] = codes;
+  assert.is(await enter(`${first.slice(0, 5)}-${first.slice(5)}`.toLowerCase()), 201, 'as somebody types it');
+  assert.is(await enter(first), 401, 'used up');
+  context.pass(960);
+  const body = JSON.stringify({ user: 'una', password: 'the password of una', code: second });
+  const both = await Promise.all([0, 1].map(async () => (await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body })).status));
+  assert.equal(both.sort(), [201, 401], 'of two at once one passes');
+  const shown = (await una.send('GET', '/api/v1/totp')).body;
+  assert.equal([shown['recoveryCodesLeft'], shown['recoveryCodes']], [6, null]);
+  assert.not.match(JSON.stringify((await site.send('GET', '/api/v1/config-changes?kind=totp')).body), new RegExp(codes.join('|')));
+  assert.is((await una.send('POST', '/api/v1/totp/recovery-codes', { code: 'AAAAA-AAAAA' })).status, 400);
+  context.pass(960);
+  const renewed = (await una.send<{ recoveryCodes: string[] }>('POST', '/api/v1/totp/recovery-codes', { code: third })).body.recoveryCodes;
+  assert.is(renewed.length, 8);
+  assert.is(await enter(codes[3]), 401, 'void');
+  assert.is(await enter(renewed[0]), 201);
 });
 
 test('the page of the account leads through it, and a reset of the first administrator ends it', async (context) => {

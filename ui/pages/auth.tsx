@@ -1,7 +1,7 @@
 /** Set-up, sign-in, and the page of one's own account with API tokens and sessions. */
 import { passwordChange, sessionCreate, sessionDelete, sessionEnd, sessionList, setupOperation, tokenCreate, tokenDelete, tokenList } from '../../appliance/auth/operations.ts';
 import type { TotpOutput } from '../../appliance/auth/schema.ts';
-import { totpBegin, totpConfirm, totpGet, totpOff } from '../../appliance/auth/totp-operations.ts';
+import { totpBegin, totpConfirm, totpGet, totpOff, totpRenew } from '../../appliance/auth/totp-operations.ts';
 import { grantable, permissions } from '../../appliance/auth/rules.ts';
 import type * as z from 'zod';
 import { OperationButton } from '../action.tsx';
@@ -86,12 +86,21 @@ function NewToken() {
 }
 
 /** Begun with the password, confirmed with a code, given up with a code. */
-function Totp({ totp: { isOn, uri, secret } }: { totp: z.output<typeof TotpOutput> }) {
+function Totp({ totp: { isOn, uri, secret, recoveryCodesLeft } }: { totp: z.output<typeof TotpOutput> }) {
   const { t } = useUi();
-  if (isOn) return <Form operation={totpOff} id="totp-off" submit={t('auth.totpGiveUp')} submitTone="plain" next="/account" hasNoCall><p class="quiet">{t('auth.totpOnText')}</p></Form>;
+  if (isOn) {
+    return (
+      <>
+        <Form operation={totpOff} id="totp-off" submit={t('auth.totpGiveUp')} submitTone="plain" next="/account" hasNoCall><p class="quiet">{t('auth.totpOnText')}</p></Form>
+        <details class="form-section"><summary>{t('auth.recoveryLeft', { count: recoveryCodesLeft })}<Icon name="down" class="fold" /></summary>
+          <Form operation={totpRenew} id="totp-renew" submit={t('auth.recoveryRenew')} submitTone="plain" hasNoCall><p class="quiet">{t('auth.recoveryText')}</p></Form>
+        </details>
+      </>
+    );
+  }
   if (uri === null || secret === null) return <Form operation={totpBegin} id="totp-begin" submit={t('auth.totpBegin')} submitTone="plain" next="/account" hasNoCall><p class="quiet">{t('auth.totpText')}</p></Form>;
   return (
-    <Form operation={totpConfirm} id="totp-confirm" submit={t('auth.totpConfirm')} next="/account" hasNoCall>
+    <Form operation={totpConfirm} id="totp-confirm" submit={t('auth.totpConfirm')} hasNoCall>
       <p>{t('auth.totpScan')}</p>
       <Qr text={uri} label={t('auth.totpQr')} />
       <p class="quiet">{t('auth.totpByHand')} <code>{secret.replace(/(.{4})(?=.)/g, '$1 ')}</code></p>
