@@ -26,8 +26,8 @@ function CodesToast({ codes }: { codes: string[] }) {
     <ToToasts>
       <Toast tone="ok" icon="key" stays title={t('auth.recoveryMade')}>
         <p class="quiet">{t('auth.recoveryMadeText')}</p>
-        <p class="secret"><code>{codes.map((code) => `${code.slice(0, 5)}-${code.slice(5)}`).join(' ')}</code><Button text={t('form.copy')} icon="copy" tone="quiet" isCompact data-copy="" /></p>
-        <p><a class="button" href="/account">{t('auth.recoveryKept')}</a></p>
+        <p class="secret"><code class="codes">{codes.map((code) => `${code.slice(0, 5)}-${code.slice(5)}`).join('\n')}</code><Button text={t('form.copy')} icon="copy" tone="quiet" isCompact data-copy="" /></p>
+        <p><a class="button" href="/account" data-toast-close="">{t('auth.recoveryKept')}</a></p>
       </Toast>
     </ToToasts>
   );

@@ -52,7 +52,8 @@ export function createSecondFactors({ database, journal, clock }: Core) {
       const row = find(userId);
       if (row && hasRecovery(row, code)) {
         tx.sql.update(totpTable).set({ recoveryHashes: row.recoveryHashes.filter((hash) => hash !== hashSecret(code)) }).where(eq(totpTable.userId, userId)).run();
-        return tell(tx, userId, 'updated');
+        tell(tx, userId, 'updated');
+        return;
       }
       const step = row && matchTotp(row, code, clock.now());
       if (!row || step === undefined) throw new Problem('unauthenticated', 'This code is wrong or was used already. Wait for the next one.', { errors: [{ path: 'code', message: 'Wait for the next code.' }] });

@@ -89,7 +89,7 @@ export const en = {
   'auth.totpOn': 'On',
   'auth.totpText': 'An app on your phone shows six digits that change every half minute. With it, a password that somebody has seen is not enough.',
   'auth.totpBegin': 'Begin',
-  'auth.totpOnText': 'Signing in needs your password and the code of your phone. If you lose it, an administrator can help, or somebody at the box.',
+  'auth.totpOnText': 'Signing in needs your password and the code of your phone. If you lose it, sign in with a recovery code; without those an administrator can help, or somebody at the box.',
   'auth.totpGiveUp': 'Sign in without codes',
   'auth.totpScan': 'Scan this with an authenticator app, then type the code that it shows.',
   'auth.totpQr': 'QR code for the authenticator app',

@@ -90,7 +90,7 @@ export const zhCN = {
   'auth.totpOn': '已启用',
   'auth.totpText': '手机应用显示每半分钟变化的六位数字。启用后，仅凭被他人看到的密码无法登录。',
   'auth.totpBegin': '开始',
-  'auth.totpOnText': '登录需要密码和手机验证码。手机丢失时，可请管理员或设备旁的人协助。',
+  'auth.totpOnText': '登录需要密码和手机验证码。手机丢失时，请用恢复码登录；没有恢复码时，可请管理员或设备旁的人协助。',
   'auth.totpGiveUp': '停用验证码',
   'auth.totpScan': '用验证器应用扫描，然后输入其显示的验证码。',
   'auth.totpQr': '验证器应用的二维码',
