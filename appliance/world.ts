@@ -132,6 +132,8 @@ export interface Hypervisor {
   diskErrors(uuid: string): Promise<Record<string, 'no-space' | 'unspecified'>>;
   /** What the guest shows, as PNG. */
   screenshot(uuid: string): Promise<Uint8Array>;
+  /** Presses keys together and lets them go: codes of Linux's input layer, 16 at most. A guest that does not run never hears them. */
+  sendKeys(uuid: string, codes: number[]): Promise<void>;
   /** One QEMU guest agent command, JSON in and out. */
   agentCommand(uuid: string, command: string, timeoutMs: number): Promise<unknown>;
   networks(): Promise<Network[]>;

@@ -107,6 +107,22 @@ int run_disk_errors(struct call *call, virDomainPtr domain)
     return count < 0 ? -1 : 0;
 }
 
+/** Pressed together, let go together after libvirt's usual time. */
+int run_send_keys(struct call *call, virDomainPtr domain)
+{
+    unsigned keys[VIR_DOMAIN_SEND_KEY_MAX_KEYS];
+    int count = 0;
+    char *end = NULL;
+
+    for (const char *next = call->arguments[1]; *next; next = end) {
+        if (count == VIR_DOMAIN_SEND_KEY_MAX_KEYS) return fail_with(call, "too many keys at once", true);
+        keys[count++] = (unsigned)strtoul(next, &end, 10);
+        if (end == next) return fail_with(call, "a key is not a number", true);
+        while (*end == ' ') end++;
+    }
+    return virDomainSendKey(domain, VIR_KEYCODE_SET_LINUX, 0, keys, count, 0);
+}
+
 int run_agent_command(struct call *call, virDomainPtr domain)
 {
     unsigned long long seconds;

@@ -122,7 +122,7 @@ function asExists(error: unknown): never {
   throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
 }
 
-type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'agentCommand'>;
+type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand'>;
 
 function deviceOperations(channel: Channel): Devices {
   const change = (operation: string) => async (uuid: string, xml: string) => {
@@ -141,6 +141,9 @@ function deviceOperations(channel: Channel): Devices {
     },
     async screenshot(uuid) {
       return Buffer.from((await channel.call('screenshot', [uuid], slowTimeoutMs)) as string, 'base64');
+    },
+    async sendKeys(uuid, codes) {
+      await channel.call('send-keys', [uuid, codes.join(' ')], slowTimeoutMs);
     },
     async agentCommand(uuid, command, timeoutMs) {
       const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));

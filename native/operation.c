@@ -29,6 +29,7 @@ static const struct operation operations[] = {
     { "attach-device", LANE_GUEST, 2, NULL, run_attach_device },
     { "detach-device", LANE_GUEST, 2, NULL, run_detach_device },
     { "update-device", LANE_GUEST, 2, NULL, run_update_device },
+    { "send-keys", LANE_GUEST, 2, NULL, run_send_keys },
     { "resize-block", LANE_GUEST, 3, NULL, run_resize_block },
     { "disk-errors", LANE_GUEST, 1, NULL, run_disk_errors },
     { "screenshot", LANE_GUEST, 1, NULL, run_screenshot },

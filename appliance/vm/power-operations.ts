@@ -7,7 +7,7 @@ import { Problem } from '../core/problem.ts';
 import { allow } from './answers.ts';
 import type { Vm } from './rows.ts';
 import type { VmVerb } from './rules.ts';
-import { VmRebootInput, VmRef } from './schema.ts';
+import { VmRef } from './schema.ts';
 import type { VmServices } from './services.ts';
 
 type PowerTx = Parameters<VmServices['facts']['enter']>[0];
@@ -60,20 +60,26 @@ export const vmPowerOff = startTask<VmServices>()({
 
 export const vmReboot = startTask<VmServices>()({
   id: 'vm.reboot', method: 'POST', path: '/vms/{vm}/reboot', permission: 'vm.operate', summary: 'Reboot the guest',
-  input: VmRebootInput,
-  run: (services, tx, { vm, force }) => plain(services, tx, 'reboot', { vm, force }),
+  input: VmRef,
+  run: (services, tx, { vm }) => plain(services, tx, 'reboot', vm),
+});
+
+export const vmReset = startTask<VmServices>()({
+  id: 'vm.reset', method: 'POST', path: '/vms/{vm}/reset', permission: 'vm.operate', summary: 'Reset a VM at once, as its reset button does',
+  input: VmRef,
+  run: (services, tx, { vm }) => plain(services, tx, 'reset', vm),
 });
 
 export const vmPause = startTask<VmServices>()({
   id: 'vm.pause', method: 'POST', path: '/vms/{vm}/pause', permission: 'vm.operate', summary: 'Pause a VM',
   input: VmRef,
-  run: (services, tx, { vm }) => plain(services, tx, 'pause', { vm }),
+  run: (services, tx, { vm }) => plain(services, tx, 'pause', vm),
 });
 
 export const vmResume = startTask<VmServices>()({
   id: 'vm.resume', method: 'POST', path: '/vms/{vm}/resume', permission: 'vm.operate', summary: 'Resume a paused VM',
   input: VmRef,
-  run: (services, tx, { vm }) => plain(services, tx, 'resume', { vm }),
+  run: (services, tx, { vm }) => plain(services, tx, 'resume', vm),
 });
 
 function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {
@@ -83,9 +89,9 @@ function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {
 }
 
 /** A verb without a passing state. */
-function plain(services: VmServices, tx: PowerTx, verb: VmVerb, { vm: ref, force }: { vm: string; force?: boolean }): string {
+function plain(services: VmServices, tx: PowerTx, verb: VmVerb, ref: string): string {
   const vm = requireFor(services, verb, ref);
-  return services.tasks.start(tx, `vm.${verb}`, { vm: vm.id, ...(force !== undefined && { force }) }, aboutVm(vm));
+  return services.tasks.start(tx, `vm.${verb}`, { vm: vm.id }, aboutVm(vm));
 }
 
-export const powerOperations = [vmStart, vmShutdown, vmPowerOff, vmReboot, vmPause, vmResume];
+export const powerOperations = [vmStart, vmShutdown, vmPowerOff, vmReboot, vmReset, vmPause, vmResume];

@@ -16,22 +16,22 @@ interface Verb {
   /** The step, as people read it. */
   step: string;
   refusal: string;
-  act(hypervisor: VmServices['hypervisor'], domain: DomainFact, input: Input): Promise<void>;
+  act(hypervisor: VmServices['hypervisor'], domain: DomainFact): Promise<void>;
 }
 
 interface Input {
   vm: string;
-  force?: boolean | undefined;
 }
 
 const verbs: Verb[] = [
   { kind: 'vm.shutdown', step: 'Ask the guest to shut down', refusal: 'The guest could not be asked', act: (hypervisor, { uuid }) => hypervisor.shutdown(uuid) },
-  { kind: 'vm.reboot', step: 'Reboot the guest', refusal: 'The guest could not be rebooted', act: (hypervisor, { uuid }, { force }) => (force ? hypervisor.reset(uuid) : hypervisor.reboot(uuid)) },
+  { kind: 'vm.reboot', step: 'Reboot the guest', refusal: 'The guest could not be rebooted', act: (hypervisor, { uuid }) => hypervisor.reboot(uuid) },
+  { kind: 'vm.reset', step: 'Press the reset button', refusal: 'The guest could not be reset', act: (hypervisor, { uuid }) => hypervisor.reset(uuid) },
   { kind: 'vm.pause', step: 'Stop the processors', refusal: 'The guest could not be paused', act: async (hypervisor, { uuid, state }) => { if (state !== 'paused') await hypervisor.suspend(uuid); } },
   { kind: 'vm.resume', step: 'Let the processors run', refusal: 'The guest could not be resumed', act: async (hypervisor, { uuid, state }) => { if (state === 'paused') await hypervisor.resume(uuid); } },
 ];
 
-const input = z.object({ vm: z.string(), force: z.boolean().optional() });
+const input = z.object({ vm: z.string() });
 
 export function powerTasks(services: VmServices): AnyTask[] {
   return [...verbs.map((verb) => verbTask(services, verb)), powerOffTask(services)];
@@ -48,7 +48,7 @@ function verbTask(services: VmServices, { kind, step, refusal, act }: Verb): Any
         const domain = await findDomain(services, input.vm);
         if (!domain && kind === 'vm.shutdown') return; // it has shut down already
         if (!domain) throw new Problem('wrong-state', 'The VM is no longer running.');
-        await act(services.hypervisor, domain, input);
+        await act(services.hypervisor, domain);
       }),
     }],
     finished: (tx, { state, input: { vm } }) => {

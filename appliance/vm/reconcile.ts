@@ -147,7 +147,7 @@ async function endingOf({ guestLog }: VmServices, { name, fact }: Vm, hostStarte
   // When it was started, not since when it is in its state: that begins anew while libvirt is away.
   const startedAt = fact.startedAt ?? fact.since;
   if (startedAt < hostStartedAt) return 'host-restarted';
-  const logged = await guestLog.lastEnding(name);
+  const logged = await guestLog.lastEnding(fact.running?.name ?? name);
   return logged && logged.at >= startedAt - clockSlackMs ? logged.detail : 'lost';
 }
 

@@ -1,7 +1,7 @@
 /**
  * The rows of VMs: reading them, and changing a wish so that generation, journal and change feed follow in the same commit.
  */
-import { and, asc, count, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, ne, or, type SQL, sql } from 'drizzle-orm';
 import type { Sql, Tx } from '../core/db.ts';
 import { type Id, newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
@@ -159,9 +159,12 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
   };
 }
 
+/** One that was renamed while it runs has two names until it ends. */
 function refuseTaken(tx: Tx, name: string, exceptId?: string): void {
-  const holder = tx.sql.select({ id: vmTable.id }).from(vmTable).where(eq(vmTable.name, name)).get();
-  if (!holder || holder.id === exceptId) return;
+  const holder = tx.sql.select({ id: vmTable.id, name: vmTable.name }).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id))
+    .where(and(ne(vmTable.id, exceptId ?? ''), or(eq(vmTable.name, name), sql`json_extract(${vmFactTable.running}, '$.name') = ${name}`))).get();
+  if (!holder) return;
+  if (holder.name !== name) throw new Problem('name-taken', `${holder.name} was "${name}" and still runs under that name. Choose another, or shut ${holder.name} down first.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
   throw new Problem('name-taken', `There is already a VM "${name}". Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
 }
 

@@ -31,10 +31,11 @@ export const vmAllows = {
   shutdown: ['up', 'powering-down'],
   'power-off': ['powering-up', 'up', 'paused', 'suspended', 'powering-down'],
   reboot: ['up'],
+  reset: ['up', 'paused'],
   pause: ['up'],
   resume: ['paused'],
   edit: [...vmStates],
-  rename: ['down'],
+  rename: [...vmStates],
   delete: ['down'],
   'attach-disk': ['down', 'up', 'paused'],
   'detach-disk': ['down', 'up'],
@@ -43,6 +44,7 @@ export const vmAllows = {
   'change-cdrom': ['down', 'up', 'paused'],
   console: running,
   screenshot: ['up', 'paused', 'powering-down'],
+  'send-keys': ['up', 'suspended', 'powering-down'],
   snapshot: ['down'],
   'delete-snapshot': ['down'],
   'preview-snapshot': ['down'],
@@ -78,9 +80,9 @@ const stateWords: Record<VmState, string> = {
 };
 
 const verbWords: Record<VmVerb, string> = {
-  start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', pause: 'pause it', resume: 'resume it', edit: 'change it',
+  start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', reset: 'reset it', pause: 'pause it', resume: 'resume it', edit: 'change it',
   rename: 'rename it', delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
-  'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen',
+  'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
   'undo-snapshot': 'undo a preview',
 };
@@ -205,8 +207,8 @@ export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: nu
 
 // ------------------------------------------------------------------------------------------------ pending
 
-const restartFields = ['vcpus', 'memoryBytes', 'firmware', 'bootOrder'] as const;
-type RestartConfig = { vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[] };
+const restartFields = ['name', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder'] as const;
+type RestartConfig = { name: string; vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[] };
 
 /** Settings that differ between the wish and what runs: they hold from the next start on. */
 export function pendingChanges(wished: RestartConfig, runs: RestartConfig | null): string[] {

@@ -9,6 +9,8 @@ import type { BootDevice } from './domain-xml.ts';
 import { type Element, element, find, findAll, parseXml, textOf } from './xml.ts';
 
 export interface Running {
+  /** What libvirt calls it until it ends: a VM may have been renamed since. */
+  name: string;
   vcpus: number;
   memoryBytes: number;
   firmware: 'bios' | 'efi';
@@ -39,6 +41,7 @@ export function readRunning(liveXml: string): Running {
   const disks = findAll(domain, 'devices', 'disk');
   const cdrom = disks.find((disk) => disk.attributes.device === 'cdrom');
   return {
+    name: textOf(find(domain, 'name')),
     ...readConfig(domain),
     disks: disks.filter((disk) => disk !== cdrom).flatMap(ourId),
     nics: findAll(domain, 'devices', 'interface').flatMap(ourId),

@@ -5,6 +5,7 @@ import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
+import { chordFault } from './keys.ts';
 import { vmStates } from './rules.ts';
 
 /** Bytes that a file name may have, less what libvirt adds when it names files after a domain. */
@@ -163,7 +164,13 @@ export const VmOutput = VmSummary.extend({
 const Flag = z.union([z.boolean(), z.stringbool()]).default(false);
 
 export const VmDeleteInput = VmRef.extend({ keepDisks: Flag.meta({ label: 'Keep its disks', help: 'They stay as disks of no VM.' }) });
-export const VmRebootInput = VmRef.extend({ force: Flag.meta({ label: 'At once', help: 'Presses the reset button instead of asking the guest.' }) });
+export const SendKeysInput = VmRef.extend({
+  keys: z.array(z.string().trim().max(64).superRefine((chord, { addIssue }) => {
+    const fault = chordFault(chord);
+    if (fault) addIssue({ code: 'custom', message: fault });
+  })).min(1, 'At least one.').max(64, 'At most 64, one after the other.')
+    .meta({ label: 'Keys', help: 'One after the other. Keys that are held together are joined by +, such as ctrl+alt+delete.' }),
+});
 export const AttachDiskInput = VmRef.extend(newDiskFields).refine(isOneOf, oneOf);
 export const DetachDiskInput = VmRef.extend({ disk: refSchema, delete: Flag.meta({ label: 'Delete the disk', help: 'Its content is lost.' }) });
 export const AddNicInput = VmRef.extend(NewNic.shape);

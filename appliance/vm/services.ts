@@ -13,6 +13,8 @@ import type { StatsHistory } from './stats.ts';
 import type { Tickets } from './tickets.ts';
 
 export interface VmServices extends Core {
+  /** This life of the service: what must never be done twice is done in the one that was asked. */
+  life: string;
   hypervisor: Hypervisor;
   guestLog: GuestLog;
   machine: Machine;

@@ -3,6 +3,7 @@
  *
  * A definition is a row of ours; a libvirt domain exists only while the VM runs. README.md has the states and what is done.
  */
+import { newId } from '../core/id.ts';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { DomainStats, World } from '../world.ts';
@@ -13,6 +14,7 @@ import { diskTarget } from './device-xml.ts';
 import { lookAt } from './domain.ts';
 import { hostGuests } from './host-guests.ts';
 import { createFacts } from './facts.ts';
+import { sendKeysTask } from './keys-task.ts';
 import { vmOperations } from './operations.ts';
 import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
@@ -64,9 +66,9 @@ export function createVm(deps: VmDeps): Vms {
     deps.activity.samples.record(latest.readings);
   };
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, hypervisor, guestLog, machine, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
+  const services: VmServices = { ...deps, life: newId<'life'>(), hypervisor, guestLog, machine, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
   const observer = watchVms(services);
-  deps.tasks.define([startVmTask(services), ...powerTasks(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services)]);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });

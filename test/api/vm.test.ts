@@ -166,7 +166,11 @@ test('what a running VM cannot take at once waits for its next start', async (co
   const changed = await send(context, 'PATCH', '/vms/first', { vcpus: 4, memoryBytes: GiB, description: 'the shop', autostart: true });
   assert.equal(changed.body.pending, ['vcpus', 'memoryBytes']);
   const renamed = await send(context, 'PATCH', '/vms/first', { name: 'other' });
-  assert.equal([renamed.status, renamed.body.type], [409, 'wrong-state']);
+  assert.equal([renamed.status, renamed.body.name, renamed.body.pending], [200, 'other', ['name', 'vcpus', 'memoryBytes']]);
+  const again = await send(context, 'POST', '/vms', { ...first, nics: [] });
+  assert.equal([again.status, again.body.type], [409, 'name-taken']);
+  assert.match(again.body.detail, /^other was "first" and still runs under that name\./);
+  assert.is((await send(context, 'PATCH', '/vms/other', { name: 'first' })).status, 200, 'its own name is free to itself');
   await carryOut(context, 'POST', '/vms/first/power-off');
   assert.equal((await get(context)).pending, []);
   assert.is((await send(context, 'PATCH', '/vms/first', { name: 'other' })).body.name, 'other');
@@ -182,11 +186,45 @@ test('start, pause, resume, reboot, shut down', async (context) => {
   assertHas(await get(context), { state: 'paused', reason: 'user' });
   await carryOut(context, 'POST', '/vms/first/resume');
   await carryOut(context, 'POST', '/vms/first/reboot', {});
-  await carryOut(context, 'POST', '/vms/first/reboot', { force: true });
   await carryOut(context, 'POST', '/vms/first/shutdown');
   await until(context, 'the guest has shut down', isState(context, 'down', 'shutdown'));
   assert.equal([(await get(context)).startedAt, (await get(context)).disks[0].isPlugged], [null, false]);
   for (const code of ['vm.started', 'vm.paused', 'vm.resumed', 'vm.stopped']) assert.ok((await eventCodes(context)).includes(code), code);
+});
+
+test('reset presses the button, also of a VM that stands still', async (context) => {
+  const { id } = await createRunning(context);
+  const resets: string[] = [];
+  context.site.host.libvirt.events.on((event) => { if (event.type === 'reboot') resets.push(event.uuid); });
+  await carryOut(context, 'POST', '/vms/first/reset');
+  await carryOut(context, 'POST', '/vms/first/pause');
+  await carryOut(context, 'POST', '/vms/first/reset');
+  assert.equal(resets, [id, id]);
+  assert.is((await get(context)).state, 'paused');
+  await carryOut(context, 'POST', '/vms/first/power-off');
+  assert.is((await send(context, 'POST', '/vms/first/reset')).status, 409);
+});
+
+test('keys are pressed together and one after the other; what is no key is told', async (context) => {
+  const { id } = await createRunning(context);
+  await carryOut(context, 'POST', '/vms/first/keys', { keys: ['Ctrl+Alt+Delete', 'f2', 'shift + a'] });
+  assert.equal(context.site.host.libvirt.require(id).keys, [[29, 56, 111], [60], [42, 30]]);
+  const wrong = await send(context, 'POST', '/vms/first/keys', { keys: ['enter', 'ctrl+any', 'a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q'] });
+  assert.equal([wrong.status, wrong.body.errors.map(({ path }: Json) => path)], [400, ['keys.1', 'keys.2']]);
+  assert.match(wrong.body.errors[1].message, /At most 16/);
+  await carryOut(context, 'POST', '/vms/first/power-off');
+  assert.is((await send(context, 'POST', '/vms/first/keys', { keys: ['a'] })).status, 409);
+});
+
+test('keys are never pressed twice: a service that was killed over them says so', async (context) => {
+  const { id } = await createRunning(context);
+  context.site.world.control.hold('sendKeys');
+  const { body } = await send(context, 'POST', '/vms/first/keys', { keys: ['a', 'b'] });
+  await until(context, 'the first key is pressed', async () => context.site.host.libvirt.require(id).keys.length === 1);
+  await restart(context);
+  await until(context, 'the task has failed', async () => (await get(context, `/tasks/${body.id}`)).state === 'failed');
+  assert.match((await get(context, `/tasks/${body.id}`)).problem.detail, /some of the keys may have arrived/);
+  assert.equal(context.site.host.libvirt.require(id).keys, [[30]]);
 });
 
 test('of two starts at once one wins and the other is told', async (context) => {

@@ -28,6 +28,8 @@ interface Parts {
   /** Starts a guest that writes to a disk on a small file system until that is full. */
   startWriter(number: number): Promise<void>;
   makeRoom(): Promise<void>;
+  /** Starts a guest that restarts itself when F1 is pressed, and at no other key. */
+  startListener(number: number): Promise<void>;
   hang(guest: string, isHung: boolean): Promise<void>;
   loseConnection(): Promise<void>;
   restoreConnection(): Promise<void>;
@@ -56,6 +58,10 @@ function createSimulatedParts(): Parts {
       await hypervisor.create(guestXml(number, { devices: diskXml(join(folder, 'full.raw')) }));
     },
     makeRoom: async () => libvirt.freeDisk(folder),
+    async startListener(number) {
+      libvirt.behave({ resetKey: f1 }, `guest-${number}`);
+      await hypervisor.create(guestXml(number));
+    },
     hang: async (guest, isHung) => libvirt.hang(guest, isHung),
     loseConnection: async () => hypervisor.control.disconnect(),
     restoreConnection: async () => hypervisor.control.reconnect(),
@@ -71,6 +77,10 @@ const fillDisk = [
   0x10, 0x00, 0x40, 0x00, 0x00, 0x7c, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
 ];
 
+const [a, f1] = [30, 59];
+/** next: xor ah, ah / int 0x16 / cmp ah, 0x3b / jne next / mov al, 0xfe / out 0x64, al (resets the machine) / hlt */
+const listen = [0x30, 0xe4, 0xcd, 0x16, 0x80, 0xfc, 0x3b, 0x75, 0xf7, 0xb0, 0xfe, 0xe6, 0x64, 0xf4];
+
 async function createRealParts(): Promise<Parts> {
   const { host, libvirt: hypervisor, events, close } = await openNativeHost({ network: true });
   let small = '';
@@ -82,6 +92,10 @@ async function createRealParts(): Promise<Parts> {
       writeBootDisk(host.path('boot.raw'), fillDisk, 512);
       await host.must(['sh', '-c', `cp ${host.path('boot.raw')} ${small}/full.raw && truncate -s 8M ${small}/full.raw`]);
       await hypervisor.create(guestXml(number, { devices: diskXml(`${small}/full.raw`) }));
+    },
+    async startListener(number) {
+      writeBootDisk(host.path('listen.raw'), listen, MiB);
+      await hypervisor.create(guestXml(number, { devices: diskXml(host.path('listen.raw')) }));
     },
     makeRoom: async () => void await host.must(['mount', '-o', 'remount,size=16m', small]),
     hang: (guest, isHung) => signalQemu(host, guest, isHung ? 'STOP' : 'CONT'),
@@ -175,7 +189,7 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
     const calls: Promise<unknown>[] = [
       hypervisor.domainXml(uuid), hypervisor.shutdown(uuid), hypervisor.destroy(uuid), hypervisor.reboot(uuid), hypervisor.reset(uuid), hypervisor.suspend(uuid),
       hypervisor.resume(uuid), hypervisor.attachDevice(uuid, cdromXml()), hypervisor.detachDevice(uuid, cdromXml()), hypervisor.updateDevice(uuid, cdromXml()),
-      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
+      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.sendKeys(uuid, [a]), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
     ];
     for (const error of await Promise.all(calls.map(refusal))) {
       assert.equal([error.kind, error.code, error.message], ['no-domain', 42, `Domain not found: no domain with matching uuid '${uuid}'`]);
@@ -301,6 +315,17 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
     const picture = Buffer.from(await hypervisor.screenshot(uuidOf(15)));
     assert.equal(picture.subarray(0, 8), Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'));
     assert.ok(picture.readUInt32BE(16) >= 320 && picture.readUInt32BE(20) >= 200, 'width and height');
+  });
+
+  test('a guest gets the keys that are pressed', async () => {
+    const uuid = uuidOf(22);
+    const resets = () => events.filter((event) => event.type === 'reboot' && event.uuid === uuid).length;
+    await parts.startListener(22);
+    await eventually(async () => {
+      await hypervisor.sendKeys(uuid, [f1]);
+      await systemClock.sleep(200);
+      return resets() > 0;
+    }, 'F1 does not arrive');
   });
 
   test('says that no guest agent answers', async () => {

@@ -8,9 +8,9 @@ import { checkKills, deviceKinds, makeDisk, makeRunning, makeVm, MiB, observeVm,
 import type { Service } from './service.ts';
 import { type Disk, volumesOf } from './service-files.ts';
 
-const power = (name: string, verb: string, body?: object): KillCase => ({
+const power = (name: string, verb: string): KillCase => ({
   name, kind: `vm.${verb}`, prepare: makeRunning, observe: observeVm,
-  begin: (service, subject) => service.must('POST', `/vms/${subject}/${verb}`, body),
+  begin: (service, subject) => service.must('POST', `/vms/${subject}/${verb}`),
 });
 
 const start = (service: Service, name: string) => service.must('POST', `/vms/${name}/start`);
@@ -27,7 +27,7 @@ const cases: KillCase[] = [
       await makeVm(service, name, { disks: [{ disk: name }] });
     },
   },
-  power('shutdown', 'shutdown'), power('off', 'power-off'), power('reboot', 'reboot'), power('reset', 'reboot', { force: true }), power('pause', 'pause'),
+  power('shutdown', 'shutdown'), power('off', 'power-off'), power('reboot', 'reboot'), power('reset', 'reset'), power('pause', 'pause'),
   {
     ...power('resume', 'resume'),
     async prepare(service, name) {
@@ -41,9 +41,12 @@ const cases: KillCase[] = [
 
 checkKills('tasks of power, and the deletion of VMs', cases, { network: true });
 
+/** Keys are pressed once or not at all, so that task may end otherwise: test/api/vm has its kill. */
+const pressedOnce = 'vm.send-keys';
+
 test('no such kind of task was left out', async () => {
   const site = await openTestApp();
-  const kinds = site.app.core.tasks.definitions().map(({ kind }) => kind).filter((kind) => kind.startsWith('vm.') && !deviceKinds.includes(kind) && !snapshotKinds.includes(kind));
+  const kinds = site.app.core.tasks.definitions().map(({ kind }) => kind).filter((kind) => kind.startsWith('vm.') && kind !== pressedOnce && !deviceKinds.includes(kind) && !snapshotKinds.includes(kind));
   await site.close();
   assert.equal([...new Set(cases.map(({ kind }) => kind))].sort(), kinds.sort());
 });

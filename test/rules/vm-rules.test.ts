@@ -143,10 +143,10 @@ test('starts with the host, but not against the will of who stopped it since', (
 });
 
 test('a changed setting waits for the next start only while the VM runs', () => {
-  const wished = { vcpus: 2, memoryBytes: 1, firmware: 'bios', bootOrder: ['disk', 'cdrom'] };
+  const wished = { name: 'web', vcpus: 2, memoryBytes: 1, firmware: 'bios', bootOrder: ['disk', 'cdrom'] };
   assert.equal(pendingChanges(wished, null), []);
   assert.equal(pendingChanges(wished, { ...wished }), []);
-  assert.equal(pendingChanges(wished, { ...wished, vcpus: 1, bootOrder: ['disk'] }), ['vcpus', 'bootOrder']);
+  assert.equal(pendingChanges(wished, { ...wished, name: 'old', vcpus: 1, bootOrder: ['disk'] }), ['name', 'vcpus', 'bootOrder']);
 });
 
 test.run();

@@ -18,6 +18,8 @@ export interface GuestBehaviour {
   unplugMs: number | 'never';
   /** From the start until the guest agent speaks; `never` without one. */
   agentMs: number | 'never';
+  /** Code of the key at which the guest restarts itself; `never` without one. */
+  resetKey: number | 'never';
   /** Of one processor, while it runs. */
   cpuFraction: number;
 }
@@ -36,6 +38,8 @@ export interface SimulatedDomain {
   diskErrors: Record<string, 'no-space' | 'unspecified'>;
   capacities: Map<string, number>;
   hasAgent: boolean;
+  /** What was pressed while it ran. */
+  keys: number[][];
   /** Its QEMU no longer answers. */
   isHung: boolean;
   /** The button was pressed while the vCPUs stood still. */
@@ -54,7 +58,7 @@ export function makeDomain(xml: string): SimulatedDomain {
   for (const device of devicesOf(tree)) completeDevice(tree, device);
   return {
     uuid: uuid.text, name, tree, state: 'paused', reason: 'starting-up', ranMs: 0, runningSince: undefined, unplugging: new Set(),
-    diskErrors: {}, capacities: new Map(), hasAgent: false, isHung: false, isButtonPending: false,
+    diskErrors: {}, capacities: new Map(), hasAgent: false, keys: [], isHung: false, isButtonPending: false,
   };
 }
 

@@ -23,6 +23,8 @@ interface Fault {
 export interface HypervisorControl {
   /** The next call of that name (or the next `times`) fails with `error`, by default as libvirt tells an internal error. */
   fail(call: HypervisorCall, error?: Error, options?: { isLate?: boolean; times?: number }): void;
+  /** Calls of that name act, and never answer. */
+  hold(call: HypervisorCall): void;
   disconnect(message?: string): void;
   reconnect(): void;
   /** How often the service has called it. */
@@ -39,6 +41,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
   const notices = createNotices<HypervisorEvent>((error) => { throw error; });
   const faults = new Map<HypervisorCall, Fault[]>();
   const counts = new Map<HypervisorCall, number>();
+  const held = new Set<HypervisorCall>();
   let connection: ReturnType<Hypervisor['connection']> = { state: 'connected', message: '' };
 
   const switchTo = (state: 'connected' | 'disconnected', message: string) => {
@@ -55,6 +58,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     const fault = faults.get(name)?.shift();
     if (fault && !fault.isLate) throw fault.error;
     const result = await call(...args);
+    if (held.has(name)) await new Promise<never>(() => {});
     if (fault) throw fault.error;
     return result;
   };
@@ -73,13 +77,14 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
     resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
-    screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand),
+    screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), sendKeys: through('sendKeys', calls.sendKeys),
     networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
     removeNetwork: through('removeNetwork', calls.removeNetwork),
     control: {
       fail(call, error = new HypervisorError('internal error: simulated fault', 1, 'other'), { isLate = false, times = 1 } = {}) {
         faults.set(call, [...(faults.get(call) ?? []), ...Array.from({ length: times }, () => ({ error, isLate }))]);
       },
+      hold: (call) => void held.add(call),
       disconnect: (message = 'internal error: client socket is closed') => switchTo('disconnected', message),
       reconnect: () => switchTo('connected', ''),
       count: (call) => counts.get(call) ?? 0,
@@ -170,6 +175,7 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       if (!isMediaChange) return;
       for (const change of ['open', 'close'] as const) libvirt.emit({ type: 'tray', uuid: domain.uuid, alias, change });
     },
+    sendKeys: async (uuid: string, codes: number[]) => libvirt.pressKeys(answering(libvirt, uuid), codes),
     async resizeBlock(uuid: string, target: string, sizeBytes: number) {
       const domain = answering(libvirt, uuid);
       if (!devicesOf(domain.tree).some((device) => device.name === 'disk' && targetOf(device) === target)) {

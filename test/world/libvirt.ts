@@ -53,6 +53,7 @@ export interface SimulatedLibvirt {
   pause(domain: SimulatedDomain): void;
   end(domain: SimulatedDomain, detail: 'destroyed' | 'shutdown' | 'failed' | 'crashed'): void;
   pressButton(domain: SimulatedDomain): void;
+  pressKeys(domain: SimulatedDomain, codes: number[]): void;
   reset(domain: SimulatedDomain): void;
   letGo(domain: SimulatedDomain, alias: string): void;
   emit(event: HypervisorEvent): void;
@@ -75,7 +76,7 @@ export interface SimulatedLibvirt {
 
 type DiskError = SimulatedDomain['diskErrors'][string];
 
-const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', cpuFraction: 0.2 };
+const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', resetKey: 'never', cpuFraction: 0.2 };
 
 const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
@@ -117,7 +118,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
   return libvirt;
 }
 
-type Transition = 'run' | 'pause' | 'pressButton' | 'reset' | 'letGo' | 'later';
+type Transition = 'run' | 'pause' | 'pressButton' | 'pressKeys' | 'reset' | 'letGo' | 'later';
 
 /** What libvirt and a healthy guest do. */
 function createTransitions(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt, Transition> {
@@ -145,6 +146,12 @@ function createTransitions(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt,
         if (domain.state === 'running') self().shutDownInside(domain.name);
         else domain.isButtonPending = true;
       });
+    },
+    pressKeys(domain, codes) {
+      if (domain.state !== 'running') return;
+      domain.keys.push(codes);
+      const { resetKey } = self().behaviourOf(domain);
+      if (resetKey !== 'never' && codes.includes(resetKey)) self().reset(domain);
     },
     reset(domain) {
       self().emit({ type: 'reboot', uuid: domain.uuid });

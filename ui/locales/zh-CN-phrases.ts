@@ -1,5 +1,14 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 export const zhPhrases: Record<string, string> = {
+  'Reset a VM at once, as its reset button does': '立即重置虚拟机，如同按下复位按钮',
+  'Press keys of a VM': '按下虚拟机的按键',
+  'Press the keys': '按键',
+  'Press the reset button': '按下复位按钮',
+  Keys: '按键',
+  'One after the other. Keys that are held together are joined by +, such as ctrl+alt+delete.': '依次按下。需同时按住的键用 + 连接，例如 ctrl+alt+delete。',
+  'There is no such key. Keys are named such as a, 7, f2, enter, tab, esc, ctrl, alt, shift, win, delete, up, pagedown, sysrq, and joined by +.': '没有此键。键名例如 a、7、f2、enter、tab、esc、ctrl、alt、shift、win、delete、up、pagedown、sysrq，用 + 连接。',
+  'At most 16 keys together.': '最多同时按 16 个键。',
+  'At most 64, one after the other.': '依次最多 64 个。',
   'Show where updates come from, what lies there, and when it is installed': '显示更新来源、那里的版本以及安装时间',
   'Change where updates come from and when they are installed': '更改更新来源和安装时间',
   'Look now at what lies at the address of updates': '立即查看更新地址处的版本',

@@ -1,15 +1,17 @@
 /** The consoles of a VM, each filling the window: the screen (noVNC) and the serial line (xterm.js). */
 import type { Child } from 'hono/jsx';
-import { vmConsole } from '../../appliance/vm/operations.ts';
-import { vmCan } from '../../appliance/vm/rules.ts';
+import { usualChords } from '../../appliance/vm/keys-operations.ts';
+import { vmConsole, vmSendKeys } from '../../appliance/vm/operations.ts';
+import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';
-import { apiPath, Button, Dialog, LinkButton } from '../action.tsx';
+import { apiPath, Button, Dialog, LinkButton, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
+import { Form } from '../form.tsx';
 import { Icon } from '../icon.tsx';
 import { definePage } from '../page.ts';
 import { Empty, PageHead } from '../section.tsx';
 import { readVm, vmPath } from './vm-page.tsx';
-import { HeadVerbs, VmChip } from './vm-state.tsx';
+import { aboutVm, HeadVerbs, VmChip } from './vm-state.tsx';
 
 export const vmScreenPage = definePage({
   path: '/vms/{vm}/console', offers: vmConsole, frame: 'full', live: ['vm'],
@@ -71,12 +73,34 @@ function ScreenVerbs({ vm }: { vm: VmDetails }) {
   return (
     <>
       <Button text="Ctrl-Alt-Del" icon="keyboard" data-verb="ctrl-alt-del" />
+      <Keys vm={vm} />
       <Button text={t('console.type')} icon="edit" data-dialog="type-text" />
       <a class="button" data-compact="" title={t('console.screenshot')} href={`/api/v1${vmPath(vm)}/screenshot`} download={`${vm.name}.png`}><Icon name="camera" label={t('console.screenshot')} /></a>
       <a class="button" data-from="tablet" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" /><span>virt-viewer</span></a>
       <Dialog id="type-text" title={t('console.type')}>
         <form method="dialog" class="form"><p class="quiet">{t('console.typeHelp')}</p><textarea rows={4} spellcheck={false} aria-label={t('console.type')} />
           <Button text={t('console.typeNow')} type="submit" tone="primary" /></form>
+      </Dialog>
+    </>
+  );
+}
+
+/** `Ctrl-Alt-F1`, as it stands on keys. */
+const shown = (chord: string) => chord.split('+').map((key) => key.slice(0, 1).toUpperCase() + key.slice(1)).join('-');
+
+/** What the browser keeps for itself, pressed by the host: it also works where this page has no connection to the screen. */
+function Keys({ vm }: { vm: VmDetails }) {
+  const { t } = useUi();
+  const reason = vmCan('send-keys', vm) ? undefined : refusal('send-keys', vm.name, vm);
+  return (
+    <>
+      <More id="vm-keys" label={t('console.keys')}>
+        {usualChords.map((chord) => <OperationButton operation={vmSendKeys} path={{ vm: vm.name }} about={aboutVm(vm)} values={{ keys: chord }} label={shown(chord)} disabledReason={reason} />)}
+        <hr />
+        <Button text={t('console.otherKeys')} icon="keyboard" data-dialog="press-keys" disabledReason={reason} />
+      </More>
+      <Dialog id="press-keys" title={t('console.keys')}>
+        <Form operation={vmSendKeys} id="press-keys-form" path={{ vm: vm.id }} submit={t('console.press')}><p class="quiet">{t('console.keysHelp')}</p></Form>
       </Dialog>
     </>
   );

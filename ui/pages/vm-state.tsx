@@ -3,7 +3,7 @@
  * with the same words.
  */
 import type * as z from 'zod';
-import { vmPause, vmPowerOff, vmReboot, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
+import { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
 import { refusal, type VmState, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
 import type * as schema from '../../appliance/vm/schema.ts';
 import { type ButtonTone, LinkButton, More, OperationButton } from '../action.tsx';
@@ -52,6 +52,7 @@ const verbs = {
   shutdown: { operation: vmShutdown, icon: 'power' },
   'power-off': { operation: vmPowerOff, icon: 'stop' },
   reboot: { operation: vmReboot, icon: 'reboot' },
+  reset: { operation: vmReset, icon: 'reboot' },
   pause: { operation: vmPause, icon: 'pause' },
   resume: { operation: vmResume, icon: 'play' },
 } as const;
@@ -59,11 +60,11 @@ const verbs = {
 export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: keyof typeof verbs }) {
   const { t } = useUi();
   const { operation, icon } = verbs[verb];
-  const isRough = verb === 'power-off';
+  const isRough = verb === 'power-off' || verb === 'reset';
   return (
     <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (isRough ? 'danger' : 'plain')}
       disabledReason={vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm)}
-      confirm={isRough ? { title: t('vm.powerOffTitle', { name: vm.name }), body: t('vm.powerOffBody') } : undefined} />
+      confirm={isRough ? { title: t(verb === 'reset' ? 'vm.resetTitle' : 'vm.powerOffTitle', { name: vm.name }), body: t(verb === 'reset' ? 'vm.resetBody' : 'vm.powerOffBody') } : undefined} />
   );
 }
 
@@ -92,7 +93,7 @@ export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: 
         <More id="vm-more" label={t('vm.more')}>
           <VerbButton vm={vm} verb="reboot" />
           {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
-          {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="power-off" /></>}
+          {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="reset" /><VerbButton vm={vm} verb="power-off" /></>}
         </More>
       )}
     </>
