@@ -96,6 +96,17 @@ export interface HypervisorFacts {
 /** Why libvirt refused: its own error code and message. The one class that both hypervisors throw. */
 export { HypervisorError } from '../native/hypervisor-error.ts';
 
+/** What a guest's agent says of it; empty where it does not tell. It is the guest's word: never trusted, only shown. */
+export interface GuestInfo {
+  hostname: string;
+  os: string;
+  kernel: string;
+  timeZone: string;
+  users: { name: string; since: number | null }[];
+  filesystems: { mountPoint: string; type: string; totalBytes: number | null; usedBytes: number | null }[];
+  interfaces: { name: string; mac: string; addresses: string[] }[];
+}
+
 export interface Network {
   name: string;
   bridge: string;
@@ -114,7 +125,7 @@ export interface Hypervisor {
   domainXml(uuid: string): Promise<string>;
   /** Starts a transient domain; resolves once QEMU runs the guest. `paused` leaves the vCPUs stopped. */
   create(xml: string, options?: { paused?: boolean }): Promise<void>;
-  /** Asks the guest to shut down (ACPI); resolves when asked, not when down. */
+  /** Asks the guest to shut down, by its agent or else with the ACPI button; resolves when asked, not when down. */
   shutdown(uuid: string): Promise<void>;
   /** Ends QEMU at once; resolves when it is gone. */
   destroy(uuid: string): Promise<void>;
@@ -134,6 +145,12 @@ export interface Hypervisor {
   screenshot(uuid: string): Promise<Uint8Array>;
   /** Presses keys together and lets them go: codes of Linux's input layer, 16 at most. A guest that does not run never hears them. */
   sendKeys(uuid: string, codes: number[]): Promise<void>;
+  /** What the guest agent tells of its system. */
+  guestInfo(uuid: string): Promise<GuestInfo>;
+  /** Sets the guest's clock by its agent, to `at`. */
+  setGuestTime(uuid: string, at: number): Promise<void>;
+  /** Has the guest tell its disks what it no longer needs, on all of its file systems; resolves when that is done. */
+  trimGuest(uuid: string): Promise<void>;
   /** One QEMU guest agent command, JSON in and out. */
   agentCommand(uuid: string, command: string, timeoutMs: number): Promise<unknown>;
   networks(): Promise<Network[]>;

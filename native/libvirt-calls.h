@@ -3,6 +3,8 @@
 #include "operation.h"
 
 /* libvirt-facts.c: what libvirtd answers by itself */
+/** `"name":value` under libvirt's own name. */
+void json_parameter(struct json *json, const virTypedParameter *parameter);
 void run_versions(struct call *call);
 void run_capabilities(struct call *call);
 void run_domain_capabilities(struct call *call); /* arch, machine */
@@ -25,6 +27,11 @@ int run_resize_block(struct call *call, virDomainPtr domain); /* uuid, target, b
 int run_disk_errors(struct call *call, virDomainPtr domain);
 int run_send_keys(struct call *call, virDomainPtr domain); /* uuid, Linux key codes in decimal with blanks between */
 int run_agent_command(struct call *call, virDomainPtr domain); /* uuid, command, seconds in decimal */
+
+/* libvirt-agent.c: what the guest agent tells and does */
+int run_guest_info(struct call *call, virDomainPtr domain);
+int run_set_guest_time(struct call *call, virDomainPtr domain); /* uuid, seconds, nanoseconds in decimal */
+int run_trim_guest(struct call *call, virDomainPtr domain);
 
 /* libvirt-screenshot.c */
 int run_screenshot(struct call *call, virDomainPtr domain);

@@ -16,10 +16,11 @@ void run_create(struct call *call)
     else fail_libvirt(call);
 }
 
+/** By the guest agent; where none answers, with the button. */
 int run_shutdown(struct call *call, virDomainPtr domain)
 {
     (void)call;
-    return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
+    return virDomainShutdownFlags(domain, VIR_DOMAIN_SHUTDOWN_GUEST_AGENT | VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN);
 }
 
 int run_destroy(struct call *call, virDomainPtr domain)
@@ -31,7 +32,7 @@ int run_destroy(struct call *call, virDomainPtr domain)
 int run_reboot(struct call *call, virDomainPtr domain)
 {
     (void)call;
-    return virDomainReboot(domain, VIR_DOMAIN_REBOOT_ACPI_POWER_BTN);
+    return virDomainReboot(domain, VIR_DOMAIN_REBOOT_GUEST_AGENT | VIR_DOMAIN_REBOOT_ACPI_POWER_BTN);
 }
 
 int run_reset(struct call *call, virDomainPtr domain)

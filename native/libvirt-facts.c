@@ -55,6 +55,13 @@ static void print_value(struct json *json, const virTypedParameter *parameter)
     }
 }
 
+void json_parameter(struct json *json, const virTypedParameter *parameter)
+{
+    json_string(json, parameter->field);
+    json_raw(json, ":");
+    print_value(json, parameter);
+}
+
 /**
  * `[{"uuid":"...","name":"...","state.state":1,...}]`, each statistic under libvirt's own name. Counters above 2^53 lose
  * their last bits in JavaScript; that is 9 petabytes or 104 days of CPU time in nanoseconds, and only differences count.
@@ -76,9 +83,7 @@ static void answer_stats(struct call *call, unsigned groups, unsigned flags)
         json_string(&call->answer, virDomainGetName(records[i]->dom));
         for (int at = 0; at < records[i]->nparams; at++) {
             json_raw(&call->answer, ",");
-            json_string(&call->answer, records[i]->params[at].field);
-            json_raw(&call->answer, ":");
-            print_value(&call->answer, &records[i]->params[at]);
+            json_parameter(&call->answer, &records[i]->params[at]);
         }
         json_raw(&call->answer, "}");
     }

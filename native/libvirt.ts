@@ -12,12 +12,15 @@ import { loadShim } from './ffi.ts';
 import { HypervisorError } from './hypervisor-error.ts';
 import { toEvent } from './libvirt-events.ts';
 import { hostArch, machineFor, type RawStats, toDomainFact, toDomainStats, toFacts } from './libvirt-facts.ts';
+import { toGuestInfo } from './libvirt-guest-info.ts';
 import { nameDiskError } from './libvirt-names.ts';
 
 /** For what libvirtd answers without asking QEMU, and for the bulk read-out. */
 const fastTimeoutMs = 30_000;
 /** For what needs QEMU or the guest. */
 const slowTimeoutMs = 120_000;
+/** For a guest that goes through all of a large file system. */
+const trimTimeoutMs = 1_800_000;
 /** How long a read-out of statistics may be held up before a second one is sent past the hung QEMU. */
 const statsPatienceMs = 5_000;
 
@@ -122,7 +125,7 @@ function asExists(error: unknown): never {
   throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
 }
 
-type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand'>;
+type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand' | 'guestInfo' | 'setGuestTime' | 'trimGuest'>;
 
 function deviceOperations(channel: Channel): Devices {
   const change = (operation: string) => async (uuid: string, xml: string) => {
@@ -144,6 +147,13 @@ function deviceOperations(channel: Channel): Devices {
     },
     async sendKeys(uuid, codes) {
       await channel.call('send-keys', [uuid, codes.join(' ')], slowTimeoutMs);
+    },
+    guestInfo: async (uuid) => toGuestInfo((await channel.call('guest-info', [uuid], slowTimeoutMs)) as Record<string, unknown>),
+    async setGuestTime(uuid, at) {
+      await channel.call('set-guest-time', [uuid, String(Math.floor(at / 1000)), String((at % 1000) * 1_000_000)], slowTimeoutMs);
+    },
+    async trimGuest(uuid) {
+      await channel.call('trim-guest', [uuid], trimTimeoutMs);
     },
     async agentCommand(uuid, command, timeoutMs) {
       const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));

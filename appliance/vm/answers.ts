@@ -20,7 +20,7 @@ export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
   return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
 }
 
-export function answerOf({ rows, storage }: Pick<VmServices, 'rows' | 'storage'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, guests }: Pick<VmServices, 'rows' | 'storage' | 'guests'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
@@ -39,6 +39,7 @@ export function answerOf({ rows, storage }: Pick<VmServices, 'rows' | 'storage'>
     graphics: 'vnc',
     pending: pendingChanges(vm, running),
     hasAgent, startedAt,
+    guest: hasAgent ? guests.look(vm.id) : null,
     createdAt: vm.createdAt,
   };
 }

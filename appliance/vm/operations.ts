@@ -5,6 +5,7 @@ import { Problem } from '../core/problem.ts';
 import { allow, answerOf } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
 import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
+import { vmTrim } from './guest-operations.ts';
 import { vmSendKeys } from './keys-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
@@ -14,6 +15,7 @@ import type { VmServices } from './services.ts';
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
 export { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from './device-operations.ts';
 export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot-operations.ts';
+export { vmTrim } from './guest-operations.ts';
 export { vmSendKeys } from './keys-operations.ts';
 export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power-operations.ts';
 
@@ -99,5 +101,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

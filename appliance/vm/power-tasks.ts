@@ -43,7 +43,7 @@ function verbTask(services: VmServices, { kind, step, refusal, act }: Verb): Any
     locks: ({ vm }) => [exclusive('vm', vm)],
     steps: [{
       name: step,
-      timeoutMs: 60_000,
+      timeoutMs: 150_000, // an agent that has hung is given up by libvirt after one minute, and the button pressed
       do: ({ input, signal }) => persist(services, refusal, signal, async () => {
         const domain = await findDomain(services, input.vm);
         if (!domain && kind === 'vm.shutdown') return; // it has shut down already

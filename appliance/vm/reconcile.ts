@@ -3,6 +3,7 @@
  *
  *   vm.observe    every 30 s and on (re)connection: one bulk call for all domains; devices are read once per domain and connection
  *   vm.room       every 5 s while a VM is paused by an I/O error: finds out whether space is short, resumes when there is room
+ *   vm.guest      when an agent comes, and while somebody looks: what it tells of the system inside
  *   vm.sample     every 10 s: one bulk reading of what VMs use
  *
  * A domain that is not in our tables is somebody else's: it is counted and left alone.
@@ -11,6 +12,7 @@ import type { DomainFact, HypervisorEvent } from '../world.ts';
 import { type Autostart, createAutostart } from './autostart.ts';
 import { isDisconnected, lookAt } from './domain.ts';
 import { observerOrigin } from './facts.ts';
+import { setClock } from './guest-info.ts';
 import type { Vm } from './rows.ts';
 import type { Seen, VmState } from './rules.ts';
 import type { VmServices } from './services.ts';
@@ -18,6 +20,8 @@ import { idlePeriodMs } from './stats.ts';
 
 const observePeriodMs = 30_000;
 const roomPeriodMs = 5_000;
+/** Only those are asked that are due. */
+const guestPeriodMs = 10_000;
 /** A VM that has just been paused for want of space is not resumed sooner, so that a wavering disk does not make it flicker. */
 const shortestPauseMs = 5_000;
 
@@ -33,6 +37,7 @@ export function watchVms(services: VmServices): Observer {
   hypervisor.onEvent((event) => onEvent(services, event));
   reconcilers.add({ name: 'vm.observe', periodMs: observePeriodMs, run: () => observe(services, round) });
   reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
+  reconcilers.add({ name: 'vm.guest', periodMs: guestPeriodMs, run: () => services.guests.read(services) });
   reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
   return { foreignDomains: () => round.foreign };
 }
@@ -51,6 +56,7 @@ function onEvent(services: VmServices, event: HypervisorEvent): void {
       onLifecycle(services, event);
       break;
     case 'agent':
+      services.guests.follow(event.uuid, event.state === 'connected');
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
       break;
     case 'device-removed':
@@ -65,11 +71,14 @@ function onEvent(services: VmServices, event: HypervisorEvent): void {
   }
 }
 
-function onLifecycle({ facts, reconcilers, seenDevices }: VmServices, event: Lifecycle): void {
+function onLifecycle(services: VmServices, event: Lifecycle): void {
+  const { facts, rows, reconcilers, seenDevices } = services;
   const seen = seenIn(event);
   if (!seen) return;
   if (!seen.domain) seenDevices.delete(event.uuid);
+  const before = rows.find(event.uuid)?.fact;
   const after = facts.observe(event.uuid, seen);
+  if (before?.state === 'paused' && before.hasAgent && after?.state === 'up') setClock(services, event.uuid);
   if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
 }
 

@@ -44,6 +44,7 @@ export const vmAllows = {
   'change-cdrom': ['down', 'up', 'paused'],
   console: running,
   screenshot: ['up', 'paused', 'powering-down'],
+  trim: ['up'],
   'send-keys': ['up', 'suspended', 'powering-down'],
   snapshot: ['down'],
   'delete-snapshot': ['down'],
@@ -82,7 +83,7 @@ const stateWords: Record<VmState, string> = {
 const verbWords: Record<VmVerb, string> = {
   start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', reset: 'reset it', pause: 'pause it', resume: 'resume it', edit: 'change it',
   rename: 'rename it', delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
-  'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys',
+  'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
   'undo-snapshot': 'undo a preview',
 };

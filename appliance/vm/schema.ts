@@ -144,6 +144,18 @@ export const Explanation = z.object({
   nextStep: z.string(),
 });
 
+/** The guest's own word. */
+const GuestSystem = z.object({
+  hostname: z.string(),
+  os: z.string(),
+  kernel: z.string(),
+  timeZone: z.string(),
+  users: z.array(z.object({ name: z.string(), since: z.number().nullable() })),
+  filesystems: z.array(z.object({ mountPoint: z.string(), type: z.string(), totalBytes: z.number().nullable(), usedBytes: z.number().nullable() })),
+  /** With addresses that others can reach. */
+  interfaces: z.array(z.object({ name: z.string(), mac: z.string(), addresses: z.array(z.string()) })),
+});
+
 export const VmOutput = VmSummary.extend({
   explanation: Explanation.nullable(),
   disks: z.array(VmDisk),
@@ -156,6 +168,8 @@ export const VmOutput = VmSummary.extend({
   pending: z.array(z.string()),
   /** The guest agent inside answers. */
   hasAgent: z.boolean(),
+  /** What its agent tells of the system inside; null without one, or until it has answered. */
+  guest: GuestSystem.nullable(),
   startedAt: z.int().nullable(),
   createdAt: z.int(),
 });

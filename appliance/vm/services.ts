@@ -7,6 +7,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { GuestLog, Hypervisor, Machine } from '../world.ts';
 import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
+import type { Guests } from './guest-info.ts';
 import type { VmRows } from './rows.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { StatsHistory } from './stats.ts';
@@ -21,6 +22,7 @@ export interface VmServices extends Core {
   rows: VmRows;
   snapshots: Snapshots;
   facts: Facts;
+  guests: Guests;
   stats: StatsHistory;
   tickets: Tickets;
   consoles: Consoles;

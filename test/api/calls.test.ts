@@ -5,12 +5,13 @@ import { createVirtualClock } from '../world/clock.ts';
 import { openTestApp } from '../world/app.ts';
 import type { HypervisorCall } from '../world/hypervisor.ts';
 
-const watched: HypervisorCall[] = ['facts', 'domains', 'stats', 'domainXml', 'networks', 'diskErrors', 'ensureNetwork', 'screenshot', 'agentCommand'];
+const watched: HypervisorCall[] = ['facts', 'domains', 'stats', 'domainXml', 'networks', 'diskErrors', 'ensureNetwork', 'screenshot', 'agentCommand', 'guestInfo'];
 
 /** Calls by name in two quiet minutes with `count` running VMs. */
 async function callsWith(count: number): Promise<Record<string, number>> {
   const clock = createVirtualClock();
   const site = await clock.during(openTestApp({ clock }));
+  site.host.libvirt.behave({ agentMs: 100 });
   for (let n = 0; n < count; n += 1) {
     await site.send('POST', '/api/v1/vms', { name: `vm-${n}`, vcpus: 1, memoryBytes: 2 ** 26, disks: [], nics: [] });
     await clock.during(site.carryOut('POST', `/api/v1/vms/vm-${n}/start`));

@@ -227,6 +227,26 @@ test('keys are never pressed twice: a service that was killed over them says so'
   assert.equal(context.site.host.libvirt.require(id).keys, [[30]]);
 });
 
+test('what the guest agent tells is shown, without what only the guest can reach; its verbs need it', async (context) => {
+  const { libvirt } = context.site.host;
+  const before = await createRunning(context);
+  assert.equal([before.hasAgent, before.guest], [false, null]);
+  const refused = await send(context, 'POST', '/vms/first/trim');
+  assert.equal([refused.status, refused.body.type], [409, 'wrong-state']);
+  await carryOut(context, 'POST', '/vms/first/power-off');
+  libvirt.behave({ agentMs: 100 });
+  await carryOut(context, 'POST', '/vms/first/start');
+  await until(context, 'the agent has told', async () => (await get(context)).guest !== null);
+  const { guest, id } = await get(context);
+  assert.equal([guest.hostname, guest.os, guest.interfaces.map(({ name, addresses }: Json) => [name, ...addresses])], ['first', 'Debian GNU/Linux 13 (trixie)', [['eth0', '192.168.122.10', 'fe80::1']]]);
+  await carryOut(context, 'POST', '/vms/first/trim');
+  assert.is(libvirt.require(id).trims, 1);
+  assert.equal(libvirt.require(id).setTimes, [], 'a guest that has just started has the right time');
+  await carryOut(context, 'POST', '/vms/first/pause');
+  await carryOut(context, 'POST', '/vms/first/resume');
+  await until(context, 'its clock is set', async () => libvirt.require(id).setTimes.length === 1);
+});
+
 test('of two starts at once one wins and the other is told', async (context) => {
   await create(context);
   const replies = await Promise.all([1, 2].map(() => send(context, 'POST', '/vms/first/start')));

@@ -189,7 +189,7 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
     const calls: Promise<unknown>[] = [
       hypervisor.domainXml(uuid), hypervisor.shutdown(uuid), hypervisor.destroy(uuid), hypervisor.reboot(uuid), hypervisor.reset(uuid), hypervisor.suspend(uuid),
       hypervisor.resume(uuid), hypervisor.attachDevice(uuid, cdromXml()), hypervisor.detachDevice(uuid, cdromXml()), hypervisor.updateDevice(uuid, cdromXml()),
-      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.sendKeys(uuid, [a]), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
+      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.sendKeys(uuid, [a]), hypervisor.guestInfo(uuid), hypervisor.setGuestTime(uuid, 1), hypervisor.trimGuest(uuid), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
     ];
     for (const error of await Promise.all(calls.map(refusal))) {
       assert.equal([error.kind, error.code, error.message], ['no-domain', 42, `Domain not found: no domain with matching uuid '${uuid}'`]);
@@ -330,8 +330,12 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
 
   test('says that no guest agent answers', async () => {
     await hypervisor.create(guestXml(16, { devices: `<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>` }));
-    const error = await refusal(hypervisor.agentCommand(uuidOf(16), '{"execute":"guest-ping"}', 1000));
-    assert.equal([error.kind, error.code, error.message], ['other', 86, 'Guest agent is not responding: QEMU guest agent is not connected']);
+    const uuid = uuidOf(16);
+    const calls = [hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000), hypervisor.guestInfo(uuid), hypervisor.setGuestTime(uuid, 1e12), hypervisor.trimGuest(uuid)];
+    for (const error of await Promise.all(calls.map(refusal))) {
+      assert.equal([error.kind, error.code, error.message], ['other', 86, 'Guest agent is not responding: QEMU guest agent is not connected']);
+    }
+    await hypervisor.shutdown(uuid); // is asked with the button then
   });
 
   test('tells a QEMU that died', async () => {

@@ -167,6 +167,27 @@ test('the guest agent is seen, and what the guest uses', async ({ service }) => 
   real('libvirt', 'qemu');
 });
 
+test('the agent tells of the system inside, trims it, and sets its clock after a pause', async (context) => {
+  const { service } = context;
+  interface Told { guest: null | { hostname: string; os: string; kernel: string; filesystems: { mountPoint: string; totalBytes: number }[]; interfaces: { mac: string; addresses: string[] }[] }; nics: { mac: string }[] }
+  const { guest, nics } = await service.until('the agent has told of an address', async () => {
+    const told = await service.must<Told>('GET', '/vms/debian');
+    return (told.guest?.interfaces.some(({ addresses }) => addresses.some((address) => /^\d+\./.test(address))) ?? false) && told;
+  });
+  assert.is(guest?.hostname, DEBIAN_LOGIN.hostname);
+  assert.match(guest?.os ?? '', /^Debian/);
+  assert.is(guest?.kernel, await inGuest(context, 'uname -r'));
+  assert.equal(guest?.interfaces.map(({ mac }) => mac), [nics[0]?.mac]);
+  assert.match(await inGuest(context, 'ip -4 -o addr'), new RegExp(guest?.interfaces[0]?.addresses.find((address) => /^\d+\./.test(address)) ?? 'none'));
+  assert.ok(guest?.filesystems.some(({ mountPoint, totalBytes }) => mountPoint === '/' && totalBytes > MiB));
+  await service.carryOut('POST', '/vms/debian/trim');
+  await inGuest(context, 'date -s @1000000000');
+  await service.carryOut('POST', '/vms/debian/pause');
+  await service.carryOut('POST', '/vms/debian/resume');
+  await untilGuest(context, 'the time of the host', 'date +%Y', new RegExp(String(new Date().getUTCFullYear())));
+  real('libvirt', 'qemu');
+});
+
 test('the service dies and comes back: the guest has run on, with its consoles', async (context) => {
   await inGuest(context, 'touch /run/still-here');
   await context.service.restart();

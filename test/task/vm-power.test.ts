@@ -1,6 +1,6 @@
 /** The verbs of power and deletion, cut at any instant and failing at any step. */
 import { test } from 'uvu';
-import { vmDelete, vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
+import { vmDelete, vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart, vmTrim } from '../../appliance/vm/operations.ts';
 import { checkTask, type Life } from './harness.ts';
 import { begin, carryOut, makeVm, observeSite, openVmSite, type VmSite } from './vm-site.ts';
 
@@ -23,6 +23,9 @@ checkTask<VmSite>(test, { ...common, name: 'vm.pause', prepare: running, begin: 
 checkTask<VmSite>(test, { ...common, name: 'vm.resume', prepare: paused, begin: (site) => begin(site, vmResume, vm), undone: asFarAsItCame });
 checkTask<VmSite>(test, { ...common, name: 'vm.reboot', prepare: running, begin: (site) => begin(site, vmReboot, vm), undone: asFarAsItCame });
 checkTask<VmSite>(test, { ...common, name: 'vm.reset', prepare: running, begin: (site) => begin(site, vmReset, vm), undone: asFarAsItCame });
+
+const speaking = { guests: { agentMs: 10 } };
+checkTask<VmSite>(test, { ...common, name: 'vm.trim', host: speaking, prepare: running, begin: (site) => begin(site, vmTrim, vm), undone: asFarAsItCame });
 
 const made = async (site: VmSite) => { makeVm(site); };
 checkTask<VmSite>(test, { ...common, name: 'vm.delete', prepare: made, begin: (site) => begin(site, vmDelete, vm) });

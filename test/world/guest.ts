@@ -7,7 +7,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
-import type { DomainFact, DomainState, DomainStats } from '../../appliance/world.ts';
+import type { DomainFact, DomainState, DomainStats, GuestInfo } from '../../appliance/world.ts';
 import { type Element, ensureChild, find, findAll, parseXml } from './xml.ts';
 
 /** How the software inside the guest behaves. */
@@ -40,6 +40,9 @@ export interface SimulatedDomain {
   hasAgent: boolean;
   /** What was pressed while it ran. */
   keys: number[][];
+  /** What its clock was set to, and how often its file systems were trimmed. */
+  setTimes: number[];
+  trims: number;
   /** Its QEMU no longer answers. */
   isHung: boolean;
   /** The button was pressed while the vCPUs stood still. */
@@ -58,7 +61,7 @@ export function makeDomain(xml: string): SimulatedDomain {
   for (const device of devicesOf(tree)) completeDevice(tree, device);
   return {
     uuid: uuid.text, name, tree, state: 'paused', reason: 'starting-up', ranMs: 0, runningSince: undefined, unplugging: new Set(),
-    diskErrors: {}, capacities: new Map(), hasAgent: false, keys: [], isHung: false, isButtonPending: false,
+    diskErrors: {}, capacities: new Map(), hasAgent: false, keys: [], setTimes: [], trims: 0, isHung: false, isButtonPending: false,
   };
 }
 
@@ -156,4 +159,13 @@ function measureFile(path: string): { capacityBytes: number; physicalBytes: numb
   closeSync(file);
   const isQcow2 = header.toString('latin1', 0, 4) === 'QFI\xfb';
   return { capacityBytes: isQcow2 ? Number(header.readBigUInt64BE(24)) : size, physicalBytes: blocks * 512 };
+}
+
+export function guestInfoOf({ name, tree }: SimulatedDomain): GuestInfo {
+  const interfaces = findAll(tree, 'devices/interface').map((device, index) => ({ name: `eth${index}`, mac: macOf(device), addresses: [`192.168.122.${10 + index}`, `fe80::${index + 1}`] }));
+  return {
+    hostname: name, os: 'Debian GNU/Linux 13 (trixie)', kernel: '6.12.0-amd64', timeZone: 'UTC', users: [{ name: 'root', since: null }],
+    filesystems: [{ mountPoint: '/', type: 'ext4', totalBytes: 8 * 2 ** 30, usedBytes: 3 * 2 ** 30 }],
+    interfaces: [{ name: 'lo', mac: '00:00:00:00:00:00', addresses: ['127.0.0.1', '::1'] }, ...interfaces],
+  };
 }

@@ -8,7 +8,7 @@
  */
 import { createNotices } from '../../appliance/core/events.ts';
 import { type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
-import { aliasOf, completeDevice, devicesOf, factOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
+import { aliasOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { drawScreen } from './screen.ts';
 import { type Element, find, formatXml, parseXml } from './xml.ts';
@@ -77,7 +77,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
     resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
-    screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), sendKeys: through('sendKeys', calls.sendKeys),
+    screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
     networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
     removeNetwork: through('removeNetwork', calls.removeNetwork),
     control: {
@@ -108,6 +108,13 @@ function answering(libvirt: SimulatedLibvirt, uuid: string): SimulatedDomain {
 function running(libvirt: SimulatedLibvirt, uuid: string): SimulatedDomain {
   const domain = answering(libvirt, uuid);
   if (domain.state !== 'running') throw refuse.invalid('domain is not running');
+  return domain;
+}
+
+/** One whose guest agent answers. */
+function speaking(libvirt: SimulatedLibvirt, uuid: string): SimulatedDomain {
+  const domain = running(libvirt, uuid);
+  if (!domain.hasAgent) throw refuse.other('Guest agent is not responding: QEMU guest agent is not connected', 86);
   return domain;
 }
 
@@ -196,8 +203,11 @@ function createReadCalls(libvirt: SimulatedLibvirt) {
     domainXml: async (uuid: string) => formatXml(libvirt.require(uuid).tree),
     diskErrors: async (uuid: string) => ({ ...answering(libvirt, uuid).diskErrors }),
     screenshot: async (uuid: string) => drawScreen(answering(libvirt, uuid)),
+    guestInfo: async (uuid: string) => guestInfoOf(speaking(libvirt, uuid)),
+    setGuestTime: async (uuid: string, at: number) => { speaking(libvirt, uuid).setTimes.push(at); },
+    trimGuest: async (uuid: string) => { speaking(libvirt, uuid).trims += 1; },
     async agentCommand(uuid: string, command: string, _timeoutMs: number) {
-      if (!running(libvirt, uuid).hasAgent) throw refuse.other('Guest agent is not responding: QEMU guest agent is not connected', 86);
+      speaking(libvirt, uuid);
       const { execute } = JSON.parse(command) as { execute: string }; // written by the service
       return { return: execute === 'guest-get-host-name' ? { 'host-name': libvirt.require(uuid).name } : {} };
     },

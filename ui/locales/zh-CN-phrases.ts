@@ -3,6 +3,8 @@ export const zhPhrases: Record<string, string> = {
   'Reset a VM at once, as its reset button does': '立即重置虚拟机，如同按下复位按钮',
   'Press keys of a VM': '按下虚拟机的按键',
   'Press the keys': '按键',
+  'Give back the room that the guest no longer needs': '归还虚拟机不再需要的空间',
+  'Trim its file systems': '回收其文件系统空间',
   'Press the reset button': '按下复位按钮',
   Keys: '按键',
   'One after the other. Keys that are held together are joined by +, such as ctrl+alt+delete.': '依次按下。需同时按住的键用 + 连接，例如 ctrl+alt+delete。',

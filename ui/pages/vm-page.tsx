@@ -13,6 +13,7 @@ import { formatBytes, Time } from '../format.tsx';
 import { definePage, type PageCall, type PageRequest } from '../page.ts';
 import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
 import { isTextKey } from '../text.ts';
+import { GuestFacts } from './vm-guest.tsx';
 import { EventFeed } from './event.tsx';
 import { aboutVm, ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
@@ -26,7 +27,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
   const parent = isLimited ? { href: '/', text: t('portal.title') } : { href: '/vms', text: t('nav.vms') };
   return (
     <>
-      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} /></PageHead>
+      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} hasAgent={vm.hasAgent} /></PageHead>
       <Tabs label={vm.name} tabs={[
         { href: path, text: t('vm.tab.overview') },
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
@@ -72,6 +73,7 @@ export const vmOverviewPage = definePage({
         </div>
         <div class="stack">
           <Panel title={t('vm.screen')} aside={<ConsoleLink vm={vm} isCompact tone="quiet" />}><Screen vm={vm} /></Panel>
+          {vm.guest && <Panel title={t('guest.title')}><GuestFacts guest={vm.guest} /></Panel>}
           <Panel title={t('vm.machine')}><MachineFacts vm={vm} /></Panel>
         </div>
       </div>

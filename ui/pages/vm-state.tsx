@@ -3,7 +3,7 @@
  * with the same words.
  */
 import type * as z from 'zod';
-import { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
+import { vmPause, vmTrim, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
 import { refusal, type VmState, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
 import type * as schema from '../../appliance/vm/schema.ts';
 import { type ButtonTone, LinkButton, More, OperationButton } from '../action.tsx';
@@ -52,6 +52,7 @@ const verbs = {
   shutdown: { operation: vmShutdown, icon: 'power' },
   'power-off': { operation: vmPowerOff, icon: 'stop' },
   reboot: { operation: vmReboot, icon: 'reboot' },
+  trim: { operation: vmTrim, icon: 'disk' },
   reset: { operation: vmReset, icon: 'reboot' },
   pause: { operation: vmPause, icon: 'pause' },
   resume: { operation: vmResume, icon: 'play' },
@@ -81,7 +82,7 @@ export function RowVerbs({ vm }: { vm: VmSummary }) {
 }
 
 /** On its page: what fits the state first, the rest behind dots. */
-export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: boolean }) {
+export function HeadVerbs({ vm, hasNoConsole, hasAgent }: { vm: VmSummary; hasNoConsole?: boolean; hasAgent?: boolean }) {
   const { t, can } = useUi();
   const first = vm.state === 'down' ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
   return (
@@ -93,6 +94,7 @@ export function HeadVerbs({ vm, hasNoConsole }: { vm: VmSummary; hasNoConsole?: 
         <More id="vm-more" label={t('vm.more')}>
           <VerbButton vm={vm} verb="reboot" />
           {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
+          {vm.state === 'up' && hasAgent && <VerbButton vm={vm} verb="trim" />}
           {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="reset" /><VerbButton vm={vm} verb="power-off" /></>}
         </More>
       )}
