@@ -103,9 +103,10 @@ function createCore({ config, log, world, probe }: AppOptions): Core {
   mkdirSync(statePath, { recursive: true });
   const database = openDatabase({ file: join(statePath, 'bothy.db'), migrations: migrationsPath, mayReturn: mayReturn(statePath) });
   const journal = createJournal({ database, clock, log });
-  const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(probe && { probe }) });
+  const locks = createLocks();
+  const tasks = createTasks({ database, journal, locks, clock, log, ...(probe && { probe }) });
   const reconcilers = createReconcilers({ clock, log });
-  return { database, journal, tasks, reconcilers, objects: createObjects(), clock, log, statePath };
+  return { database, journal, tasks, locks, reconcilers, objects: createObjects(), clock, log, statePath };
 }
 
 interface Mounted {

@@ -74,6 +74,8 @@ export type HypervisorEvent =
   | { type: 'reboot'; uuid: string }
   | { type: 'watchdog'; uuid: string; action: string }
   | { type: 'block-threshold'; uuid: string; device: string; path: string; thresholdBytes: number; excessBytes: number }
+  /** A merge of layers: all is copied and goes on being copied (`ready`), or it has ended. */
+  | { type: 'block-job'; uuid: string; target: string; status: 'completed' | 'failed' | 'cancelled' | 'ready' }
   /** The connection to libvirt changed. After `connected` every fact must be read anew. */
   | { type: 'connection'; state: 'connected' | 'disconnected'; message: string }
   /** Events were dropped because the reader was too slow: read every fact anew. */
@@ -139,6 +141,14 @@ export interface Hypervisor {
   updateDevice(uuid: string, xml: string): Promise<void>;
   /** Grows a disk that a running guest uses. */
   resizeBlock(uuid: string, target: string, sizeBytes: number): Promise<void>;
+  /** Puts layers that were made before on top of disks of a running guest, all at one instant or none: target to path. `isQuiet` lets the guest agent still the guest's file systems meanwhile. */
+  stackLayers(uuid: string, layers: Record<string, string>, options: { isQuiet: boolean }): Promise<void>;
+  /** Begins to write what `top` holds into `base`, the layer below it. With the topmost layer that goes on, told as `ready`, until it is ended. */
+  mergeLayer(uuid: string, target: string, layers: { top: string; base: string; isTopmost: boolean }): Promise<void>;
+  /** How far the merge on that disk is; null when there is none. */
+  mergeProgress(uuid: string, target: string): Promise<{ doneBytes: number; totalBytes: number } | null>;
+  /** Ends a merge: at once with nothing changed, or, when it is ready, with the guest on the lower layer (`pivot`). */
+  endMerge(uuid: string, target: string, how: 'pivot' | 'cancel'): Promise<void>;
   /** The guest's disks in error now: target to `no-space` or `unspecified`. */
   diskErrors(uuid: string): Promise<Record<string, 'no-space' | 'unspecified'>>;
   /** What the guest shows, as PNG. */

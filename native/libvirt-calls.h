@@ -33,6 +33,12 @@ int run_guest_info(struct call *call, virDomainPtr domain);
 int run_set_guest_time(struct call *call, virDomainPtr domain); /* uuid, seconds, nanoseconds in decimal */
 int run_trim_guest(struct call *call, virDomainPtr domain);
 
+/* libvirt-block.c */
+int run_stack_layers(struct call *call, virDomainPtr domain); /* uuid, xml, "quiesce" or "plain" */
+int run_merge_layer(struct call *call, virDomainPtr domain); /* uuid, target, top, base, "active" or "below" */
+int run_block_job(struct call *call, virDomainPtr domain); /* uuid, target */
+int run_end_block_job(struct call *call, virDomainPtr domain); /* uuid, target, "pivot" or "cancel" */
+
 /* libvirt-screenshot.c */
 int run_screenshot(struct call *call, virDomainPtr domain);
 

@@ -120,6 +120,18 @@ static void on_block_threshold(virConnectPtr connection, virDomainPtr domain, co
     send(session, &line);
 }
 
+static void on_block_job(virConnectPtr connection, virDomainPtr domain, const char *target, int type, int status, void *session)
+{
+    struct json line = { 0 };
+
+    (void)connection;
+    (void)type;
+    begin(&line, "block-job", domain);
+    add_text(&line, "target", target);
+    json_raw(&line, ",\"status\":%d", status);
+    send(session, &line);
+}
+
 static const struct {
     int id;
     virConnectDomainEventGenericCallback callback;
@@ -132,6 +144,7 @@ static const struct {
     { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(on_device_removed) },
     { VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(on_agent) },
     { VIR_DOMAIN_EVENT_ID_BLOCK_THRESHOLD, VIR_DOMAIN_EVENT_CALLBACK(on_block_threshold) },
+    { VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, VIR_DOMAIN_EVENT_CALLBACK(on_block_job) },
 };
 _Static_assert(sizeof kinds / sizeof kinds[0] == EVENT_KINDS, "one callback id for each kind");
 

@@ -3,7 +3,7 @@
 #include <libvirt/libvirt.h>
 #include <stdbool.h>
 
-#define EVENT_KINDS 8
+#define EVENT_KINDS 9
 
 struct session;
 

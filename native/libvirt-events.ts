@@ -1,7 +1,7 @@
 /** The shim's event lines (libvirt-event.c, session.c, outlet.c) as the World's events. */
 import type { HypervisorEvent } from '../appliance/world.ts';
 import type { RawEvent } from './channel.ts';
-import { nameIoErrorAction, nameLifecycle, nameWatchdogAction } from './libvirt-names.ts';
+import { nameBlockJobStatus, nameIoErrorAction, nameLifecycle, nameWatchdogAction } from './libvirt-names.ts';
 
 /** `undefined` for a kind that a newer libvirt has and we do not know. */
 export function toEvent(raw: RawEvent): HypervisorEvent | undefined {
@@ -25,6 +25,8 @@ export function toEvent(raw: RawEvent): HypervisorEvent | undefined {
       return { type: 'watchdog', uuid, action: nameWatchdogAction(Number(raw.action)) };
     case 'block-threshold':
       return { type: 'block-threshold', uuid, device: text(raw.device), path: text(raw.path), ...sizes(raw) };
+    case 'block-job':
+      return { type: 'block-job', uuid, target: text(raw.target), status: nameBlockJobStatus(Number(raw.status)) };
     case 'connection':
       return { type: 'connection', state: raw.state === 'connected' ? 'connected' : 'disconnected', message: text(raw.message) };
     case 'resync':

@@ -58,6 +58,11 @@ export const nameWatchdogAction = (action: number): string => watchdogActions[ac
 /** virDomainDiskErrorCode: 1 is unspecified, 2 is no space. */
 export const nameDiskError = (error: number): 'no-space' | 'unspecified' => (error === 2 ? 'no-space' : 'unspecified');
 
+/** virConnectDomainEventBlockJobStatus. */
+const blockJobStatuses = ['completed', 'failed', 'cancelled', 'ready'] as const;
+
+export const nameBlockJobStatus = (status: number): (typeof blockJobStatuses)[number] => blockJobStatuses[status] ?? 'failed';
+
 /** libvirt's version number: major * 1,000,000 + minor * 1,000 + release. */
 export function nameVersion(version: number): string {
   return [Math.floor(version / 1_000_000), Math.floor(version / 1_000) % 1_000, version % 1_000].join('.');

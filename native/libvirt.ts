@@ -13,6 +13,7 @@ import { HypervisorError } from './hypervisor-error.ts';
 import { toEvent } from './libvirt-events.ts';
 import { hostArch, machineFor, type RawStats, toDomainFact, toDomainStats, toFacts } from './libvirt-facts.ts';
 import { toGuestInfo } from './libvirt-guest-info.ts';
+import { layersXml } from './libvirt-layers.ts';
 import { nameDiskError } from './libvirt-names.ts';
 
 /** For what libvirtd answers without asking QEMU, and for the bulk read-out. */
@@ -45,6 +46,7 @@ export function connectLibvirt(options: { uri: string; library: string; clock: C
     ...readOperations(channel, options.clock),
     ...powerOperations(channel),
     ...deviceOperations(channel),
+    ...layerOperations(channel),
     onEvent(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -159,6 +161,27 @@ function deviceOperations(channel: Channel): Devices {
       const seconds = Math.max(1, Math.ceil(timeoutMs / 1000));
       const answer = await channel.call('agent-command', [uuid, command, String(seconds)], timeoutMs + 5_000);
       return JSON.parse(answer as string);
+    },
+  };
+}
+
+type LayerCalls = Pick<Hypervisor, 'stackLayers' | 'mergeLayer' | 'mergeProgress' | 'endMerge'>;
+
+function layerOperations(channel: Channel): LayerCalls {
+  return {
+    async stackLayers(uuid, layers, { isQuiet }) {
+      const live = (await channel.call('domain-xml', [uuid], fastTimeoutMs)) as string;
+      await channel.call('stack-layers', [uuid, layersXml(live, layers), isQuiet ? 'quiesce' : 'plain'], slowTimeoutMs);
+    },
+    async mergeLayer(uuid, target, { top, base, isTopmost }) {
+      await channel.call('merge-layer', [uuid, target, top, base, isTopmost ? 'active' : 'below'], slowTimeoutMs);
+    },
+    async mergeProgress(uuid, target) {
+      const info = (await channel.call('block-job', [uuid, target], slowTimeoutMs)) as { done: number; total: number } | null;
+      return info && { doneBytes: info.done, totalBytes: info.total };
+    },
+    async endMerge(uuid, target, how) {
+      await channel.call('end-block-job', [uuid, target, how], slowTimeoutMs);
     },
   };
 }

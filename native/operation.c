@@ -35,6 +35,10 @@ static const struct operation operations[] = {
     { "send-keys", LANE_GUEST, 2, NULL, run_send_keys },
     { "resize-block", LANE_GUEST, 3, NULL, run_resize_block },
     { "disk-errors", LANE_GUEST, 1, NULL, run_disk_errors },
+    { "stack-layers", LANE_GUEST, 3, NULL, run_stack_layers },
+    { "merge-layer", LANE_GUEST, 5, NULL, run_merge_layer },
+    { "block-job", LANE_GUEST, 2, NULL, run_block_job },
+    { "end-block-job", LANE_GUEST, 3, NULL, run_end_block_job },
     { "screenshot", LANE_GUEST, 1, NULL, run_screenshot },
 };
 

@@ -9,7 +9,7 @@
 
 #include "json.h"
 
-#define MAX_ARGUMENTS 3
+#define MAX_ARGUMENTS 5
 
 /** Which threads run an operation; see lane.h. */
 enum lane_id { LANE_QUERY, LANE_GUEST, LANE_STATS, LANE_POWER, LANE_AGENT, LANE_COUNT };

@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts';
 import type { Database } from './db.ts';
 import type { Journal } from './journal.ts';
+import type { Locks } from './locks.ts';
 import type { Log } from './log.ts';
 import type { Objects } from './objects.ts';
 import type { BoundOperation } from './operation.ts';
@@ -13,6 +14,8 @@ export interface Core {
   journal: Journal;
   objects: Objects;
   tasks: Tasks;
+  /** Those that tasks hold, for the few who need one more in the middle of their work. */
+  locks: Locks;
   reconcilers: Reconcilers;
   clock: Clock;
   log: Log;

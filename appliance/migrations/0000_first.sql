@@ -451,6 +451,7 @@ CREATE TABLE `vm_fact` (
 	`running` text,
 	`hasAgent` integer NOT NULL,
 	`isDeleting` integer NOT NULL,
+	`heldFrom` text,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -481,6 +482,7 @@ CREATE TABLE `vm_snapshot` (
 	`name` text NOT NULL,
 	`description` text NOT NULL,
 	`state` text NOT NULL,
+	`consistency` text NOT NULL,
 	`config` text NOT NULL,
 	`createdAt` integer NOT NULL,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade

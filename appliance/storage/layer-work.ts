@@ -27,11 +27,6 @@ export type Merge = Extract<CollapseStep, { kind: 'merge' }>;
 export interface CollapseOptions {
   signal: AbortSignal;
   progress(fraction: number, message?: string): void;
-  /**
-   * Merges inside the running guest that has both layers open, and calls `settle` when the content is where it should be; resolves to
-   * false where no guest has them open.
-   */
-  mergeLive?(merge: Merge, settle: () => void): Promise<boolean>;
 }
 
 function locate({ disks, domains }: StorageServices, diskId: string) {
@@ -85,28 +80,30 @@ async function deleteLayer(services: StorageServices, disk: DiskRow, layer: stri
 }
 
 async function merge(services: StorageServices, disk: DiskRow, step: Merge, options: CollapseOptions): Promise<void> {
+  const { backend } = locate(services, disk.id);
+  const path = (volumeId: string) => backend.volumePath({ imageId: disk.id, volumeId });
   await reserve(services, disk, step);
-  let isSettled = false;
-  const settle = () => {
-    services.database.write(origin, (tx) => {
-      const current = services.disks.require(disk.id);
-      services.layers.merged(tx, current, step);
-      services.space.release(tx, mergeRoom(disk.id));
-    });
-    isSettled = true;
-  };
   try {
-    const isLive = await options.mergeLive?.(step, settle);
-    if (!isLive) await mergeFiles(services, disk, step, options);
-    if (!isSettled) {
-      await nameAnew(services, disk, step, { ...options, isLive: isLive ?? false });
-      settle();
+    const progress = (fraction: number) => options.progress(fraction, disk.name);
+    const live = { from: path(step.from), into: path(step.into), signal: options.signal, progress, settle: () => settle(services, disk, step, true) };
+    if (!(await services.users.mergeLive(disk.id, live))) {
+      await mergeFiles(services, disk, step, options);
+      await settle(services, disk, step, false);
     }
     await writeChain(services, disk.id);
   } finally {
-    if (!isSettled) services.database.write(origin, (tx) => services.space.release(tx, mergeRoom(disk.id)));
+    services.database.write(origin, (tx) => services.space.release(tx, mergeRoom(disk.id)));
   }
   await deleteVolumes(services, disk, [step.from]);
+}
+
+/** From here on the lower layer is what the upper one was. Not to be broken off: a guest may stand still until it is done. */
+async function settle(services: StorageServices, disk: DiskRow, step: Merge, isLive: boolean): Promise<void> {
+  const { backend } = locate(services, disk.id);
+  await nameAnew(services, disk, step, isLive);
+  // Synced before anything relies on it.
+  await backend.commitVolume({ ...services.layers.volume(disk, step.into), sizeBytes: services.layers.volume(disk, step.from).sizeBytes });
+  services.database.write(origin, (tx) => services.layers.merged(tx, services.disks.require(disk.id), step));
 }
 
 /** The lower layer takes in at most what the upper one holds, and never more than a whole disk. */
@@ -133,13 +130,12 @@ async function mergeFiles(services: StorageServices, disk: DiskRow, { from, into
   const { backend } = locate(services, disk.id);
   await growLower(services, disk, { from, into }, signal);
   await services.imageTool.commit(services.layers.source(disk, backend, from), { signal, progress: (fraction) => progress(fraction, disk.name) });
-  // Synced before anything relies on it.
-  await backend.commitVolume({ ...services.layers.volume(disk, into), sizeBytes: services.layers.volume(disk, from).sizeBytes });
 }
 
 /** A running guest's QEMU has renamed what it has open itself. */
-async function nameAnew(services: StorageServices, disk: DiskRow, { into, above }: Merge, { signal, isLive }: { signal: AbortSignal; isLive: boolean }): Promise<void> {
+async function nameAnew(services: StorageServices, disk: DiskRow, { into, above }: Merge, isLive: boolean): Promise<void> {
   const { backend } = locate(services, disk.id);
+  const { signal } = new AbortController();
   const lower = services.layers.volume(disk, into);
   const open = new Set(isLive ? openIn(services, disk) : []);
   for (const id of above.filter((each) => !open.has(each))) {

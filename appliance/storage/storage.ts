@@ -30,7 +30,7 @@ import { cancelUpload, showUpload } from './upload-verbs.ts';
 import { createUploads } from './uploads.ts';
 import { createUsers, type StorageUsers } from './users.ts';
 
-export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 'registerGrowth'> {
+export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 'registerGrowth' | 'registerMerge'> {
   /** By id or name; throws `not-found`. */
   requireDisk: Disks['require'];
   findDisk: Disks['find'];
@@ -115,6 +115,7 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
     cancelFileUpload: (tx, target) => cancelUpload(services, tx, target, []),
     registerUsage: users.registerUsage,
     registerGrowth: users.registerGrowth,
+    registerMerge: users.registerMerge,
   };
 }
 

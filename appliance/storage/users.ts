@@ -19,19 +19,40 @@ export type FindUses = (kind: 'disk' | 'iso', idOrName: string) => Use[];
 /** Grows a disk inside the running guest that has it open; resolves to false if none has. May be repeated. */
 export type GrowLive = (diskId: string, sizeBytes: number, signal: AbortSignal) => Promise<boolean>;
 
+/** Two layers of a disk, the upper of which goes into the lower, as paths. */
+export interface LiveMerge {
+  from: string;
+  into: string;
+  signal: AbortSignal;
+  progress(fraction: number): void;
+  /** Writes down that `into` has taken the place of `from`. Once the guest writes to `into`, it must not run on before this. */
+  settle(): Promise<void>;
+}
+
+/** Merges layers inside the running guest that has them open, and settles that; resolves to false if none has. May be repeated at any point. */
+export type MergeLive = (diskId: string, merge: LiveMerge) => Promise<boolean>;
+
 export interface StorageUsers {
   registerUsage(find: FindUses): void;
   registerGrowth(grow: GrowLive): void;
+  registerMerge(merge: MergeLive): void;
   find: FindUses;
   growLive: GrowLive;
+  mergeLive: MergeLive;
 }
 
 export function createUsers(): StorageUsers {
   const finders: FindUses[] = [];
   const growers: GrowLive[] = [];
+  const mergers: MergeLive[] = [];
   return {
     registerUsage: (find) => void finders.push(find),
     registerGrowth: (grow) => void growers.push(grow),
+    registerMerge: (merge) => void mergers.push(merge),
+    async mergeLive(diskId, merge) {
+      for (const live of mergers) if (await live(diskId, merge)) return true;
+      return false;
+    },
     find: (kind, idOrName) => finders.flatMap((find) => find(kind, idOrName)),
     async growLive(diskId, sizeBytes, signal) {
       for (const grow of growers) if (await grow(diskId, sizeBytes, signal)) return true;

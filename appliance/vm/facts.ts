@@ -58,7 +58,7 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
   const write = (tx: Tx, vm: Vm, after: Fact, values: FactValues = {}) => {
     const isGone = after.state === 'down' && vm.fact.state !== 'down';
     const isNew = after.state === 'up' && (vm.fact.state === 'down' || vm.fact.state === 'powering-up');
-    note(tx, vm.id, { ...after, ...(isGone && { running: null, hasAgent: false, startedAt: null }), ...(isNew && { startedAt: clock.now() }), ...values });
+    note(tx, vm.id, { ...after, ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...values });
     tell(tx, vm, after);
   };
 
@@ -69,6 +69,8 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
     observe(vmId, seen) {
       const vm = rows.find(vmId);
       if (!vm) return undefined;
+      // It is let go on in a moment, and then is what it was.
+      if (vm.fact.heldFrom !== null && seen.domain?.state === 'paused') return undefined;
       const before: Fact = { state: vm.fact.state, reason: vm.fact.reason, since: vm.fact.since };
       const after = nextFact(before, seen, clock.now());
       if (after === before) return undefined;

@@ -13,6 +13,7 @@ import { type Autostart, createAutostart } from './autostart.ts';
 import { isDisconnected, lookAt } from './domain.ts';
 import { observerOrigin } from './facts.ts';
 import { setClock } from './guest-info.ts';
+import { letGoOfAll } from './hold.ts';
 import type { Vm } from './rows.ts';
 import type { Seen, VmState } from './rules.ts';
 import type { VmServices } from './services.ts';
@@ -132,6 +133,7 @@ async function observe(services: VmServices, round: Round): Promise<void> {
   // What an event has told meanwhile is newer than what was read.
   for (const [id, what] of seen) if (facts.changedAt(id) <= mark) facts.observe(id, what);
   for (const { uuid } of ours) if (!seenDevices.has(uuid)) await readDevices(services, uuid);
+  await letGoOfAll(services);
   round.autostart.follow(hostStartedAt);
 }
 
@@ -177,7 +179,7 @@ async function readDevices({ hypervisor, rows, facts, database, seenDevices }: V
 async function findRoom(services: VmServices): Promise<void> {
   const { rows, hypervisor, clock } = services;
   if (hypervisor.connection().state === 'disconnected') return;
-  for (const vm of rows.withState(['paused'])) {
+  for (const vm of rows.withState(['paused']).filter(({ fact }) => fact.heldFrom === null)) {
     if (vm.fact.reason === 'io-error') await findCause(services, vm);
     else if (vm.fact.reason === 'no-space' && clock.now() - vm.fact.since >= shortestPauseMs) await resumeIfRoom(services, vm);
   }

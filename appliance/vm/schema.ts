@@ -207,6 +207,8 @@ export const SnapshotOutput = z.object({
   /** The snapshot that it follows from; null for a first one. */
   parent: z.uuid().nullable(),
   state: z.enum(['creating', 'ok', 'deleting', 'broken']),
+  /** What a guest finds that comes up from it: a clean end, file systems that its agent had stilled, or what a power cut leaves. */
+  consistency: z.enum(['stopped', 'quiet', 'crash']),
   /** The VM stands on it for a try: until that is committed or undone. */
   isPreviewed: z.boolean(),
   vcpus: z.int(),

@@ -17,10 +17,10 @@ import type { VmServices } from './services.ts';
 import { holderOf, previewHolder, type SnapshotRow } from './snapshots.ts';
 
 function shown({ storage, snapshots }: VmServices, row: SnapshotRow): z.input<typeof SnapshotOutput> {
-  const { id, name, description, parentId, state, createdAt, config } = row;
+  const { id, name, description, parentId, state, consistency, createdAt, config } = row;
   const place = snapshots.present(row.vmId);
   return {
-    id, name, description, parent: parentId, state, createdAt, isPreviewed: place.before !== null && place.snapshotId === id,
+    id, name, description, parent: parentId, state, consistency, createdAt, isPreviewed: place.before !== null && place.snapshotId === id,
     vcpus: config.hardware.vcpus, memoryBytes: config.hardware.memoryBytes,
     disks: storage.disks(config.disks.map(({ diskId }) => diskId)).map((disk) => ({ id: disk.id, name: disk.name })),
   };
@@ -53,7 +53,7 @@ export const snapshotCreate = startTask<VmServices>()({
     if (count >= mostSnapshots) throw new Problem('wrong-state', `${vm.name} has ${count} snapshots, and more would make it slow. Delete some first.`);
     snapshots.requireFreeName(vm.id, name);
     const id: string = newId<'snapshot'>();
-    snapshots.insert(tx, { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', config: snapshots.configOf(vm), createdAt: clock.now() });
+    snapshots.insert(tx, { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', consistency: 'stopped', config: snapshots.configOf(vm), createdAt: clock.now() });
     const layers = rows.disks(vm.id).map(({ diskId }) => ({ disk: lock(services, tx, diskId), volume: newId<'volume'>() }));
     return services.tasks.start(tx, 'vm.snapshot', { vm: vm.id, snapshot: id, layers }, about(services, vm, layers.map(({ disk }) => disk)));
   },

@@ -1,7 +1,6 @@
 /**
- * Taking snapshots and going back to them.
+ * Going back to snapshots; `snapshot-take-task.ts` takes them.
  *
- *   vm.snapshot          a new layer on each disk -> what lay on top until now is kept in the snapshot's name
  *   vm.preview-snapshot  a new layer on each layer of the snapshot -> the VM stands on it; what it had is kept for the undo
  *   vm.commit-snapshot   what was kept for the undo is let go
  *   vm.undo-snapshot     the VM has again what was kept; the layer of the preview is let go
@@ -12,27 +11,22 @@
  */
 import * as z from 'zod';
 import type { Tx } from '../core/db.ts';
-import { exclusive } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask, type Outcome, type StepContext } from '../core/task.ts';
 import { findDomain, persist } from './domain.ts';
 import type { VmServices } from './services.ts';
+import { type LayersInput, layersInput, locksOf, makeLayers } from './snapshot-layers.ts';
+import { takeSnapshotTask } from './snapshot-take-task.ts';
 import { holderOf, previewHolder } from './snapshots.ts';
 
-/** A disk, and the volume that its new layer gets. */
-const layer = z.object({ disk: z.string(), volume: z.string() });
-const layersInput = z.object({ vm: z.string(), snapshot: z.string(), layers: z.array(layer) });
 const placeInput = z.object({ vm: z.string(), snapshot: z.string(), disks: z.array(z.string()) });
-type LayersInput = z.output<typeof layersInput>;
 type PlaceInput = z.output<typeof placeInput>;
 
 type Nothing = Record<string, never>;
 
 export function snapshotTasks(services: VmServices): AnyTask[] {
-  return [createTask(services), previewTask(services), placeTask(services, 'commit'), placeTask(services, 'undo')];
+  return [takeSnapshotTask(services), previewTask(services), placeTask(services, 'commit'), placeTask(services, 'undo')];
 }
-
-const locksOf = (vm: string, disks: string[]) => [exclusive('vm', vm), ...disks.map((disk) => exclusive('image', disk))];
 
 /** The rows say that it is down; only libvirt knows. */
 function requireDown<I extends { vm: string }>(services: VmServices) {
@@ -43,40 +37,6 @@ function requireDown<I extends { vm: string }>(services: VmServices) {
       if (await findDomain(services, input.vm)) throw new Problem('wrong-state', 'The VM still runs. Shut it down, then try again.');
     }),
   };
-}
-
-/** Layers that nothing uses yet. */
-function makeLayers({ storage }: VmServices, on: (disk: string, input: LayersInput) => string) {
-  return {
-    name: 'Make the layers',
-    async do({ input, signal }: StepContext<LayersInput, Nothing>) {
-      for (const { disk, volume } of input.layers) await storage.layers.make(disk, { volumeId: volume, on: on(disk, input), signal });
-    },
-    async undo({ input }: StepContext<LayersInput, Nothing>) {
-      for (const { disk, volume } of input.layers) await storage.layers.drop(disk, volume);
-    },
-  };
-}
-
-function createTask(services: VmServices): AnyTask {
-  const { storage, snapshots } = services;
-  const leafOf = (disk: string) => storage.requireDisk(disk).volumeId;
-  return defineTask<LayersInput>({
-    kind: 'vm.snapshot', input: layersInput, canCancel: true,
-    locks: ({ vm, layers }) => locksOf(vm, layers.map(({ disk }) => disk)),
-    steps: [requireDown<LayersInput>(services), makeLayers(services, leafOf)],
-    finished(tx, { state, input }) {
-      const snapshot = snapshots.get(input.snapshot);
-      for (const { disk, volume } of input.layers) {
-        if (state === 'done' && snapshot) storage.layers.stack(tx, disk, { volumeId: volume, on: leafOf(disk), holder: holderOf(snapshot.id) });
-        storage.layers.unlock(tx, disk);
-      }
-      if (!snapshot) return;
-      if (state !== 'done') return snapshots.remove(tx, snapshot);
-      snapshots.update(tx, snapshot, { state: 'ok' });
-      snapshots.stand(tx, input.vm, { snapshotId: snapshot.id, before: null });
-    },
-  });
 }
 
 function previewTask(services: VmServices): AnyTask {

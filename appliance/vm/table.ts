@@ -50,6 +50,8 @@ export const vmFactTable = sqliteTable('vm_fact', {
   running: text({ mode: 'json' }).$type<Running>(),
   hasAgent: integer({ mode: 'boolean' }).notNull(),
   isDeleting: integer({ mode: 'boolean' }).notNull(),
+  /** It is held still for an instant, and from which state (`hold.ts`); null while it is not. */
+  heldFrom: text({ enum: ['up', 'paused'] }),
 }, (table) => [index('vm_fact_state').on(table.state)]);
 
 /** A point in a VM's life that it can go back to: its configuration, and a layer of each of its disks (storage keeps them). */
@@ -61,6 +63,8 @@ export const vmSnapshotTable = sqliteTable('vm_snapshot', {
   name: text().notNull(),
   description: text().notNull(),
   state: text().$type<SnapshotState>().notNull(),
+  /** What a guest finds that comes up from it: disks of a VM that was down, file systems that the guest agent had stilled, or what a power cut leaves. */
+  consistency: text({ enum: ['stopped', 'quiet', 'crash'] }).notNull(),
   config: text({ mode: 'json' }).$type<KeptConfig>().notNull(),
   createdAt: integer().notNull(),
 }, (table) => [uniqueIndex('vm_snapshot_name').on(table.vmId, table.name)]);

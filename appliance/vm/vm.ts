@@ -29,6 +29,7 @@ import { deleteSnapshotTask } from './snapshot-delete-task.ts';
 import { snapshotTasks } from './snapshot-tasks.ts';
 import { createSnapshots } from './snapshots.ts';
 import { startVmTask } from './start-task.ts';
+import { mergeLive } from './live-merge.ts';
 import { createStatsHistory } from './stats.ts';
 import { createTickets } from './tickets.ts';
 
@@ -85,6 +86,7 @@ function tellLeftNeighbours(services: VmServices): void {
   host.registerGuests(hostGuests(services));
   storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
   network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });
+  storage.registerMerge((diskId, merge) => mergeLive(services, diskId, merge));
   storage.registerGrowth(async (diskId, sizeBytes) => {
     const [user] = rows.usersOfDisk(diskId);
     const link = user && rows.disks(user.id).find((disk) => disk.diskId === diskId);

@@ -5,12 +5,15 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { parseQcow2Header } from '../../appliance/storage/qcow2-header.ts';
 import { parseVolumeMetadata } from '../../appliance/storage/volume-metadata.ts';
+import { chainOfDisk } from '../../appliance/vm/live-chain.ts';
 import { holderOf, previewHolder } from '../../appliance/vm/snapshots.ts';
 import type { ImageSource, ImageTool } from '../../appliance/world.ts';
-import type { GuestWrite } from '../world/guest-disk.ts';
+import { type GuestWrite, simulatedWrite } from '../world/guest-disk.ts';
+import type { SimulatedHost } from '../world/world.ts';
+import { type Element, find, findAll, formatXml } from '../world/xml.ts';
 import type { VmSite } from './vm-site.ts';
 
 const signal = new AbortController().signal;
@@ -43,6 +46,27 @@ export async function hashOf(tool: ImageTool, image: ImageSource): Promise<strin
   const hash = createHash('sha256').update(await readFile(flat)).digest('hex').slice(0, 12);
   await rm(flat);
   return hash;
+}
+
+/** What the guest of a running VM has open where the database has something else; empty when all is well. */
+export function liveFaults(site: VmSite, { libvirt }: SimulatedHost, vm: string): string[] {
+  const domain = libvirt.domains().find(({ uuid }) => uuid === site.services.rows.require(vm).id);
+  if (!domain) return [];
+  return diskIds(site, vm).flatMap((disk) => {
+    const wanted = pathsOf(sourceOf(site, disk, site.storage.requireDisk(disk).volumeId));
+    const open = chainOfDisk(formatXml(domain.tree), disk)?.layers ?? [];
+    return wanted.join() === open.join() && domain.state === 'running' ? [] : [`${disk}: ${domain.state}, QEMU has ${open.join(' on ')} instead of ${wanted.join(' on ')}`];
+  });
+}
+
+const pathsOf = ({ path, below }: ImageSource): string[] => [path, ...(below ? pathsOf(below) : [])];
+
+/** What a running guest writes goes to the layer that its QEMU has on top, whatever the database says, and also while no service is there. */
+export async function runningGuestWrites({ libvirt }: SimulatedHost, { vm, disk, block, value }: { vm: string; disk: number; block: number; value: number }): Promise<void> {
+  const domain = libvirt.domains().find(({ name }) => name === vm);
+  const disks = domain ? findAll(domain.tree, 'devices/disk').filter((each) => each.attributes['device'] === 'disk') : [];
+  const path = disks[disk] ? (find(disks[disk], 'source')?.attributes['file'] ?? '') : '';
+  await simulatedWrite({ path, format: find(disks[disk] as Element, 'driver')?.attributes['type'] === 'raw' ? 'raw' : 'qcow2' }, block * blockBytes, blockBytes, value);
 }
 
 /** The guest writes into one block of a disk. */
@@ -104,7 +128,8 @@ async function volumeFaults(folder: string, node: Node, isLeaf: boolean): Promis
   if (volume.role !== (isLeaf ? 'leaf' : 'internal')) faults.push(`it is called ${volume.role}`);
   if (volume.sizeBytes !== node.sizeBytes) faults.push(`its metadata says ${volume.sizeBytes} bytes, not ${node.sizeBytes}`);
   const named = node.format === 'cow' ? (await headerName(join(folder, node.id))) : null;
-  if (named !== node.parentId) faults.push(`its header names ${named} below, not ${node.parentId}`);
+  // QEMU writes the whole path where we write a name.
+  if ((named && basename(named)) !== node.parentId) faults.push(`its header names ${named} below, not ${node.parentId}`);
   return faults;
 }
 

@@ -26,10 +26,11 @@ export function openTestCore(options: { probe?: TaskProbe; clock?: Clock; stateP
   const log = silentLog;
   const database = openDatabase({ file: join(statePath, 'bothy.db'), migrations: migrationsPath });
   const journal = createJournal({ database, clock, log });
-  const tasks = createTasks({ database, journal, locks: createLocks(), clock, log, ...(options.probe && { probe: options.probe }) });
+  const locks = createLocks();
+  const tasks = createTasks({ database, journal, locks, clock, log, ...(options.probe && { probe: options.probe }) });
   const reconcilers = createReconcilers({ clock, log });
   return {
-    statePath, clock, log, database, journal, tasks, reconcilers, objects: createObjects(),
+    statePath, clock, log, database, journal, tasks, locks, reconcilers, objects: createObjects(),
     reopen: (next = {}) => openTestCore({ ...next, statePath }),
     async close() {
       await tasks.stop();

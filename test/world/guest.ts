@@ -8,6 +8,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import type { DomainFact, DomainState, DomainStats, GuestInfo } from '../../appliance/world.ts';
+import type { MergeJob } from './layers.ts';
 import { type Element, ensureChild, find, findAll, parseXml } from './xml.ts';
 
 /** How the software inside the guest behaves. */
@@ -22,6 +23,10 @@ export interface GuestBehaviour {
   resetKey: number | 'never';
   /** Of one processor, while it runs. */
   cpuFraction: number;
+  /** How long it takes to merge layers of its disks. */
+  mergeMs: number;
+  /** Its agent can still its file systems. */
+  canBeStilled: boolean;
 }
 
 export interface SimulatedDomain {
@@ -37,6 +42,8 @@ export interface SimulatedDomain {
   unplugging: Set<string>;
   diskErrors: Record<string, 'no-space' | 'unspecified'>;
   capacities: Map<string, number>;
+  /** Merges of layers that run now, by target. */
+  jobs: Map<string, MergeJob>;
   hasAgent: boolean;
   /** What was pressed while it ran. */
   keys: number[][];
@@ -61,7 +68,7 @@ export function makeDomain(xml: string): SimulatedDomain {
   for (const device of devicesOf(tree)) completeDevice(tree, device);
   return {
     uuid: uuid.text, name, tree, state: 'paused', reason: 'starting-up', ranMs: 0, runningSince: undefined, unplugging: new Set(),
-    diskErrors: {}, capacities: new Map(), hasAgent: false, keys: [], setTimes: [], trims: 0, isHung: false, isButtonPending: false,
+    diskErrors: {}, capacities: new Map(), jobs: new Map(), hasAgent: false, keys: [], setTimes: [], trims: 0, isHung: false, isButtonPending: false,
   };
 }
 

@@ -9,6 +9,7 @@
 import { createNotices } from '../../appliance/core/events.ts';
 import { type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
 import { aliasOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
+import { createLayerCalls } from './layers.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { drawScreen } from './screen.ts';
 import { type Element, find, formatXml, parseXml } from './xml.ts';
@@ -27,6 +28,8 @@ export interface HypervisorControl {
   hold(call: HypervisorCall): void;
   disconnect(message?: string): void;
   reconnect(): void;
+  /** Told before and after each call; what it does not let through never comes back, as when the service is killed there. */
+  watch(watcher: (call: HypervisorCall, when: 'before' | 'after') => Promise<void>): void;
   /** How often the service has called it. */
   count(call: HypervisorCall): number;
 }
@@ -43,6 +46,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
   const counts = new Map<HypervisorCall, number>();
   const held = new Set<HypervisorCall>();
   let connection: ReturnType<Hypervisor['connection']> = { state: 'connected', message: '' };
+  let watched: Parameters<HypervisorControl['watch']>[0] = async () => {};
 
   const switchTo = (state: 'connected' | 'disconnected', message: string) => {
     if (connection.state === state) return;
@@ -57,7 +61,9 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     if (connection.state === 'disconnected') throw new HypervisorError(`libvirt is not connected: ${connection.message}`, 0, 'disconnected');
     const fault = faults.get(name)?.shift();
     if (fault && !fault.isLate) throw fault.error;
+    await watched(name, 'before');
     const result = await call(...args);
+    await watched(name, 'after');
     if (held.has(name)) await new Promise<never>(() => {});
     if (fault) throw fault.error;
     return result;
@@ -77,6 +83,8 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
     resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
+    stackLayers: through('stackLayers', calls.stackLayers), mergeLayer: through('mergeLayer', calls.mergeLayer),
+    mergeProgress: through('mergeProgress', calls.mergeProgress), endMerge: through('endMerge', calls.endMerge),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
     networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
     removeNetwork: through('removeNetwork', calls.removeNetwork),
@@ -87,6 +95,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
       hold: (call) => void held.add(call),
       disconnect: (message = 'internal error: client socket is closed') => switchTo('disconnected', message),
       reconnect: () => switchTo('connected', ''),
+      watch: (watcher) => { watched = watcher; },
       count: (call) => counts.get(call) ?? 0,
     },
   };
@@ -95,7 +104,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
 type Calls = Pick<Hypervisor, HypervisorCall>;
 
 function createCalls(libvirt: SimulatedLibvirt): Calls {
-  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createReadCalls(libvirt) };
+  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createReadCalls(libvirt), ...createLayerCalls(libvirt, (uuid) => answering(libvirt, uuid)) };
 }
 
 /** The domain, provided that its QEMU answers. */

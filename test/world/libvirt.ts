@@ -76,7 +76,7 @@ export interface SimulatedLibvirt {
 
 type DiskError = SimulatedDomain['diskErrors'][string];
 
-const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', resetKey: 'never', cpuFraction: 0.2 };
+const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', resetKey: 'never', cpuFraction: 0.2, mergeMs: 200, canBeStilled: true };
 
 const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',

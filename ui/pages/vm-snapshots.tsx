@@ -27,6 +27,7 @@ export const vmSnapshotsPage = definePage({
     <VmFrame vm={vm}>
       <div class="stack">
         <Preview vm={vm} list={list} />
+        <Merging vm={vm} list={list} />
         <Panel title={t('vm.tab.snapshots')} aside={<Take vm={vm} list={list} />}>
           {list.items.length > 0 ? <Tree vm={vm} list={list} /> : <Empty icon="snapshot" title={t('snapshot.none')} text={t('snapshot.noneText')} />}
         </Panel>
@@ -41,15 +42,25 @@ const previewedOf = ({ items }: Snapshots) => items.find(({ isPreviewed }) => is
 function Take({ vm, list }: { vm: VmDetails; list: Snapshots }) {
   const { t, can } = useUi();
   if (!can(snapshotCreate.permission, aboutVm(vm))) return null;
-  const reason = reasonAgainst('snapshot', vm) ?? (previewedOf(list) && t('snapshot.endPreviewFirst'));
+  const reason = reasonAgainst('snapshot', vm) ?? (previewedOf(list) && t('snapshot.endPreviewFirst')) ?? (merging(vm, list).length > 0 ? t('snapshot.mergingFirst') : undefined);
   return (
     <>
       <Button text={t('snapshot.take')} icon="plus" data-dialog="take-snapshot" disabledReason={reason} />
       <Dialog id="take-snapshot" title={t('snapshot.take')}>
+        {vm.state !== 'down' && <p class="quiet">{t(vm.hasAgent && vm.state === 'up' ? 'snapshot.takeQuiet' : 'snapshot.takeCrash')}</p>}
         <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} />
       </Dialog>
     </>
   );
+}
+
+/** Disks whose layers are cleared up after a commit or an undo. A snapshot that is taken or deleted says so itself. */
+const merging = (vm: VmDetails, { items }: Snapshots) => (items.some(({ state }) => state === 'creating' || state === 'deleting') ? [] : vm.disks.filter(({ state }) => state === 'locked'));
+
+function Merging({ vm, list }: { vm: VmDetails; list: Snapshots }) {
+  const { t } = useUi();
+  const disks = merging(vm, list);
+  return disks.length === 0 ? null : <Notice tone="info" title={t('snapshot.merging', { disk: disks.map(({ name }) => name).join(', ') })}>{t('snapshot.mergingText')}</Notice>;
 }
 
 /** While a VM is tried as it once was, this comes before everything else. */
@@ -121,9 +132,9 @@ function Line({ vm, list, snapshot }: { vm: VmDetails; list: Snapshots; snapshot
     <>
       <div class="tree-text">
         <p><strong>{snapshot.name}</strong> <StateChip snapshot={snapshot} /></p>
-        <small><Time at={snapshot.createdAt} as="clock" />{snapshot.description && <> · {snapshot.description}</>}<span class="sr">{parent ? t('snapshot.follows', { name: parent.name }) : ''}</span></small>
+        <small><Time at={snapshot.createdAt} as="clock" /> · {t(`snapshot.consistency.${snapshot.consistency}`)}{snapshot.description && <> · {snapshot.description}</>}<span class="sr">{parent ? t('snapshot.follows', { name: parent.name }) : ''}</span></small>
       </div>
-      <Verbs vm={vm} snapshot={snapshot} isPreviewing={previewedOf(list) !== undefined} />
+      <Verbs vm={vm} snapshot={snapshot} obstacle={previewedOf(list) ? 'snapshot.endPreviewFirst' : merging(vm, list).length > 0 ? 'snapshot.mergingFirst' : undefined} />
     </>
   );
 }
@@ -135,11 +146,11 @@ function StateChip({ snapshot }: { snapshot: SnapshotDetails }) {
   return snapshot.state === 'ok' ? null : <Chip tone="busy" icon="half" text={t(`snapshot.state.${snapshot.state}`)} />;
 }
 
-function Verbs({ vm, snapshot, isPreviewing }: { vm: VmDetails; snapshot: SnapshotDetails; isPreviewing: boolean }) {
+function Verbs({ vm, snapshot, obstacle }: { vm: VmDetails; snapshot: SnapshotDetails; obstacle: 'snapshot.endPreviewFirst' | 'snapshot.mergingFirst' | undefined }) {
   const { t, can } = useUi();
   if (!can(snapshotCreate.permission, aboutVm(vm))) return null;
   const path = { vm: vm.id, snapshot: snapshot.id };
-  const busy = isPreviewing ? t('snapshot.endPreviewFirst') : undefined;
+  const busy = obstacle && t(obstacle);
   const common = { path, about: aboutVm(vm) };
   return (
     <span class="row-verbs">
