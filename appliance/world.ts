@@ -115,6 +115,13 @@ export interface Network {
   active: boolean;
 }
 
+export interface BlockLimits {
+  readBytesPerSecond: number | null;
+  writeBytesPerSecond: number | null;
+  readsPerSecond: number | null;
+  writesPerSecond: number | null;
+}
+
 /** One libvirt connection that reconnects by itself. Domains are transient: they exist only while they run. */
 export interface Hypervisor {
   connection(): { state: 'connected' | 'disconnected'; message: string };
@@ -141,6 +148,8 @@ export interface Hypervisor {
   updateDevice(uuid: string, xml: string): Promise<void>;
   /** Grows a disk that a running guest uses. */
   resizeBlock(uuid: string, target: string, sizeBytes: number): Promise<void>;
+  /** What a disk may read and write in a second, at once; `null` for no limit. */
+  setBlockLimits(uuid: string, target: string, limits: BlockLimits): Promise<void>;
   /** Puts layers that were made before on top of disks of a running guest, all at one instant or none: target to path. `isQuiet` lets the guest agent still the guest's file systems meanwhile. */
   stackLayers(uuid: string, layers: Record<string, string>, options: { isQuiet: boolean }): Promise<void>;
   /** Begins to write what `top` holds into `base`, the layer below it. With the topmost layer that goes on, told as `ready`, until it is ended. */

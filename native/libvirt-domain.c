@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <libvirt/libvirt-qemu.h>
 #include <libvirt/libvirt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,27 @@ int run_resize_block(struct call *call, virDomainPtr domain)
 
     if (!is_number(call->arguments[2], &bytes)) return fail_with(call, "the size is not a number of bytes", true);
     return virDomainBlockResize(domain, call->arguments[1], bytes, VIR_DOMAIN_BLOCK_RESIZE_BYTES);
+}
+
+/** All four at once: a group that is not named would keep its old limits. */
+int run_set_block_limits(struct call *call, virDomainPtr domain)
+{
+    static const char *const names[] = {
+        VIR_DOMAIN_BLOCK_IOTUNE_READ_BYTES_SEC, VIR_DOMAIN_BLOCK_IOTUNE_WRITE_BYTES_SEC,
+        VIR_DOMAIN_BLOCK_IOTUNE_READ_IOPS_SEC, VIR_DOMAIN_BLOCK_IOTUNE_WRITE_IOPS_SEC,
+    };
+    const int count = sizeof names / sizeof names[0];
+    unsigned long long limits[4];
+    virTypedParameterPtr parameters = NULL;
+    int known = 0, room = 0, result = 0;
+
+    if (sscanf(call->arguments[2], "%llu %llu %llu %llu", &limits[0], &limits[1], &limits[2], &limits[3]) != count) {
+        return fail_with(call, "the limits are not four numbers", true);
+    }
+    for (int i = 0; i < count && result == 0; i++) result = virTypedParamsAddULLong(&parameters, &known, &room, names[i], limits[i]);
+    if (result == 0) result = virDomainSetBlockIoTune(domain, call->arguments[1], parameters, known, VIR_DOMAIN_AFFECT_LIVE);
+    virTypedParamsFree(parameters, known);
+    return result;
 }
 
 /** `{"vda":2}`; the numbers are virDomainDiskErrorCode. */

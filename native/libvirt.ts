@@ -127,7 +127,7 @@ function asExists(error: unknown): never {
   throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
 }
 
-type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand' | 'guestInfo' | 'setGuestTime' | 'trimGuest'>;
+type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'setBlockLimits' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand' | 'guestInfo' | 'setGuestTime' | 'trimGuest'>;
 
 function deviceOperations(channel: Channel): Devices {
   const change = (operation: string) => async (uuid: string, xml: string) => {
@@ -139,6 +139,10 @@ function deviceOperations(channel: Channel): Devices {
     updateDevice: change('update-device'),
     async resizeBlock(uuid, target, sizeBytes) {
       await channel.call('resize-block', [uuid, target, BigInt(sizeBytes).toString()], slowTimeoutMs);
+    },
+    async setBlockLimits(uuid, target, { readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond }) {
+      const limits = [readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond].map((limit) => limit ?? 0);
+      await channel.call('set-block-limits', [uuid, target, limits.join(' ')], slowTimeoutMs);
     },
     async diskErrors(uuid) {
       const errors = (await channel.call('disk-errors', [uuid], slowTimeoutMs)) as Record<string, number>;

@@ -34,6 +34,7 @@ static const struct operation operations[] = {
     { "update-device", LANE_GUEST, 2, NULL, run_update_device },
     { "send-keys", LANE_GUEST, 2, NULL, run_send_keys },
     { "resize-block", LANE_GUEST, 3, NULL, run_resize_block },
+    { "set-block-limits", LANE_GUEST, 3, NULL, run_set_block_limits },
     { "disk-errors", LANE_GUEST, 1, NULL, run_disk_errors },
     { "stack-layers", LANE_GUEST, 3, NULL, run_stack_layers },
     { "merge-layer", LANE_GUEST, 5, NULL, run_merge_layer },

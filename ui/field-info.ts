@@ -10,9 +10,15 @@ export interface FieldMeta {
   label?: string;
   help?: string;
   unit?: string;
+  /** In which bytes are asked for while there are none. */
+  firstUnit?: 'MiB' | 'GiB';
   /** `set`: any of the choices, each with a box to tick. */
   widget?: 'password' | 'textarea' | 'radio' | 'hidden' | 'code' | 'set';
   placeholder?: string;
+  /** What people call the choices, by value. */
+  labels?: Record<string, string>;
+  /** What it means to choose none of them; only offered where none is chosen yet. */
+  unset?: string;
 }
 
 export interface Choice {
@@ -56,7 +62,7 @@ export function describeField(name: string, outer: z.core.$ZodType): FieldInfo {
     case 'boolean':
       return { ...base, kind: 'boolean' };
     case 'enum':
-      return { ...base, kind: 'choice', choices: Object.values(def.entries).map((value) => ({ value: String(value), label: String(value) })) };
+      return { ...base, kind: 'choice', choices: Object.values(def.entries).map((value) => ({ value: String(value), label: meta.labels?.[String(value)] ?? String(value) })) };
     case 'array':
       return describeList(base, def.element);
     case 'union':

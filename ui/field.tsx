@@ -55,19 +55,21 @@ interface ControlProps {
   hasHelp: boolean;
 }
 
+const hasEmptyChoice = (field: FieldInfo, current: unknown) => !field.isRequired && (field.initial ?? undefined) === undefined && !(field.unset !== undefined && current !== undefined);
+
 function Control({ field, id, current, choices, instead, hasHelp }: ControlProps) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>
-        {!field.isRequired && (field.initial ?? undefined) === undefined && <option value="">{t('form.nothing')}</option>}
+        {hasEmptyChoice(field, current) && <option value="">{field.unset === undefined ? t('form.nothing') : phrase(field.unset)}</option>}
         {choices.map((choice) => <option value={choice.value} selected={choice.value === text(current)}>{choice.label}</option>)}
       </select>
     );
   }
   if (field.kind === 'boolean') return <SwitchControl shared={shared} isOn={current === true} />;
-  if (field.kind === 'bytes') return <BytesControl shared={shared} bytes={typeof current === 'number' ? current : undefined} />;
+  if (field.kind === 'bytes') return <BytesControl field={field} shared={shared} bytes={typeof current === 'number' ? current : undefined} />;
   if (field.kind === 'number') return <NumberControl field={field} shared={shared} current={current} />;
   const plain = { minlength: field.minLength, maxlength: field.maxLength, placeholder: field.placeholder, spellcheck: false };
   if (field.widget === 'textarea' || field.widget === 'code') return <textarea {...shared} {...plain} rows={field.widget === 'code' ? 10 : 2}>{text(current)}</textarea>;
@@ -92,9 +94,9 @@ function NumberControl({ field, shared, current }: { field: FieldInfo; shared: o
 }
 
 /** Amount and unit side by side; the form script sends them as one value, `20 GiB`. */
-function BytesControl({ shared, bytes }: { shared: { id: string; name: string }; bytes: number | undefined }) {
+function BytesControl({ field, shared, bytes }: { field: FieldInfo; shared: { id: string; name: string }; bytes: number | undefined }) {
   const { t } = useUi();
-  const { amount, unit } = bytes === undefined ? { amount: '', unit: 'GiB' as const } : splitBytes(bytes);
+  const { amount, unit } = bytes === undefined ? { amount: '', unit: field.firstUnit ?? 'GiB' } : splitBytes(bytes);
   return (
     <span class="with-unit">
       <input type="number" inputmode="decimal" min={0} step="any" {...shared} value={String(amount)} />

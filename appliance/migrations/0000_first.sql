@@ -438,6 +438,7 @@ CREATE TABLE `vm_disk` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,
 	`slot` integer NOT NULL,
+	`settings` text NOT NULL,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -462,6 +463,7 @@ CREATE TABLE `vm_nic` (
 	`slot` integer NOT NULL,
 	`network` text NOT NULL,
 	`mac` text NOT NULL,
+	`settings` text NOT NULL,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
@@ -496,6 +498,7 @@ CREATE TABLE `vm` (
 	`vcpus` integer NOT NULL,
 	`memoryBytes` integer NOT NULL,
 	`firmware` text NOT NULL,
+	`hardware` text NOT NULL,
 	`bootOrder` text NOT NULL,
 	`cdrom` text,
 	`autostart` integer NOT NULL,

@@ -9,6 +9,7 @@ import { UpdatePolicy } from '../update/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
+import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/hardware.ts';
 
 export interface ExportOptions {
   /** By user name; none in an export without secrets. */
@@ -24,7 +25,7 @@ export interface ExportOptions {
   certificate: { chain: string; key: string } | undefined;
 }
 
-const freshVm = SiteVm.parse({ name: 'a' }) as Record<string, unknown>; // the defaults, which need not be written
+const freshVm = { ...SiteVm.parse({ name: 'a' }), firmware: systemDefaults('other').firmware, ...plainHardware } as Record<string, unknown>; // the defaults, which need not be written
 
 export function exportSite(current: Current, options: ExportOptions): string {
   const attached = new Set(current.vms.flatMap(({ disks }) => disks.map(({ id }) => id)));
@@ -92,10 +93,18 @@ function exportDisk({ name, sizeBytes, format, allocation, domain }: Current['di
 
 function exportVm(vm: Current['vms'][number], current: Current, options: ExportOptions): Record<string, unknown> {
   const { name, description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom } = vm;
-  const settings = Object.entries({ description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom })
-    .filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(freshVm[key]))
+  const hardware = Object.fromEntries(hardwareNames.map((key) => [key, vm[key]]));
+  // What the guest system decides is written out: it is what this VM has, whatever a later version makes of that system.
+  const settings = Object.entries({ description, ...hardware, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom })
+    .filter(([key, value]) => vm.os !== 'other' || JSON.stringify(value) !== JSON.stringify(freshVm[key]))
     .map(([key, value]) => [key, key === 'memoryBytes' ? size(memoryBytes) : value]);
-  const disks = vm.disks.flatMap(({ id }) => current.disks.find((disk) => disk.id === id) ?? []).map((disk) => ({ name: disk.name, ...exportDisk(disk, options) }));
-  const nics = vm.nics.map(({ network, mac }) => ({ network, mac }));
+  const isPlain = vm.os === 'other';
+  const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
+  const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));
   return { name, ...Object.fromEntries(settings), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+}
+
+/** What is not as usual. */
+function unlike<K extends string>(names: readonly K[], is: Record<K, unknown>, usual: Record<K, unknown>): Record<string, unknown> {
+  return Object.fromEntries(names.filter((name) => is[name] !== usual[name]).map((name) => [name, is[name]]));
 }

@@ -15,6 +15,9 @@ export interface JsonSchema {
   enum?: unknown[];
   const?: unknown;
   unit?: string;
+  firstUnit?: string;
+  labels?: unknown;
+  unset?: string;
   secret?: boolean;
   label?: string;
   help?: string;
@@ -30,7 +33,7 @@ export function siteJsonSchema(): JsonSchema {
 }
 
 function publish(schema: JsonSchema): JsonSchema {
-  const { label, help, unit, secret, widget: _shown, properties, items, anyOf, ...rest } = schema;
+  const { label, help, unit, secret, widget: _shown, firstUnit: _first, labels: _labels, unset: _unset, properties, items, anyOf, ...rest } = schema;
   const said = { ...(label && { title: label }), ...(help && { description: help }) };
   const inner = {
     ...rest,

@@ -3,10 +3,11 @@ import type { Current } from './current.ts';
 import { differences, entries, exactSize, perform, planSize, type Step, step, type Wish } from './plan.ts';
 import { diskName } from './rules.ts';
 import type { SiteVmWish } from './schema.ts';
+import { diskNames, hardwareNames, nicNames } from '../vm/hardware.ts';
 
 type Vm = Current['vms'][number];
 
-const settings = ['description', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder', 'autostart'];
+const settings = ['description', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder', 'autostart', ...hardwareNames];
 
 export function planVms(wish: Wish): Step[] {
   return entries(wish, 'vms').flatMap(({ wanted, given }) => {
@@ -34,10 +35,11 @@ function missing({ site, current }: Wish, wanted: SiteVmWish, given: object, is:
 
 /** Disks that are there by then (filled before, or left by a VM that was deleted) are attached, others are made with the VM. */
 function deviceOf({ current }: Wish, vm: SiteVmWish, index: number): Record<string, unknown> {
-  const { content, ...disk } = vm.disks[index] ?? {};
+  const { content, ...disk }: Partial<SiteVmWish['disks'][number]> = vm.disks[index] ?? {};
   const name = diskName(vm, disk, index);
-  if (disk.disk !== undefined) return { disk: disk.disk };
-  if (content || current.disks.some((each) => each.name === name)) return { disk: name };
+  const plugged = Object.fromEntries(Object.entries(disk).filter(([key]) => (diskNames as string[]).includes(key)));
+  if (disk.disk !== undefined) return { ...plugged, disk: disk.disk };
+  if (content || current.disks.some((each) => each.name === name)) return { ...plugged, disk: name };
   return { ...disk, name };
 }
 
@@ -49,20 +51,33 @@ function planNew(wish: Wish, wanted: SiteVmWish): Step {
   return step('vms', 'create', wanted.name, details, perform('vm.create', { ...wanted, disks }));
 }
 
-function planVm(wish: Wish, wanted: SiteVmWish, given: object, is: Vm): Step[] {
+function planVm(wish: Wish, wanted: SiteVmWish, given: Record<string, unknown>, is: Vm): Step[] {
   const { changes, details } = differences(settings, { wanted, given, is });
   const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
   const isOtherCdrom = 'cdrom' in given && wanted.cdrom !== is.cdrom;
   const cdrom = isOtherCdrom ? [step('vms', 'change', is.name, [`cdrom: ${is.cdrom ?? '-'} -> ${wanted.cdrom ?? '-'}`], perform('vm.change-cdrom', { vm: is.id, iso: wanted.cdrom }))] : [];
-  return [...edit, ...cdrom, ...planVmDisks(wish, wanted, is), ...planNics(wish, wanted, is)];
+  return [...edit, ...cdrom, ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is })];
 }
 
-function planVmDisks(wish: Wish, wanted: SiteVmWish, is: Vm): Step[] {
+interface Compared {
+  wanted: SiteVmWish;
+  given: Record<string, unknown>;
+  is: Vm;
+}
+
+/** An entry of a list as it was written: which keys stand in it. */
+const writtenAt = (given: Record<string, unknown>, list: 'disks' | 'nics', index: number) => (given[list] as Record<string, unknown>[] | undefined)?.[index] ?? {}; // checked by the schema
+
+function planVmDisks(wish: Wish, { wanted, given, is }: Compared): Step[] {
   return wanted.disks.flatMap((disk, index) => {
     const name = diskName(wanted, disk, index);
     const known = is.disks.find((each) => each.name === name || each.id === name);
     const { sizeBytes, format, allocation } = disk;
-    if (known) return sizeBytes === undefined || disk.content ? [] : planSize('vms', { name, sizeBytes, format, allocation }, known);
+    if (known) {
+      const { changes, details } = differences(diskNames, { wanted: disk, given: writtenAt(given, 'disks', index), is: known });
+      const edit = details.length > 0 ? [step('vms', 'change', is.name, details.map((detail) => `disk ${name}: ${detail}`), perform('vm.edit-disk', { vm: is.id, disk: known.id, ...changes }))] : [];
+      return [...edit, ...(sizeBytes === undefined || disk.content ? [] : planSize('vms', { name, sizeBytes, format, allocation }, known))];
+    }
     const other = wish.current.disks.find((each) => each.name === name)?.usedBy.find((user) => user.id !== is.id);
     if (other) return step('vms', 'conflict', is.name, [`A disk "${name}" belongs to ${other.name}. Name the disk otherwise.`]);
     return step('vms', 'attach', is.name, [`disk ${name}`], perform('vm.attach-disk', { vm: is.id, ...deviceOf(wish, wanted, index) }));
@@ -70,14 +85,18 @@ function planVmDisks(wish: Wish, wanted: SiteVmWish, is: Vm): Step[] {
 }
 
 /** Network interfaces by their address; those without one by how many there are on each network. */
-function planNics({ current }: Wish, wanted: SiteVmWish, is: Vm): Step[] {
+function planNics({ current }: Wish, { wanted, given, is }: Compared): Step[] {
   const nameOf = (network: string) => current.networks.find(({ id }) => id === network)?.name ?? network;
   const named = new Set(wanted.nics.flatMap(({ mac }) => mac ?? []));
   const free = is.nics.filter(({ mac }) => !named.has(mac));
-  return wanted.nics.flatMap(({ mac, network, model }) => {
+  return wanted.nics.flatMap((nic, index) => {
+    const { mac, network } = nic;
     const same = mac ? is.nics.find((nic) => nic.mac === mac) : free.splice(free.findIndex((nic) => nic.network === nameOf(network)), free.some((nic) => nic.network === nameOf(network)) ? 1 : 0)[0];
-    if (!same) return step('vms', 'attach', is.name, [`network interface on ${nameOf(network)}`], perform('vm.add-nic', { vm: is.id, network, model, ...(mac && { mac }) }));
-    if (same.network === nameOf(network)) return [];
+    if (!same) return step('vms', 'attach', is.name, [`network interface on ${nameOf(network)}`], perform('vm.add-nic', { vm: is.id, ...nic }));
+    if (same.network === nameOf(network)) {
+      const { changes, details } = differences(nicNames, { wanted: nic, given: writtenAt(given, 'nics', index), is: same });
+      return details.length > 0 ? [step('vms', 'change', is.name, details.map((detail) => `network interface ${same.mac}: ${detail}`), perform('vm.edit-nic', { vm: is.id, nic: same.id, ...changes }))] : [];
+    }
     return step('vms', 'conflict', is.name, [`The network interface ${same.mac} is on ${same.network}, not on ${nameOf(network)}. Remove it first.`]);
   });
 }

@@ -3,8 +3,9 @@ import type { z } from 'zod';
 import { Problem } from '../core/problem.ts';
 import { diskTarget } from './device-xml.ts';
 import { explain } from './explanations.ts';
+import { diskNames, faultsOf, nicNames } from './hardware.ts';
 import type { Vm } from './rows.ts';
-import { pendingChanges, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
+import { pendingChanges, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
 import type { VmServices } from './services.ts';
 
@@ -12,6 +13,14 @@ import type { VmServices } from './services.ts';
 export function allow(verb: VmVerb, vm: Vm): void {
   const standing: Standing = vm.fact;
   if (!vmCan(verb, standing)) throw new Problem('wrong-state', refusal(verb, vm.name, standing));
+}
+
+/** Throws `invalid-input` unless what the VM is to have now fits together. `path` names the field where it is not one of the VM. */
+export function requireFit({ rows }: Pick<VmServices, 'rows'>, vmId: string, path?: string): void {
+  const { vcpus, firmware, hardware } = rows.require(vmId);
+  const faults = faultsOf({ ...hardware, vcpus, firmware, buses: rows.disks(vmId).map(({ settings }) => settings.bus) });
+  const [first] = faults;
+  if (first) throw new Problem('invalid-input', first.message, { errors: faults.map((fault) => (path === undefined ? fault : { ...fault, path })) });
 }
 
 export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
@@ -27,16 +36,19 @@ export function answerOf({ rows, storage, guests }: Pick<VmServices, 'rows' | 's
   return {
     ...summaryOf(vm),
     explanation: explain(vm.fact),
-    disks: links.flatMap(({ diskId, slot }) => {
-      const disk = disks.get(diskId);
+    disks: links.flatMap((link) => {
+      const disk = disks.get(link.diskId);
       if (!disk) return [];
       const { id, name, sizeBytes, format, allocation, state } = disk;
-      return [{ id, name, sizeBytes, format, allocation, state, target: diskTarget(slot), isPlugged: running?.disks.includes(id) ?? false }];
+      const runs = running?.diskSettings[id];
+      const { unit: _unit, ...settings } = link.settings;
+      return [{ id, name, sizeBytes, format, allocation, state, ...settings, target: runs?.target ?? diskTarget({ ...link.settings, slot: link.slot }), isPlugged: running?.disks.includes(id) ?? false, pending: pendingSettings(diskNames, settings, runs) }];
     }),
     cdrom: vm.cdrom,
-    nics: rows.nics(vm.id).map(({ id, network, mac }) => ({ id, network, mac, model: 'virtio' as const, isPlugged: running?.nics.includes(id) ?? false })),
+    nics: rows.nics(vm.id).map(({ id, network, mac, settings }) => ({ id, network, mac, ...settings, isPlugged: running?.nics.includes(id) ?? false, pending: pendingSettings(nicNames, settings, running?.nicSettings[id]) })),
     bootOrder: vm.bootOrder,
-    graphics: 'vnc',
+    ...vm.hardware,
+    cores: Math.floor(vm.vcpus / vm.hardware.sockets / vm.hardware.threads),
     pending: pendingChanges(vm, running),
     hasAgent, startedAt,
     guest: hasAgent ? guests.look(vm.id) : null,

@@ -28,8 +28,7 @@ export const vmConsoleFile = stream<VmServices>()({
     const headers = { 'content-type': 'application/x-virt-viewer', 'content-disposition': 'attachment; filename="console.vv"', 'cache-control': 'no-store' };
     if (method === 'HEAD') return new Response(null, { headers }); // asks what would come, so neither ticket nor relay is used
     if (ticket !== undefined && services.tickets.redeem(ticket)?.vmId !== vm.id) throw new Problem('forbidden', 'This ticket was used or is too old. Ask for a new one.');
-    const { host, port } = await services.consoles.openRelay(vm);
-    return new Response(viewerFile({ title: vm.name, host, port }), { headers });
+    return new Response(viewerFile({ title: vm.name, ...(await services.consoles.openRelay(vm)) }), { headers });
   },
 });
 

@@ -3,7 +3,7 @@
  *
  *   screen   each viewer has a connection of its own to QEMU's VNC socket; QEMU sends what a viewer asks for
  *   serial   all viewers of a VM share one connection (`serial-hub.ts`)
- *   .vv      a relay on loopback for one connection, for virt-viewer on this machine or through an SSH tunnel
+ *   .vv      a relay on loopback for one viewer, for virt-viewer on this machine or through an SSH tunnel: VNC, or SPICE with a password
  *
  * Nobody is waited for: a viewer that cannot keep up is dropped, so memory stays bounded. Called by the WebSocket server with
  * `open`, and by the verbs of `console-operations.ts`.
@@ -16,6 +16,8 @@ import { foldersOf } from './guest.ts';
 import type { Running } from './running.ts';
 import type { Vm } from './rows.ts';
 import { createSerialHub, type SerialHub } from './serial-hub.ts';
+import { issueSpicePassword } from './spice-password.ts';
+import type { ViewerAddress } from './viewer-file.ts';
 import type { VmServices } from './services.ts';
 import { ticketLifeMs } from './tickets.ts';
 
@@ -48,11 +50,11 @@ export interface Consoles {
   requireRoom(vm: Vm): void;
   /** What to do with the viewer that brings `ticket`; `undefined` when the ticket is not valid. */
   open(ticket: string): ((viewer: Viewer) => void) | undefined;
-  /** A loopback address that leads to the VM's screen: for one connection, begun within 30 seconds. */
-  openRelay(vm: Vm): Promise<{ host: string; port: number }>;
+  /** A loopback address that leads to the VM's screen: for one viewer, begun within 30 seconds. */
+  openRelay(vm: Vm): Promise<ViewerAddress>;
 }
 
-type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log'>;
+type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock'>;
 
 export function createConsoles(services: ConsoleServices): Consoles {
   const hubs = new Map<string, SerialHub>();
@@ -97,10 +99,9 @@ export function createConsoles(services: ConsoleServices): Consoles {
       }
       const leave = relays.enter(vm.id);
       try {
-        const running = await lookAt(services, vm.id).catch((error: unknown) => {
+        return await openScreen(services, vm, leave).catch((error: unknown) => {
           throw asRefusal(error, 'The console cannot be reached');
         });
-        return await relay(requireSocket(vm, running), leave);
       } catch (error) {
         leave();
         throw error;
@@ -128,6 +129,15 @@ function createCounter() {
       };
     },
   };
+}
+
+async function openScreen(services: ConsoleServices, vm: Vm, leave: () => void): Promise<ViewerAddress> {
+  const running = await lookAt(services, vm.id);
+  if (running?.spiceSocket) {
+    const password = await issueSpicePassword(services, vm.id);
+    return { type: 'spice', password, ...(await relay(running.spiceSocket, leave, spiceChannels)) };
+  }
+  return { type: 'vnc', ...(await relay(requireSocket(vm, running), leave, 1)) };
 }
 
 function requireSocket(vm: Vm, running: Running | null): string {
@@ -179,26 +189,41 @@ function joinStreams(viewer: Viewer, socket: Socket, early: Early): void {
   });
 }
 
-/** `onEnd` is called when nobody came, or when the one who came has gone. A server has closed when its connections have, too. */
-async function relay(socketPath: string, onEnd: () => void): Promise<{ host: string; port: number }> {
+/** A viewer of SPICE has a connection for each of screen, sound, keys and so on. */
+const spiceChannels = 16;
+
+/**
+ * For `most` connections, all of one viewer: when its last has gone, or nobody came, the relay ends. `onEnd` is called then. A server
+ * has closed when its connections have, too.
+ */
+async function relay(socketPath: string, onEnd: () => void, most: number): Promise<{ host: string; port: number }> {
   const host = '127.0.0.1';
+  let open = 0;
   const server = createServer((outside) => {
-    server.close();
-    const inside = connect(socketPath);
-    outside.setKeepAlive(true, keepAliveMs);
-    for (const [from, to] of [[outside, inside], [inside, outside]] as const) {
-      from.pipe(to);
-      from.on('error', () => to.destroy());
-      from.on('close', () => to.destroy());
-    }
+    open += 1;
+    if (most === 1) server.close();
+    joinSockets(outside, connect(socketPath));
+    outside.on('close', () => {
+      open -= 1;
+      if (open === 0) server.close();
+    });
   });
-  server.maxConnections = 1;
+  server.maxConnections = most;
   server.once('close', onEnd);
   await listen(server, host);
   const { port } = server.address() as AddressInfo; // it listens on TCP
   server.unref(); // a relay that nobody uses does not hold up the end of the service
-  deadline(ticketLifeMs).addEventListener('abort', () => server.close(), { once: true });
+  deadline(ticketLifeMs).addEventListener('abort', () => { if (open === 0) server.close(); }, { once: true });
   return { host, port };
+}
+
+function joinSockets(outside: Socket, inside: Socket): void {
+  outside.setKeepAlive(true, keepAliveMs);
+  for (const [from, to] of [[outside, inside], [inside, outside]] as const) {
+    from.pipe(to);
+    from.on('error', () => to.destroy());
+    from.on('close', () => to.destroy());
+  }
 }
 
 function listen(server: Server, host: string): Promise<void> {

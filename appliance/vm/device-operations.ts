@@ -4,14 +4,15 @@ import type { Tx } from '../core/db.ts';
 import type { ObjectRef } from '../core/objects.ts';
 import { type Actor, type Call, startTask } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
-import { allow } from './answers.ts';
+import { allow, requireFit } from './answers.ts';
+import { type DiskSettings, defaultBus, diskNames, freeIdeUnit, type Hardware, isHotPlug, nicNames, systemDefaults } from './hardware.ts';
 import { aboutVm } from './power-operations.ts';
-import type { Vm } from './rows.ts';
+import type { DiskLink, Vm } from './rows.ts';
 import type { VmVerb } from './rules.ts';
-import { AddNicInput, AttachDiskInput, ChangeCdromInput, DetachDiskInput, type NewDisk, type NewNic, RemoveNicInput } from './schema.ts';
+import { AddNicInput, AttachDiskInput, ChangeCdromInput, DetachDiskInput, EditDiskInput, EditNicInput, type NewDisk, type NewNic, RemoveNicInput } from './schema.ts';
 import type { VmServices } from './services.ts';
 
-type Named = Pick<Vm, 'id' | 'name'>;
+type Named = Pick<Vm, 'id' | 'name'> & { hardware: Hardware };
 type CallTx = Tx & { call: Call };
 
 /** For what a request names beside the VM: whoever may change a VM may not take the disks of others for it. */
@@ -23,11 +24,12 @@ export function requireOn({ name, reach }: Actor, permission: string, object: Ob
 export function addDisk(services: VmServices, tx: CallTx, vm: Named, wanted: z.output<typeof NewDisk>, path = ''): string {
   const { rows, storage } = services;
   const { disk: ref, sizeBytes, format, allocation, domain } = wanted;
+  const settings = newSettings(services, vm, wanted);
   if (ref === undefined) {
     if (sizeBytes === undefined) throw new Error('the schema lets no new disk through without a size');
     requireOn(tx.call.actor, 'disk.create', { kind: 'storage-domain', id: storage.dataDomain(domain).id });
     const disk = storage.createDisk(tx, { name: wanted.name ?? freeDiskName(services, vm), sizeBytes, format, allocation, domain });
-    rows.linkDisk(tx, vm.id, disk.id);
+    rows.linkDisk(tx, vm.id, disk.id, settings);
     return disk.id;
   }
   const disk = storage.requireDisk(ref);
@@ -35,9 +37,16 @@ export function addDisk(services: VmServices, tx: CallTx, vm: Named, wanted: z.o
   const [user] = rows.usersOfDisk(disk.id);
   const field = path === '' ? 'disk' : `${path}.disk`;
   if (user) throw new Problem('in-use', `The disk ${disk.name} belongs to the VM ${user.name}. Detach it there first.`, { errors: [{ path: field, message: `In use by ${user.name}.` }] });
-  rows.linkDisk(tx, vm.id, disk.id);
+  rows.linkDisk(tx, vm.id, disk.id, settings);
   return disk.id;
 }
+
+function newSettings({ rows }: VmServices, vm: Named, wanted: z.output<typeof NewDisk>): DiskSettings {
+  const { bus = defaultBus(vm.hardware), discard, serial, readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond } = wanted;
+  return { bus, discard, serial, readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond, unit: ideUnit(rows.disks(vm.id)) };
+}
+
+const ideUnit = (disks: DiskLink[]) => freeIdeUnit(disks.filter(({ settings }) => settings.bus === 'ide').map(({ settings }) => settings.unit));
 
 /** `web-1-disk1`, or the next number that no disk has. */
 function freeDiskName({ rows, storage }: VmServices, vm: Named): string {
@@ -55,7 +64,8 @@ export function addNic({ rows, network }: VmServices, tx: CallTx, vm: Named, wan
   if (rows.hasMac(mac)) {
     throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path: path === '' ? 'mac' : `${path}.mac`, message: 'This address is taken.' }] });
   }
-  return rows.addNic(tx, vm.id, { network: name, mac });
+  const settings = { model: wanted.model ?? systemDefaults(vm.hardware.os).nic, isLinked: wanted.isLinked };
+  return rows.addNic(tx, vm.id, { network: name, mac, settings });
 }
 
 function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {
@@ -73,6 +83,7 @@ export const diskAttach = startTask<VmServices>()({
     const vm = requireFor(services, 'attach-disk', ref);
     const id = addDisk(services, tx, vm, wanted);
     services.rows.touch(tx, vm.id);
+    requireFit(services, vm.id, 'bus');
     const disk = services.storage.requireDisk(id);
     return services.tasks.start(tx, 'vm.plug', { vm: vm.id, kind: 'disk', id, withDisk: wanted.disk === undefined }, [...aboutVm(vm), { kind: 'disk', id, name: disk.name }]);
   },
@@ -87,7 +98,46 @@ export const diskDetach = startTask<VmServices>()({
     if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
     if (services.storage.layers.of(disk.id).length > 0) throw new Problem('in-use', `The disk ${disk.name} is part of snapshots of ${vm.name}, which could not go back to them without it. Delete these first.`);
     if (withDisk) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: disk.id });
+    const running = vm.fact.running;
+    const bus = running?.diskSettings[disk.id]?.bus;
+    if (bus && !isHotPlug(bus, true)) throw new Problem('wrong-state', `${disk.name} is on a ${bus.toUpperCase()} bus, which does not let disks go while ${vm.name} runs. Shut it down first.`);
     return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'disk', id: disk.id, withDisk }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
+  },
+});
+
+export const diskEdit = startTask<VmServices>()({
+  id: 'vm.edit-disk', method: 'PATCH', path: '/vms/{vm}/disks/{disk}', permission: 'vm.edit', summary: 'Change how a disk is plugged in',
+  input: EditDiskInput, generation,
+  run(services, tx, { vm: ref, disk: diskRef, ...changes }) {
+    const { rows } = services;
+    const vm = requireFor(services, 'edit', ref);
+    const disk = services.storage.requireDisk(diskRef);
+    const links = rows.disks(vm.id);
+    const link = links.find(({ diskId }) => diskId === disk.id);
+    if (!link) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    const unit = link.settings.bus === 'ide' ? link.settings.unit : ideUnit(links);
+    rows.setDisk(tx, vm.id, disk.id, { ...link.settings, ...given(diskNames, changes), unit });
+    requireFit(services, vm.id, 'bus');
+    return services.tasks.start(tx, 'vm.apply', { vm: vm.id }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
+  },
+});
+
+/** Those of `names` that a request brings. */
+function given<T extends object>(names: readonly (keyof T & string)[], changes: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const brought = names.filter((name) => changes[name] !== undefined).map((name) => [name, changes[name]]);
+  return Object.fromEntries(brought) as { [K in keyof T]: Exclude<T[K], undefined> }; // what is undefined was left out
+}
+
+export const nicEdit = startTask<VmServices>()({
+  id: 'vm.edit-nic', method: 'PATCH', path: '/vms/{vm}/nics/{nic}', permission: 'vm.edit', summary: 'Change a network interface',
+  input: EditNicInput, generation,
+  run(services, tx, { vm: ref, nic: id, ...changes }) {
+    const { rows } = services;
+    const vm = requireFor(services, 'edit', ref);
+    const nic = rows.nics(vm.id).find((row) => row.id === id);
+    if (!nic) throw new Problem('not-found', `${vm.name} has no such network interface.`);
+    rows.setNic(tx, vm.id, id, { ...nic.settings, ...given(nicNames, changes) });
+    return services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(vm));
   },
 });
 
@@ -122,4 +172,4 @@ export const cdromChange = startTask<VmServices>()({
   },
 });
 
-export const deviceOperations = [diskAttach, diskDetach, nicAdd, nicRemove, cdromChange];
+export const deviceOperations = [diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove, cdromChange];

@@ -11,9 +11,11 @@ import { exclusive, shared } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
 import { HypervisorError } from '../world.ts';
+import { applyTask } from './apply-task.ts';
 import { deleteDisk } from './delete-task.ts';
 import { cdromXml, diskXml, nicXml } from './device-xml.ts';
 import { lookAt, persist } from './domain.ts';
+import { isHotPlug } from './hardware.ts';
 import { diskDevice, nicDevice } from './guest.ts';
 import type { Running } from './running.ts';
 import type { VmServices } from './services.ts';
@@ -37,7 +39,7 @@ const device = z.object({ vm: z.string(), kind: z.enum(['disk', 'nic']), id: z.s
 const locks = ({ vm, kind, id }: Device) => [exclusive('vm', vm), ...(kind === 'disk' ? [shared('image', id)] : [])];
 
 export function deviceTasks(services: VmServices): AnyTask[] {
-  return [plugTask(services), unplugTask(services), cdromTask(services)];
+  return [plugTask(services), unplugTask(services), cdromTask(services), applyTask(services)];
 }
 
 /** Last step of each: what the guest has now. */
@@ -82,19 +84,26 @@ function lookAgain({ seenDevices, reconcilers }: VmServices, tx: Tx, vm: string)
 const has = (running: Running, { kind, id }: Device) => (kind === 'disk' ? running.disks : running.nics).includes(id);
 
 async function plug(services: VmServices, input: Device): Promise<void> {
-  const xml = await xmlOf(services, input);
+  if (input.kind === 'disk') services.storage.diskVolume(input.id); // one that could not be made is of no use to a VM that is down, either
   const running = await lookAt(services, input.vm);
-  if (!running || has(running, input)) return;
-  await services.hypervisor.attachDevice(input.vm, xml);
+  if (!running || has(running, input) || waitsForStart(services, input, running)) return;
+  await services.hypervisor.attachDevice(input.vm, await xmlOf(services, input, running));
 }
 
-async function xmlOf(services: VmServices, { vm, kind, id }: Device): Promise<string> {
+/** A bus that takes no disks while the guest runs: the disk is there from the next start on. */
+function waitsForStart({ rows }: VmServices, { vm, id }: Device, running: Running): boolean {
+  const disk = rows.disks(vm).find(({ diskId }) => diskId === id);
+  return disk !== undefined && !isHotPlug(disk.settings.bus, running.hasScsi);
+}
+
+/** As the guest has it, or is to have it, on the machine that runs: what is wished for it may only hold from the next start on. */
+async function xmlOf(services: VmServices, { vm, kind, id }: Device, { hardware, diskSettings, nicSettings }: Running): Promise<string> {
   const disk = kind === 'disk' && services.rows.disks(vm).find(({ diskId }) => diskId === id);
-  if (disk) return printXml(diskXml(diskDevice(services.storage, disk)));
+  if (disk) return printXml(diskXml(diskDevice(services.storage, { ...disk, settings: { ...disk.settings, ...diskSettings[id] } }, hardware)));
   const nic = kind === 'nic' && services.rows.nics(vm).find((row) => row.id === id);
   if (!nic) throw new Problem('not-found', 'The device is no longer one of the VM.');
   await services.network.ensureNetwork(nic.network);
-  return printXml(nicXml(nicDevice(services, nic)));
+  return printXml(nicXml(nicDevice(services, { ...nic, settings: { ...nic.settings, ...nicSettings[id] } }, hardware)));
 }
 
 function unplugTask(services: VmServices): AnyTask {
@@ -128,7 +137,7 @@ const pollMs = 500;
 async function unplug(services: VmServices, input: Device, signal: AbortSignal): Promise<void> {
   const running = await lookAt(services, input.vm);
   if (!running || !has(running, input)) return;
-  await services.hypervisor.detachDevice(input.vm, await xmlOf(services, input)).catch((error: unknown) => {
+  await services.hypervisor.detachDevice(input.vm, await xmlOf(services, input, running)).catch((error: unknown) => {
     if (!isPendingUnplug(error)) throw error;
   });
   if (await isGone(services, input, { withinMs: lettingGoMs, signal })) return;
@@ -164,7 +173,7 @@ function cdromTask(services: VmServices): AnyTask {
     persist(services, 'The medium could not be changed', signal, async () => {
       const running = await lookAt(services, vm);
       if (!running || running.cdromPath === path) return;
-      await services.hypervisor.updateDevice(vm, printXml(cdromXml({ path })));
+      await services.hypervisor.updateDevice(vm, printXml(cdromXml({ path, machine: running.hardware.machine })));
     });
   return defineTask<Medium, Memory>({
     kind: 'vm.change-cdrom',

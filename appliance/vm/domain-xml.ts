@@ -1,11 +1,12 @@
 /**
  * The libvirt domain of a VM: one pure function from what it should be to XML.
  *
- * q35 with BIOS or UEFI; virtio disks and NICs, each in its own PCIe port; a SATA CD-ROM drive; VNC and the serial console on
- * unix sockets; guest agent channel, balloon with statistics, RNG, USB tablet. The domain is transient: libvirt keeps nothing
- * of it once it has stopped.
+ * The devices themselves are in `device-xml.ts` (disks, NICs, CD-ROM) and `hardware-xml.ts` (all else). Consoles are on unix
+ * sockets. The domain is transient: libvirt keeps nothing of it once it has stopped.
  */
 import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, type NicDevice, nicXml } from './device-xml.ts';
+import type { FirmwareName, Hardware } from './hardware.ts';
+import { clockXml, controllers, cpuXml, featuresXml, osXml, otherDevices } from './hardware-xml.ts';
 import { agentChannel, configXml } from './running.ts';
 import { type Element, element, printXml } from './xml.ts';
 
@@ -17,7 +18,8 @@ export interface DomainSpec {
   name: string;
   vcpus: number;
   memoryBytes: number;
-  firmware: 'bios' | 'efi';
+  firmware: FirmwareName;
+  hardware: Hardware;
   accelerator: 'kvm' | 'tcg';
   bootOrder: BootDevice[];
   disks: DiskDevice[];
@@ -29,8 +31,12 @@ export interface DomainSpec {
 export interface DomainPaths {
   serialSocket: string;
   serialLog: string;
-  /** UEFI variables; unused with BIOS. */
+  /** Sockets of further serial ports and of channels: how their names begin. */
+  serialSockets: string;
+  channelSockets: string;
+  /** UEFI variables; unused with BIOS. Those of secure boot hold keys, so they are another file. */
   nvram: string;
+  secureNvram: string;
 }
 
 export function domainXml(spec: DomainSpec): string {
@@ -42,8 +48,9 @@ export function domainXml(spec: DomainSpec): string {
       configXml(spec),
       element('memory', { unit: 'b' }, String(spec.memoryBytes)),
       element('vcpu', { placement: 'static' }, String(spec.vcpus)),
+      spec.hardware.ioThreads > 0 ? element('iothreads', {}, String(spec.hardware.ioThreads)) : undefined,
       osXml(spec),
-      element('features', {}, element('acpi'), element('apic')),
+      featuresXml(spec),
       cpuXml(spec),
       clockXml(spec),
       element('on_poweroff', {}, 'destroy'),
@@ -53,7 +60,10 @@ export function domainXml(spec: DomainSpec): string {
         ...bootable.disks.map(diskXml),
         cdromXml(bootable.cdrom),
         ...bootable.nics.map(nicXml),
-        ...fixedDevices(spec.paths))),
+        ...rootPorts(spec),
+        ...controllers(spec),
+        agentXml(),
+        ...otherDevices(spec))),
   );
 }
 
@@ -78,42 +88,10 @@ function withBootIndexes({ bootOrder, disks, cdrom, nics }: DomainSpec): Pick<Do
   };
 }
 
-function osXml({ firmware, paths }: DomainSpec): Element {
-  const type = element('type', { arch: 'x86_64', machine: 'q35' }, 'hvm');
-  if (firmware === 'bios') return element('os', {}, type);
-  const features = element('firmware', {}, element('feature', { enabled: 'no', name: 'secure-boot' }));
-  return element('os', { firmware: 'efi' }, type, features, element('nvram', {}, paths.nvram));
+/** Each of q35's ports for disks and NICs. */
+function rootPorts({ hardware }: DomainSpec): Element[] {
+  if (hardware.machine !== 'q35') return [];
+  return Array.from({ length: deviceSlots }, (_none, index) => element('controller', { type: 'pci', index: index + 1, model: 'pcie-root-port' }));
 }
 
-/** The host's own model with KVM. TCG emulates all that it can, because today's systems refuse a bare x86-64. */
-function cpuXml({ accelerator, vcpus }: DomainSpec): Element {
-  // One socket: some systems are licensed for, or use, no more than two.
-  const topology = element('topology', { sockets: 1, dies: 1, cores: vcpus, threads: 1 });
-  return element('cpu', { mode: accelerator === 'kvm' ? 'host-model' : 'maximum' }, topology);
-}
-
-function clockXml({ accelerator }: DomainSpec): Element {
-  const timer = (name: string, attributes: Record<string, string>) => element('timer', { name, ...attributes });
-  if (accelerator === 'tcg') return element('clock', { offset: 'utc' });
-  return element('clock', { offset: 'utc' }, timer('rtc', { tickpolicy: 'catchup' }), timer('pit', { tickpolicy: 'delay' }), timer('hpet', { present: 'no' }));
-}
-
-/** Devices that every VM has. They sit on the root bus, so that all ports stay free for disks and NICs. */
-function fixedDevices(paths: DomainPaths): Element[] {
-  const onRoot = (slot: number) => element('address', { type: 'pci', domain: '0x0000', bus: '0x00', slot: `0x${slot.toString(16)}`, function: '0x0' });
-  return [
-    ...Array.from({ length: deviceSlots }, (_none, index) => element('controller', { type: 'pci', index: index + 1, model: 'pcie-root-port' })),
-    element('controller', { type: 'usb', index: 0, model: 'qemu-xhci' }, onRoot(0x1a)),
-    element('controller', { type: 'virtio-serial', index: 0 }, onRoot(0x1b)),
-    element('serial', { type: 'unix' },
-      element('source', { mode: 'bind', path: paths.serialSocket }),
-      element('log', { file: paths.serialLog, append: 'on' }),
-      element('target', { type: 'isa-serial', port: 0 })),
-    element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: agentChannel })),
-    element('input', { type: 'tablet', bus: 'usb' }),
-    element('graphics', { type: 'vnc' }, element('listen', { type: 'socket' })),
-    element('video', {}, element('model', { type: 'vga' })),
-    element('memballoon', { model: 'virtio' }, element('stats', { period: 10 }), onRoot(0x1c)),
-    element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom'), onRoot(0x1d)),
-  ];
-}
+const agentXml = () => element('channel', { type: 'unix' }, element('target', { type: 'virtio', name: agentChannel }));

@@ -7,6 +7,7 @@ import { Problem } from '../core/problem.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
+import type { Hardware } from './hardware.ts';
 import type { DiskLink, NicRow, Vm } from './rows.ts';
 import type { VmServices } from './services.ts';
 
@@ -23,31 +24,37 @@ export interface VmFolders extends DomainPaths {
 export function foldersOf(statePath: string, vmId: string): VmFolders {
   const run = join(statePath, 'run/vms', vmId);
   const kept = join(statePath, 'vms', vmId);
-  return { run, kept, serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), nvram: join(kept, 'nvram.fd') };
+  return {
+    run, kept, serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), serialSockets: join(run, 'serial-'), channelSockets: join(run, 'channel-'),
+    nvram: join(kept, 'nvram.fd'), secureNvram: join(kept, 'nvram-secure.fd'),
+  };
 }
 
-export function diskDevice(storage: Storage, { diskId, slot }: DiskLink): DiskDevice {
-  return { id: diskId, slot, ...storage.diskVolume(diskId) };
+/** `hardware` is that of the VM that is to have it: for hot-plug what runs, for a start what is wished. */
+export function diskDevice(storage: Storage, { diskId, slot, settings }: DiskLink, { machine, ioThreads }: Hardware): DiskDevice {
+  return { id: diskId, slot, ...settings, machine, ioThread: ioThreads > 0 ? (slot % ioThreads) + 1 : undefined, ...storage.diskVolume(diskId) };
 }
 
-export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow): NicDevice {
+export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow, { machine }: Hardware): NicDevice {
   const { kind, name, bridge } = network.requireNetwork(nic.network);
-  return { id: nic.id, slot: nic.slot, mac: nic.mac, source: kind === 'nat' ? { kind, name } : { kind, name: bridge } };
+  return { id: nic.id, slot: nic.slot, mac: nic.mac, ...nic.settings, machine, source: kind === 'nat' ? { kind, name } : { kind, name: bridge } };
 }
 
 /** The XML to start `vm` with. Throws a Problem that names what is missing. */
 export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
   const { rows, storage, host, statePath } = services;
+  const { hardware } = vm;
   const paths = foldersOf(statePath, vm.id);
   if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
   // QEMU always brings a BIOS; UEFI is a package of its own.
-  if (vm.firmware === 'efi' && !(await hasEfi(services))) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  if (vm.firmware !== 'bios' && !(await hasEfi(services))) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  const accelerator = await host.accelerator();
+  if (hardware.cpu === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
   const spec: DomainSpec = {
-    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, bootOrder: vm.bootOrder, paths,
-    accelerator: await host.accelerator(),
-    disks: rows.disks(vm.id).map((link) => diskDevice(storage, link)),
-    cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom) },
-    nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic)),
+    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator,
+    disks: rows.disks(vm.id).map((link) => diskDevice(storage, link, hardware)),
+    cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom), machine: hardware.machine },
+    nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic, hardware)),
   };
   return domainXml(spec);
 }

@@ -2,9 +2,11 @@
 import { questionOf } from '../activity/sample-query.ts';
 import { type Operation, read, startTask, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
-import { allow, answerOf } from './answers.ts';
+import { allow, answerOf, requireFit } from './answers.ts';
 import { consoleOperations } from './console-operations.ts';
 import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
+import { completeHardware, pickHardware, systemDefaults } from './hardware.ts';
+import { vmDiscardChanges } from './discard-changes-operations.ts';
 import { vmTrim } from './guest-operations.ts';
 import { vmSendKeys } from './keys-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
@@ -13,7 +15,8 @@ import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOut
 import type { VmServices } from './services.ts';
 
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
-export { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from './device-operations.ts';
+export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from './device-operations.ts';
+export { vmDiscardChanges } from './discard-changes-operations.ts';
 export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot-operations.ts';
 export { vmTrim } from './guest-operations.ts';
 export { vmSendKeys } from './keys-operations.ts';
@@ -38,14 +41,18 @@ export const vmGet = read<VmServices>()({
 export const vmCreate = write<VmServices>()({
   id: 'vm.create', method: 'POST', path: '/vms', permission: 'vm.create', status: 201, summary: 'Create a VM',
   input: VmCreateInput, output: VmOutput,
-  run(services, tx, { disks, nics, graphics: _graphics, ...config }) {
+  run(services, tx, { disks, nics, ...wanted }) {
     const { actor } = tx.call;
-    if (config.cdrom !== null) services.storage.isoPath(config.cdrom, actor);
-    const id = services.rows.insert(tx, config, (vmId) => {
-      const vm = { id: vmId, name: config.name };
+    const { name, description, vcpus, memoryBytes, bootOrder, cdrom, autostart } = wanted;
+    if (cdrom !== null) services.storage.isoPath(cdrom, actor);
+    const hardware = completeHardware(wanted);
+    const firmware = wanted.firmware ?? systemDefaults(hardware.os).firmware;
+    const id = services.rows.insert(tx, { name, description, vcpus, memoryBytes, firmware, hardware, bootOrder, cdrom, autostart }, (vmId) => {
+      const vm = { id: vmId, name, hardware };
       for (const [index, disk] of disks.entries()) addDisk(services, tx, vm, disk, `disks.${index}`);
       for (const [index, nic] of nics.entries()) addNic(services, tx, vm, nic, `nics.${index}`);
     });
+    requireFit(services, id);
     return answerOf(services, services.rows.require(id));
   },
 });
@@ -57,9 +64,12 @@ export const vmEdit = write<VmServices>()({
   run(services, tx, { vm: ref, ...changes }) {
     const vm = services.rows.require(ref);
     allow('edit', vm);
-    const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined));
     if (changes.name !== undefined && changes.name !== vm.name) allow('rename', vm); // the running domain keeps its name
+    const hardware = pickHardware(changes);
+    const own = Object.fromEntries(Object.entries(changes).filter(([name, value]) => value !== undefined && !(name in hardware)));
+    const given = { ...own, ...(Object.keys(hardware).length > 0 && { hardware: { ...vm.hardware, ...hardware } }) };
     if (Object.keys(given).length > 0) services.rows.update(tx, vm.id, given);
+    requireFit(services, vm.id);
     return answerOf(services, services.rows.require(vm.id));
   },
 });
@@ -101,5 +111,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

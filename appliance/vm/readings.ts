@@ -16,7 +16,7 @@ export function readingsOf({ rows, storage }: Known, all: DomainStats[]): Readin
   const vms = new Map(rows.all().map((vm) => [vm.id, vm]));
   const links = rows.everyDisk();
   const names = new Map(storage.disks(links.map(({ diskId }) => diskId)).map(({ id, name }) => [id, name]));
-  const disks = new Map(links.map(({ vmId, slot, diskId }) => [`${vmId}/${diskTarget(slot)}`, diskId]));
+  const disks = new Map(links.map((link) => [`${link.vmId}/${vms.get(link.vmId)?.fact.running?.diskSettings?.[link.diskId]?.target ?? diskTarget({ ...link.settings, slot: link.slot })}`, link.diskId]));
   return all.flatMap((stats) => {
     const vm = vms.get(stats.uuid);
     return vm ? [vmReading(vm, stats), ...diskReadings(vm, stats, { disks, names }), ...nicReadings(vm, stats)] : [];

@@ -7,7 +7,9 @@ import { type Id, newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import { deviceSlots } from './device-xml.ts';
+import { type DiskSettings, freeIdeUnit, type NicSettings, plainDisk, plainHardware, plainNic } from './hardware.ts';
 import type { VmState } from './rules.ts';
+import type { KeptConfig } from './snapshots.ts';
 import { vmDiskTable, vmFactTable, vmNicTable, vmTable } from './table.ts';
 
 export type VmRow = typeof vmTable.$inferSelect;
@@ -29,7 +31,7 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
   const joined = () => database.sql.select({ vm: vmTable, fact: vmFactTable }).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id));
   const find = (ref: string): Vm | undefined => {
     const row = joined().where(or(eq(vmTable.id, ref), eq(vmTable.name, ref))).get();
-    return row && { ...row.vm, fact: row.fact };
+    return row && vmOf(row);
   };
 
   return {
@@ -47,15 +49,15 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     page: (query: PageQuery, visible: SQL | undefined) => readPage(database.sql, query, visible),
     idOf: (ref: string): string | undefined => database.sql.select({ id: vmTable.id }).from(vmTable).where(or(eq(vmTable.id, ref), eq(vmTable.name, ref))).get()?.id,
     withState: (states: VmState[]): Vm[] =>
-      joined().where(inArray(vmFactTable.state, states)).all().map((row) => ({ ...row.vm, fact: row.fact })),
+      joined().where(inArray(vmFactTable.state, states)).all().map(vmOf),
     /** How many VMs are in each state that any is in. */
     countByState: (): { state: VmState; vms: number }[] =>
       database.sql.select({ state: vmFactTable.state, vms: count() }).from(vmFactTable).groupBy(vmFactTable.state).all(),
-    all: (): Vm[] => joined().all().map((row) => ({ ...row.vm, fact: row.fact })),
-    disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all(),
+    all: (): Vm[] => joined().all().map(vmOf),
+    disks: (vmId: string): DiskLink[] => database.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).orderBy(asc(vmDiskTable.slot)).all().map(linkOf),
     /** Of all VMs, for what looks at all of them at once. */
-    everyDisk: (): DiskLink[] => database.sql.select().from(vmDiskTable).all(),
-    nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all(),
+    everyDisk: (): DiskLink[] => database.sql.select().from(vmDiskTable).all().map(linkOf),
+    nics: (vmId: string): NicRow[] => database.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, vmId)).orderBy(asc(vmNicTable.slot)).all().map(nicOf),
     /** The VM that it belongs to, and a guest that has not let it go yet. */
     usersOfDisk: (diskId: string): User[] => joined().where(or(
       inArray(vmTable.id, database.sql.select({ id: vmDiskTable.vmId }).from(vmDiskTable).where(eq(vmDiskTable.diskId, diskId))),
@@ -67,6 +69,11 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     ...createChanges({ journal, now: () => clock.now() }),
   };
 }
+
+// Rows of before a setting was added have what every VM had then.
+const vmOf = ({ vm, fact }: { vm: VmRow; fact: FactRow }): Vm => ({ ...vm, hardware: { ...plainHardware, ...vm.hardware }, fact });
+const linkOf = (link: DiskLink): DiskLink => ({ ...link, settings: { ...plainDisk, ...link.settings } });
+const nicOf = (nic: NicRow): NicRow => ({ ...nic, settings: { ...plainNic, ...nic.settings } });
 
 /** A VM that uses something; `isActive` while it may have it open. */
 export interface User {
@@ -125,10 +132,18 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       journal.site(tx, { kind: 'vm', id, what: 'deleted', after: null });
     },
     /** Links a disk; does not touch the VM's generation, so that `insert` can use it. */
-    linkDisk(tx: Tx, vmId: string, diskId: string): void {
-      tx.sql.insert(vmDiskTable).values({ diskId, vmId, slot: freeSlot(tx, vmId) }).run();
+    linkDisk(tx: Tx, vmId: string, diskId: string, settings: DiskSettings): void {
+      tx.sql.insert(vmDiskTable).values({ diskId, vmId, slot: freeSlot(tx, vmId), settings }).run();
     },
-    addNic(tx: Tx, vmId: string, nic: { network: string; mac: string }): string {
+    setDisk(tx: Tx, vmId: string, diskId: string, settings: DiskSettings): void {
+      tx.sql.update(vmDiskTable).set({ settings }).where(eq(vmDiskTable.diskId, diskId)).run();
+      touch(tx, vmId);
+    },
+    setNic(tx: Tx, vmId: string, nicId: string, settings: NicSettings): void {
+      tx.sql.update(vmNicTable).set({ settings }).where(eq(vmNicTable.id, nicId)).run();
+      touch(tx, vmId);
+    },
+    addNic(tx: Tx, vmId: string, nic: { network: string; mac: string; settings: NicSettings }): string {
       const id: Id<'nic'> = newId();
       tx.sql.insert(vmNicTable).values({ id, vmId, slot: freeSlot(tx, vmId), ...nic }).run();
       return id;
@@ -142,10 +157,10 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       touch(tx, vmId);
     },
     /**
-     * Hardware and NICs as they once were. A NIC whose port a later disk has taken gets another; one whose address another VM has by now, or
-     * for which no port is left, is left out: the request has told of both, so that is what changed since.
+     * Hardware, NICs and how disks are plugged in, as they once were. A NIC whose port a later disk has taken gets another; one whose address
+     * another VM has by now, or for which no port is left, is left out: the request has told of both, so that is what changed since.
      */
-    restore(tx: Tx, vmId: string, hardware: Partial<VmRow>, nics: NicRow[]): void {
+    restore(tx: Tx, vmId: string, { hardware, disks, nics }: KeptConfig): void {
       tx.sql.delete(vmNicTable).where(eq(vmNicTable.vmId, vmId)).run();
       for (const nic of nics) {
         const free = freeSlots(tx, vmId);
@@ -153,10 +168,24 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
         const isTaken = tx.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, nic.mac)).get() !== undefined;
         if (slot !== undefined && !isTaken) tx.sql.insert(vmNicTable).values({ ...nic, slot }).run();
       }
+      restoreDisks(tx, vmId, disks);
       touch(tx, vmId, hardware);
     },
     touch,
   };
+}
+
+/** A disk that came later stays as it is, but for its place on the IDE cables if an earlier one has that back. */
+function restoreDisks(tx: Tx, vmId: string, kept: DiskLink[]): void {
+  const settingsThen = new Map(kept.map(({ diskId, settings }) => [diskId, settings]));
+  const links = tx.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, vmId)).all();
+  const units: number[] = [];
+  for (const { diskId, settings: settingsNow } of links.sort((one, other) => Number(settingsThen.has(other.diskId)) - Number(settingsThen.has(one.diskId)))) {
+    const settings = settingsThen.get(diskId) ?? settingsNow;
+    const unit = settings.bus === 'ide' && units.includes(settings.unit) ? freeIdeUnit(units) : settings.unit;
+    if (settings.bus === 'ide') units.push(unit);
+    tx.sql.update(vmDiskTable).set({ settings: { ...settings, unit } }).where(eq(vmDiskTable.diskId, diskId)).run();
+  }
 }
 
 /** One that was renamed while it runs has two names until it ends. */

@@ -10,6 +10,7 @@
  *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
  */
 import type { DomainState } from '../world.ts';
+import { type Hardware, hardwareNames } from './hardware.ts';
 
 export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'] as const;
 export type VmState = (typeof vmStates)[number];
@@ -208,11 +209,18 @@ export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: nu
 
 // ------------------------------------------------------------------------------------------------ pending
 
+type RestartConfig = { name: string; vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[]; hardware: Hardware };
+
 const restartFields = ['name', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder'] as const;
-type RestartConfig = { name: string; vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[] };
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Settings that differ between the wish and what runs: they hold from the next start on. */
 export function pendingChanges(wished: RestartConfig, runs: RestartConfig | null): string[] {
   if (!runs) return [];
-  return restartFields.filter((field) => String(wished[field]) !== String(runs[field]));
+  return [...restartFields.filter((field) => !isSame(wished[field], runs[field])), ...hardwareNames.filter((name) => !isSame(wished.hardware[name], runs.hardware[name]))];
+}
+
+/** The same of a disk or a network interface; `null` for one that the guest does not have. */
+export function pendingSettings<K extends string>(names: readonly K[], wished: Record<K, unknown>, runs: Record<K, unknown> | null | undefined): string[] {
+  return runs ? names.filter((name) => !isSame(wished[name], runs[name])) : [];
 }

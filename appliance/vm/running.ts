@@ -2,54 +2,77 @@
  * What a running domain was given: read from libvirt's live XML, the same way after a start, after hot-plug and when a VM is
  * found running. Pure.
  *
- * Disks and NICs are recognised by the alias that `device-xml.ts` gave them; settings that libvirt changes or forgets travel in
- * the domain's metadata (`configOf`).
+ * Disks and NICs are recognised by the alias that `device-xml.ts` gave them, and read as libvirt has them now; settings of the VM as a
+ * whole, which libvirt changes or forgets, travel in the domain's metadata.
  */
 import type { BootDevice } from './domain-xml.ts';
+import { serialOf } from './device-xml.ts';
+import { type DiskSettings, type FirmwareName, type Hardware, hardwareNames, type NicSettings, pickHardware, plainHardware } from './hardware.ts';
 import { type Element, element, find, findAll, parseXml, textOf } from './xml.ts';
+
+export type RunningDisk = Omit<DiskSettings, 'unit'> & { target: string };
 
 export interface Running {
   /** What libvirt calls it until it ends: a VM may have been renamed since. */
   name: string;
   vcpus: number;
   memoryBytes: number;
-  firmware: 'bios' | 'efi';
+  firmware: FirmwareName;
   bootOrder: BootDevice[];
+  hardware: Hardware;
   /** Ids of disks and NICs that the guest has now. */
   disks: string[];
   nics: string[];
+  /** How they are plugged in, by id. */
+  diskSettings: Record<string, RunningDisk>;
+  nicSettings: Record<string, NicSettings>;
+  /** Disks on the bus can be plugged in. */
+  hasScsi: boolean;
   /** Path of the medium in the drive. */
   cdromPath: string | null;
   vncSocket: string | null;
+  spiceSocket: string | null;
   serialSocket: string | null;
   /** The guest agent was connected then; `null` where libvirt does not say. */
   hasAgent: boolean | null;
 }
 
-type Config = Pick<Running, 'vcpus' | 'memoryBytes' | 'firmware' | 'bootOrder'>;
+type Config = Pick<Running, 'vcpus' | 'memoryBytes' | 'firmware' | 'bootOrder' | 'hardware'>;
 
 export const agentChannel = 'org.qemu.guest_agent.0';
 const namespace = 'urn:bothy:vm:1';
 
 /** The settings as one element for the domain's metadata. */
-export function configXml({ vcpus, memoryBytes, firmware, bootOrder }: Config): Element {
-  return element('metadata', {}, element('bothy:vm', { 'xmlns:bothy': namespace, vcpus, memoryBytes, firmware, bootOrder: bootOrder.join(' ') }));
+export function configXml({ vcpus, memoryBytes, firmware, bootOrder, hardware }: Config): Element {
+  const attributes = { 'xmlns:bothy': namespace, vcpus, memoryBytes, firmware, bootOrder: bootOrder.join(' ') };
+  return element('metadata', {}, element('bothy:vm', attributes, JSON.stringify(pickHardware(hardware))));
 }
 
 export function readRunning(liveXml: string): Running {
   const domain = parseXml(liveXml);
-  const disks = findAll(domain, 'devices', 'disk');
-  const cdrom = disks.find((disk) => disk.attributes.device === 'cdrom');
+  const drives = findAll(domain, 'devices', 'disk');
+  const cdrom = drives.find((disk) => disk.attributes.device === 'cdrom');
+  const disks = drives.filter((disk) => disk !== cdrom);
+  const nics = findAll(domain, 'devices', 'interface');
   return {
     name: textOf(find(domain, 'name')),
     ...readConfig(domain),
-    disks: disks.filter((disk) => disk !== cdrom).flatMap(ourId),
-    nics: findAll(domain, 'devices', 'interface').flatMap(ourId),
+    disks: disks.flatMap(ourId),
+    nics: nics.flatMap(ourId),
+    diskSettings: byId(disks, readDisk),
+    nicSettings: byId(nics, readNic),
+    hasScsi: findAll(domain, 'devices', 'controller').some(({ attributes }) => attributes.type === 'scsi'),
     cdromPath: cdrom ? (find(cdrom, 'source')?.attributes.file ?? null) : null,
-    vncSocket: findAll(domain, 'devices', 'graphics', 'listen').find((listen) => listen.attributes.type === 'socket')?.attributes.socket ?? null,
+    vncSocket: screenSocket(domain, 'vnc'),
+    spiceSocket: screenSocket(domain, 'spice'),
     serialSocket: find(domain, 'devices', 'serial', 'source')?.attributes.path ?? null,
     hasAgent: agentState(domain),
   };
+}
+
+function screenSocket(domain: Element, type: 'vnc' | 'spice'): string | null {
+  const screen = findAll(domain, 'devices', 'graphics').find(({ attributes }) => attributes.type === type);
+  return (screen && find(screen, 'listen')?.attributes.socket) ?? null;
 }
 
 function agentState(domain: Element): boolean | null {
@@ -62,12 +85,43 @@ function ourId(device: Element): string[] {
   return alias.startsWith('ua-') ? [alias.slice('ua-'.length)] : [];
 }
 
+const byId = <T>(devices: Element[], read: (device: Element, id: string) => T): Record<string, T> =>
+  Object.fromEntries(devices.flatMap((device) => ourId(device).map((id) => [id, read(device, id)])));
+
+/** A serial number that was made from the id is none of its own, as in the wish. */
+function readDisk(disk: Element, id: string): RunningDisk {
+  const target = find(disk, 'target')?.attributes ?? {};
+  const serial = textOf(find(disk, 'serial'));
+  const limit = (name: string) => Number(textOf(find(disk, 'iotune', name))) || null;
+  return {
+    target: target.dev ?? '',
+    bus: target.bus as DiskSettings['bus'], // a disk of ours is on a bus of ours
+    discard: find(disk, 'driver')?.attributes.discard !== 'ignore',
+    serial: serial === '' || serial === serialOf(id) ? null : serial,
+    readBytesPerSecond: limit('read_bytes_sec'), writeBytesPerSecond: limit('write_bytes_sec'),
+    readsPerSecond: limit('read_iops_sec'), writesPerSecond: limit('write_iops_sec'),
+  };
+}
+
+function readNic(nic: Element): NicSettings {
+  return { model: find(nic, 'model')?.attributes.type as NicSettings['model'], isLinked: find(nic, 'link')?.attributes.state !== 'down' }; // a NIC of ours has a model of ours
+}
+
 function readConfig(domain: Element): Config {
-  const { vcpus, memoryBytes, firmware, bootOrder } = find(domain, 'metadata', 'bothy:vm')?.attributes ?? {};
+  const config = find(domain, 'metadata', 'bothy:vm');
+  const { vcpus, memoryBytes, firmware, bootOrder } = config?.attributes ?? {};
   return {
     vcpus: Number(vcpus ?? textOf(find(domain, 'vcpu'))),
     memoryBytes: Number(memoryBytes ?? 0),
-    firmware: firmware === 'efi' ? 'efi' : 'bios',
+    firmware: firmware === 'efi' || firmware === 'efi-secure' ? firmware : 'bios',
+    hardware: readHardware(textOf(config)),
     bootOrder: (bootOrder ?? '').split(' ').filter((device): device is BootDevice => device === 'disk' || device === 'cdrom' || device === 'network'),
   };
+}
+
+/** A VM that an older version started has none, or not all, of the settings; then it has what every VM had. */
+function readHardware(text: string): Hardware {
+  const written: Partial<Hardware> = text === '' ? {} : (JSON.parse(text) as Partial<Hardware>); // ours, see configXml
+  const known = hardwareNames.flatMap((name) => (name in written ? [[name, written[name]]] : []));
+  return { ...plainHardware, ...Object.fromEntries(known) };
 }

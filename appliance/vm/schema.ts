@@ -5,8 +5,11 @@ import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
+import { diskShape, Firmware, hardwareShape, nicShape } from './hardware.ts';
 import { chordFault } from './keys.ts';
 import { vmStates } from './rules.ts';
+
+export { diskBuses, hardwareNames } from './hardware.ts';
 
 /** Bytes that a file name may have, less what libvirt adds when it names files after a domain. */
 const longestNameBytes = 200;
@@ -20,13 +23,11 @@ const MemoryBytes = z.int()
   .min(64 * MiB, 'At least 64 MiB.').max(4 * TiB, 'At most 4 TiB.')
   .multipleOf(MiB, 'Whole MiB only.')
   .meta({ label: 'Memory', unit: 'bytes', help: 'Reserved for this VM while it runs.' });
-const Firmware = z.enum(['bios', 'efi']).meta({ label: 'Firmware', help: 'UEFI for current systems, BIOS for old ones. A system boots only with the firmware it was installed with.' });
 const BootOrder = z.array(z.enum(['disk', 'cdrom', 'network'])).min(1).max(3)
   .refine((order) => new Set(order).size === order.length, 'Name each device once.')
   .meta({ label: 'Boot order', help: 'Tried one after the other.' });
 const Autostart = z.boolean().meta({ label: 'Start with the host', help: 'Starts it when the host starts, unless someone has stopped it since.' });
 const IsoName = isoNameSchema.meta({ label: 'CD-ROM', help: 'An ISO image to boot or install from.' });
-const Graphics = z.literal('vnc').meta({ label: 'Screen' });
 
 const mac = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 export const MacAddress = z.string().trim().toLowerCase()
@@ -35,9 +36,10 @@ export const MacAddress = z.string().trim().toLowerCase()
   .meta({ label: 'MAC address', help: 'Leave empty to have one chosen.' });
 
 export const NewNic = z.object({
-  network: z.string().min(1).max(64).default('default').meta({ label: 'Network' }),
-  model: z.literal('virtio').default('virtio').meta({ label: 'Model', widget: 'hidden' }),
+  network: z.string().min(1).max(64).default('default').meta({ label: 'Network', help: 'What its cable is plugged into.' }),
+  model: nicShape.model.optional(),
   mac: MacAddress.optional(),
+  isLinked: nicShape.isLinked.default(true),
 });
 
 /** An existing disk by `disk`, or a new one by its size. */
@@ -47,25 +49,35 @@ const newDiskFields = {
   format: diskFormatSchema.optional(),
   allocation: allocationSchema.optional(),
   name: nameSchema.optional().meta({ label: 'Name', help: 'Leave empty to have one made from the name of the VM.' }),
-  domain: refSchema.optional().meta({ label: 'Storage domain' }),
+  domain: refSchema.optional().meta({ label: 'Storage domain', help: 'Where its data lies. Leave empty where there is only one.' }),
+  bus: diskShape.bus.optional(),
+  discard: diskShape.discard.default(true),
+  serial: diskShape.serial.default(null),
+  readBytesPerSecond: diskShape.readBytesPerSecond.default(null),
+  writeBytesPerSecond: diskShape.writeBytesPerSecond.default(null),
+  readsPerSecond: diskShape.readsPerSecond.default(null),
+  writesPerSecond: diskShape.writesPerSecond.default(null),
 };
 const isOneOf = (disk: { disk?: string | undefined; sizeBytes?: number | undefined }) => (disk.disk === undefined) !== (disk.sizeBytes === undefined);
 const oneOf = { path: ['sizeBytes'], message: 'Give the size of a new disk, or name an existing one; not both.' };
 
 export const NewDisk = z.object(newDiskFields).refine(isOneOf, oneOf);
 
+/** What is not said follows from the guest system. */
+const chosenHardware = z.object(hardwareShape).partial().shape;
+
 export const VmCreateInput = z.object({
   name: VmName,
   description: Description.default(''),
   vcpus: Vcpus.default(1),
   memoryBytes: MemoryBytes.default(GiB),
-  firmware: Firmware.default('bios'),
+  firmware: Firmware.optional(),
   disks: z.array(NewDisk).max(16).default([]).meta({ label: 'Disks' }),
   cdrom: IsoName.nullable().default(null).meta({ label: 'CD-ROM' }),
   nics: z.array(NewNic).max(16).default([]).meta({ label: 'Network interfaces' }),
   bootOrder: BootOrder.default(['disk', 'cdrom']),
   autostart: Autostart.default(false),
-  graphics: Graphics.default('vnc').meta({ widget: 'hidden' }),
+  ...chosenHardware,
 });
 
 export const VmRef = z.object({ vm: refSchema.meta({ label: 'VM' }) });
@@ -78,6 +90,7 @@ export const VmEditInput = VmRef.extend({
   firmware: Firmware.optional(),
   bootOrder: BootOrder.optional(),
   autostart: Autostart.optional(),
+  ...chosenHardware,
 });
 
 export const VmListInput = z.object({
@@ -100,7 +113,7 @@ export const VmSummary = z.object({
   since: z.int(),
   vcpus: z.int(),
   memoryBytes: z.int(),
-  firmware: z.enum(['bios', 'efi']),
+  firmware: Firmware,
   autostart: z.boolean(),
   isDeleting: z.boolean(),
   generation: z.int(),
@@ -124,14 +137,18 @@ export const VmDisk = z.object({
   state: z.string(),
   /** The running guest has it. */
   isPlugged: z.boolean(),
+  ...diskShape,
+  /** Settings that have changed since it was plugged in and hold from the VM's next start on. */
+  pending: z.array(z.string()),
 });
 
 export const VmNic = z.object({
   id: z.uuid(),
   network: z.string(),
-  model: z.literal('virtio'),
   mac: z.string(),
   isPlugged: z.boolean(),
+  ...nicShape,
+  pending: z.array(z.string()),
 });
 
 /** What a state means to the person who looks at it. */
@@ -163,7 +180,9 @@ export const VmOutput = VmSummary.extend({
   cdrom: z.string().nullable(),
   nics: z.array(VmNic),
   bootOrder: z.array(z.enum(['disk', 'cdrom', 'network'])),
-  graphics: z.literal('vnc'),
+  ...hardwareShape,
+  /** Of each socket. */
+  cores: z.int(),
   /** Settings that have changed since the VM was started and hold from its next start on. */
   pending: z.array(z.string()),
   /** The guest agent inside answers. */
@@ -188,6 +207,8 @@ export const SendKeysInput = VmRef.extend({
 export const AttachDiskInput = VmRef.extend(newDiskFields).refine(isOneOf, oneOf);
 export const DetachDiskInput = VmRef.extend({ disk: refSchema, delete: Flag.meta({ label: 'Delete the disk', help: 'Its content is lost.' }) });
 export const AddNicInput = VmRef.extend(NewNic.shape);
+export const EditDiskInput = VmRef.extend({ disk: refSchema, ...z.object(diskShape).partial().shape });
+export const EditNicInput = VmRef.extend({ nic: z.uuid(), ...z.object(nicShape).partial().shape });
 export const RemoveNicInput = VmRef.extend({ nic: z.uuid() });
 export const ChangeCdromInput = VmRef.extend({ iso: IsoName.nullable().meta({ label: 'CD-ROM', help: 'Leave empty to eject.' }) });
 

@@ -9,6 +9,7 @@ import { read, startTask, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow } from './answers.ts';
 import { deviceSlots } from './device-xml.ts';
+import { faultsOf } from './hardware.ts';
 import { aboutVm } from './power-operations.ts';
 import type { Vm } from './rows.ts';
 import { mostSnapshots, snapshotFault, type VmVerb } from './rules.ts';
@@ -92,6 +93,7 @@ export const snapshotPreview = startTask<VmServices>()({
     const row = requireReady(services, vm, { ref: snapshot, verb: 'preview' });
     requireNoPreview(services, vm);
     requireNics(services, vm, row);
+    requireFitThen(services, vm, row);
     const layers = row.config.disks.map(({ diskId }) => ({ disk: lock(services, tx, diskId), volume: newId<'volume'>() }));
     return services.tasks.start(tx, 'vm.preview-snapshot', { vm: vm.id, snapshot: row.id, layers }, about(services, vm, layers.map(({ disk }) => disk)));
   },
@@ -156,6 +158,15 @@ function requireNics({ rows }: VmServices, vm: Vm, { name, config }: SnapshotRow
   const taken = config.nics.find(({ mac }) => !own.has(mac) && rows.hasMac(mac));
   if (taken) throw new Problem('in-use', `In the snapshot "${name}" ${vm.name} has the MAC address ${taken.mac}, which another VM has now. Change it there first.`);
   if (rows.disks(vm.id).length + config.nics.length > deviceSlots) throw new Problem('wrong-state', `${vm.name} has no port left for the network interfaces of the snapshot "${name}". Detach a disk first.`);
+}
+
+/** Disks that came later stay, and must have a bus that the machine of then has. */
+function requireFitThen({ rows }: VmServices, vm: Vm, { name, config }: SnapshotRow): void {
+  const then = new Map(config.disks.map(({ diskId, settings }) => [diskId, settings.bus]));
+  const buses = rows.disks(vm.id).map(({ diskId, settings }) => then.get(diskId) ?? settings.bus);
+  const { vcpus, firmware, hardware } = config.hardware;
+  const [fault] = faultsOf({ ...hardware, vcpus, firmware, buses });
+  if (fault) throw new Problem('wrong-state', `The disks that ${vm.name} has got since do not fit what it was at the snapshot "${name}". ${fault.message}`);
 }
 
 function lock({ storage }: VmServices, tx: Tx, disk: string): string {

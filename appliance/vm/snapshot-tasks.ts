@@ -58,7 +58,7 @@ function previewTask(services: VmServices): AnyTask {
       }
       if (state !== 'done' || !vm || !snapshot) return;
       snapshots.stand(tx, vm.id, { snapshotId: snapshot.id, before: { config: snapshots.configOf(vm), snapshotId: snapshots.present(vm.id).snapshotId } });
-      rows.restore(tx, vm.id, snapshot.config.hardware, snapshot.config.nics);
+      rows.restore(tx, vm.id, snapshot.config);
     },
   });
 }
@@ -94,6 +94,6 @@ const goBack: Settle = ({ storage, snapshots, rows }, tx, { vm, disks }) => {
   const { before } = snapshots.present(vm);
   if (!before) return;
   for (const disk of disks) storage.layers.goBack(tx, disk, previewHolder(vm));
-  rows.restore(tx, vm, before.config.hardware, before.config.nics);
+  rows.restore(tx, vm, before.config);
   snapshots.stand(tx, vm, { snapshotId: before.snapshotId, before: null });
 };

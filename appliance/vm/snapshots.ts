@@ -13,10 +13,10 @@ import { vmPresentTable, vmSnapshotTable } from './table.ts';
 export type SnapshotRow = typeof vmSnapshotTable.$inferSelect;
 
 /** What a VM is made of beside its name and what it is for. */
-export type Hardware = Omit<VmRow, 'id' | 'name' | 'description' | 'autostart' | 'generation' | 'createdAt'>;
+type Kept = Omit<VmRow, 'id' | 'name' | 'description' | 'autostart' | 'generation' | 'createdAt'>;
 
 export interface KeptConfig {
-  hardware: Hardware;
+  hardware: Kept;
   disks: DiskLink[];
   nics: NicRow[];
 }

@@ -4,8 +4,9 @@
  */
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import type { BootDevice } from './domain-xml.ts';
-import type { Before, KeptConfig } from './snapshots.ts';
+import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './hardware.ts';
 import type { SnapshotState } from './rules.ts';
+import type { Before, KeptConfig } from './snapshots.ts';
 import { vmStates } from './rules.ts';
 import type { Running } from './running.ts';
 
@@ -15,7 +16,9 @@ export const vmTable = sqliteTable('vm', {
   description: text().notNull(),
   vcpus: integer().notNull(),
   memoryBytes: integer().notNull(),
-  firmware: text({ enum: ['bios', 'efi'] }).notNull(),
+  firmware: text().$type<FirmwareName>().notNull(),
+  /** Settings that a later version adds are not in rows of before: `rows.ts` completes them. So are those of disks and NICs. */
+  hardware: text({ mode: 'json' }).$type<Hardware>().notNull(),
   bootOrder: text({ mode: 'json' }).$type<BootDevice[]>().notNull(),
   /** Name of an ISO image; null for an empty drive. */
   cdrom: text(),
@@ -29,6 +32,7 @@ export const vmDiskTable = sqliteTable('vm_disk', {
   diskId: text().primaryKey(),
   vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
   slot: integer().notNull(),
+  settings: text({ mode: 'json' }).$type<DiskSettings>().notNull(),
 }, (table) => [uniqueIndex('vm_disk_slot').on(table.vmId, table.slot)]);
 
 export const vmNicTable = sqliteTable('vm_nic', {
@@ -37,6 +41,7 @@ export const vmNicTable = sqliteTable('vm_nic', {
   slot: integer().notNull(),
   network: text().notNull(),
   mac: text().notNull().unique(),
+  settings: text({ mode: 'json' }).$type<NicSettings>().notNull(),
 }, (table) => [uniqueIndex('vm_nic_slot').on(table.vmId, table.slot), index('vm_nic_network').on(table.network)]);
 
 export const vmFactTable = sqliteTable('vm_fact', {

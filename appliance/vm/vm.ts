@@ -10,7 +10,6 @@ import type { DomainStats, World } from '../world.ts';
 import { type Consoles, createConsoles } from './console.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device-tasks.ts';
-import { diskTarget } from './device-xml.ts';
 import { lookAt } from './domain.ts';
 import { hostGuests } from './host-guests.ts';
 import { createFacts } from './facts.ts';
@@ -89,10 +88,9 @@ function tellLeftNeighbours(services: VmServices): void {
   storage.registerMerge((diskId, merge) => mergeLive(services, diskId, merge));
   storage.registerGrowth(async (diskId, sizeBytes) => {
     const [user] = rows.usersOfDisk(diskId);
-    const link = user && rows.disks(user.id).find((disk) => disk.diskId === diskId);
-    const running = user && (await lookAt({ hypervisor }, user.id));
-    if (!link || !running?.disks.includes(diskId)) return false;
-    await hypervisor.resizeBlock(user.id, diskTarget(link.slot), sizeBytes);
+    const plugged = user && (await lookAt({ hypervisor }, user.id))?.diskSettings[diskId];
+    if (!plugged) return false;
+    await hypervisor.resizeBlock(user.id, plugged.target, sizeBytes);
     return true;
   });
 }

@@ -201,6 +201,26 @@ test('drift is shown, brought back by an apply, and what the file does not name 
   await site.close();
 });
 
+test('hardware that a file names is brought about and back; what it does not name is left alone; it is exported', async () => {
+  const site = await openSite();
+  const hardware = 'bothy: 1\nvms: [{ name: till, memoryBytes: 64 MiB, os: windows-xp, video: vga, disks: [{ sizeBytes: 1 MiB, serial: T-1, writesPerSecond: 50 }], nics: [{ network: default, model: e1000 }] }]\n';
+  await apply(site, { text: hardware });
+  const till = async () => (await site.send<Record<string, unknown> & { disks: Record<string, unknown>[]; nics: Record<string, unknown>[] }>('GET', '/api/v1/vms/till')).body;
+  const vm = await till();
+  assert.equal([vm['machine'], vm['video'], vm['usb'], vm.disks[0]?.['bus'], vm.disks[0]?.['writesPerSecond'], vm.nics[0]?.['model']], ['pc', 'vga', 'uhci', 'ide', 50, 'e1000']);
+  assert.is((await plan(site, { text: hardware })).isConverged, true);
+  await site.send('PATCH', '/api/v1/vms/till', { video: 'qxl', sound: 'es1370' });
+  await site.carryOut('PATCH', `/api/v1/vms/till/disks/${vm.disks[0]?.['id']}`, { serial: null, discard: false });
+  await site.carryOut('PATCH', `/api/v1/vms/till/nics/${vm.nics[0]?.['id']}`, { model: 'virtio' });
+  assert.equal((await plan(site, { text: hardware })).steps.flatMap(({ details }) => details), ['video: qxl -> vga', 'disk till-disk1: serial: - -> T-1', `network interface ${vm.nics[0]?.['mac']}: model: virtio -> e1000`]);
+  await apply(site, { text: hardware });
+  const again = await till();
+  assert.equal([again['video'], again['sound'], again.disks[0]?.['serial'], again.disks[0]?.['discard'], again.nics[0]?.['model']], ['vga', 'es1370', 'T-1', false, 'e1000']);
+  const { text: file } = await exported(site);
+  for (const line of [/os: windows-xp/, /sound: es1370/, /machine: pc/, /serial: T-1/, /discard: false/, /bus: ide/, /model: e1000/]) assert.match(file, line);
+  await site.close();
+});
+
 test('an export makes an empty second appliance give the same answers', async () => {
   const first = await openSite();
   await apply(first);

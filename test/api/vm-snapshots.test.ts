@@ -79,6 +79,31 @@ test('taken, shown, renamed, gone back to and on from, deleted: hardware and NIC
   assert.equal((await ask(site, 'GET', '/disks')).body.items, []);
 });
 
+test('going back brings the chosen hardware and how disks and NICs are plugged in; what came later and does not fit is told', async ({ site }) => {
+  await ask(site, 'PATCH', '/vms/first', { machine: 'pc', video: 'qxl' });
+  await carryOut(site, 'PATCH', '/vms/first/disks/first-disk1', { bus: 'ide' });
+  await take(site, 'old');
+  await carryOut(site, 'PATCH', '/vms/first/disks/first-disk1', { bus: 'sata', serial: 'S-1', readsPerSecond: 10 });
+  await ask(site, 'PATCH', '/vms/first', { machine: 'q35', video: 'virtio', sound: 'ac97' });
+  await carryOut(site, 'PATCH', `/vms/first/nics/${(await vmOf(site)).nics[0].id}`, { model: 'e1000' });
+  await take(site, 'new');
+  await ask(site, 'PATCH', '/vms/first', { machine: 'pc' });
+  await carryOut(site, 'POST', '/vms/first/disks', { sizeBytes: MiB, name: 'later', bus: 'ide' });
+  await refused(site, ['POST', '/vms/first/snapshots/new/preview'], [409, /Only the machine i440FX \(pc\) has IDE/]);
+  const kept = await vmOf(site);
+
+  await carryOut(site, 'POST', '/vms/first/snapshots/old/preview');
+  const tried = await vmOf(site);
+  assert.equal([tried.machine, tried.video, tried.sound, tried.nics[0].model, tried.disks[0].serial, tried.disks[0].readsPerSecond], ['pc', 'qxl', 'none', 'virtio', null, null]);
+  assert.equal(tried.disks.map(({ name, target }: Json) => [name, target]), [['first-disk1', 'hda'], ['first-disk2', 'vdb'], ['later', 'hdb']], 'the later disk has made room');
+  await carryOut(site, 'POST', '/vms/first/start');
+  await carryOut(site, 'POST', '/vms/first/power-off');
+  await carryOut(site, 'POST', '/vms/first/snapshots/old/undo');
+  const again = await vmOf(site);
+  const plain = ({ machine, video, sound, nics, disks }: Json) => ({ machine, video, sound, nics, disks: disks.map(({ target: _target, ...disk }: Json) => disk) });
+  assert.equal(plain(again), plain(kept));
+});
+
 test('what cannot be is refused with why: running, taken names, disks in snapshots, uploads, keeping disks', async ({ site }) => {
   await take(site, 'one');
   await refused(site, ['POST', '/vms/first/snapshots', { name: 'one' }], [409, /already a snapshot "one"/]);

@@ -9,6 +9,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createQemuImg } from '../../appliance/storage/qemu-img.ts';
 import { diskXml } from '../../appliance/vm/device-xml.ts';
+import { plainDisk } from '../../appliance/vm/hardware.ts';
 import { chainOfDisk } from '../../appliance/vm/live-chain.ts';
 import { printXml } from '../../appliance/vm/xml.ts';
 import type { Hypervisor, HypervisorEvent, ImageSource, ImageTool } from '../../appliance/world.ts';
@@ -75,7 +76,7 @@ function defineCases({ hypervisor, events, folder, imageTool, write, ...parts }:
     return { path, format: 'qcow2', below };
   };
   const start = async (number: number, images: ImageSource[]) => {
-    const devices = images.map((image, slot) => printXml(diskXml({ id: `disk-${slot}`, slot, ...image }))).join('');
+    const devices = images.map((image, slot) => printXml(diskXml({ ...plainDisk, id: `disk-${slot}`, slot, machine: 'q35', ...image }))).join('');
     await hypervisor.create(guestXml(number, { devices: ports + devices }));
     return uuidOf(number);
   };

@@ -15,7 +15,7 @@ import { checkNothingIsLeft } from './service-files.ts';
 
 export const MiB = 2 ** 20;
 /** Kinds of task that change what a running guest has. */
-export const deviceKinds = ['vm.plug', 'vm.unplug', 'vm.change-cdrom'];
+export const deviceKinds = ['vm.plug', 'vm.unplug', 'vm.change-cdrom', 'vm.apply'];
 export const snapshotKinds = ['vm.snapshot', 'vm.delete-snapshot', 'vm.preview-snapshot', 'vm.commit-snapshot', 'vm.undo-snapshot'];
 export const octets = { 'content-type': 'application/octet-stream' };
 
@@ -51,6 +51,6 @@ export async function observeVm(service: Service, name: string) {
   const count = (pattern: RegExp) => xml.match(pattern)?.length ?? 0;
   return {
     state, reason, cdrom, disks: disks.map(plugged), nics: nics.map(plugged),
-    domain: { state: (await service.host.run(['virsh', '-q', 'domstate', name])).stdout.trim(), disks: count(/<disk /g), nics: count(/<interface /g), medium: count(/<source file='[^']*\.iso'/g) },
+    domain: { state: (await service.host.run(['virsh', '-q', 'domstate', name])).stdout.trim(), disks: count(/<disk /g), nics: count(/<interface /g), medium: count(/<source file='[^']*\.iso'/g), limits: count(/<write_iops_sec>/g) },
   };
 }

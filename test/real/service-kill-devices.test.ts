@@ -36,6 +36,10 @@ const cases: KillCase[] = [
     },
     begin: (service, name) => service.must('PUT', `/vms/${name}/cdrom`, { iso: 'two.iso' }),
   },
+  {
+    name: 'limits', kind: 'vm.apply', prepare: (service, name) => makeRunning(service, name, { disks: [{ sizeBytes: MiB }] }), observe: observeVm,
+    begin: async (service, name) => service.must('PATCH', `/vms/${name}/disks/${await idOf(service, name, 'disks')}`, { writesPerSecond: 20 }),
+  },
 ];
 
 checkKills('tasks of devices', cases, { network: true });

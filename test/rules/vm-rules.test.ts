@@ -4,7 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DomainState } from '../../appliance/world.ts';
 import { eventOf, explain } from '../../appliance/vm/explanations.ts';
-import { type Fact, needsAutostart, nextFact, pendingChanges, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
+import { completeHardware, defaultBus, faultsOf, freeIdeUnit, type GuestSystemName, guestSystems, type Machinery, mostIdeDisks, nicNames, plainHardware, plainNic, systemDefaults } from '../../appliance/vm/hardware.ts';
+import { type Fact, needsAutostart, nextFact, pendingChanges, pendingSettings, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
 
 const at = 1_000_000;
 const fact = (state: VmState, reason = ''): Fact => ({ state, reason, since: at });
@@ -143,10 +144,45 @@ test('starts with the host, but not against the will of who stopped it since', (
 });
 
 test('a changed setting waits for the next start only while the VM runs', () => {
-  const wished = { name: 'web', vcpus: 2, memoryBytes: 1, firmware: 'bios', bootOrder: ['disk', 'cdrom'] };
+  const wished = { name: 'web', vcpus: 2, memoryBytes: 1, firmware: 'bios', bootOrder: ['disk', 'cdrom'], hardware: plainHardware };
   assert.equal(pendingChanges(wished, null), []);
-  assert.equal(pendingChanges(wished, { ...wished }), []);
+  assert.equal(pendingChanges(wished, structuredClone(wished)), []);
   assert.equal(pendingChanges(wished, { ...wished, name: 'old', vcpus: 1, bootOrder: ['disk'] }), ['name', 'vcpus', 'bootOrder']);
+  assert.equal(pendingChanges(wished, { ...wished, hardware: { ...plainHardware, video: 'qxl', channels: ['a'] } }), ['video', 'channels']);
+  assert.equal(pendingSettings(nicNames, plainNic, { ...plainNic, model: 'e1000' }), ['model']);
+  assert.equal(pendingSettings(nicNames, plainNic, undefined), []);
+});
+
+// ------------------------------------------------------------------------------------------------ hardware
+
+test('a guest system brings what it has drivers for; what is chosen goes first', () => {
+  assert.equal(completeHardware({}), plainHardware);
+  assert.equal(completeHardware({ os: 'linux' }), { ...plainHardware, os: 'linux' });
+  const old = completeHardware({ os: 'windows-xp', sound: 'es1370' });
+  assert.equal([old.machine, old.clock, old.sound, defaultBus(old), systemDefaults('windows-xp').nic], ['pc', 'localtime', 'es1370', 'ide', 'rtl8139']);
+  assert.is(defaultBus({ os: 'windows-xp', machine: 'q35' }), 'sata', 'where there is no IDE');
+});
+
+test('every guest system can start with what it brings', () => {
+  for (const os of Object.keys(guestSystems) as GuestSystemName[]) {
+    const hardware = completeHardware({ os });
+    assert.equal(faultsOf({ ...hardware, vcpus: 1, firmware: systemDefaults(os).firmware, buses: [defaultBus(hardware)] }), [], os);
+  }
+});
+
+test('what does not fit together is told at the field that is to change', () => {
+  const fields = (changes: Partial<Machinery>) => faultsOf({ ...plainHardware, vcpus: 4, firmware: 'bios', buses: ['virtio'], ...changes }).map(({ path }) => path);
+  assert.equal(fields({}), []);
+  assert.equal([fields({ sockets: 3 }), fields({ sockets: 2, threads: 2 }), fields({ sockets: 4, threads: 2 })], [['sockets'], [], ['sockets']]);
+  assert.equal([fields({ buses: ['ide'] }), fields({ machine: 'pc', buses: ['ide', 'ide', 'ide', 'sata'] })], [['machine'], []]);
+  assert.equal(fields({ machine: 'pc', buses: ['ide', 'ide', 'ide', 'ide'] }), ['disks'], 'with the CD-ROM drive there are four at most');
+  assert.equal([fields({ machine: 'pc', firmware: 'efi' }), fields({ machine: 'pc', firmware: 'efi-secure' })], [[], ['firmware']]);
+});
+
+test('IDE disks leave the place of the CD-ROM drive free', () => {
+  const units: number[] = [];
+  for (let count = 0; count < mostIdeDisks; count++) units.push(freeIdeUnit(units));
+  assert.equal(units, [0, 1, 3]);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 /** Plugging and unplugging devices of running VMs, cut at any instant and failing at any step. */
 import { test } from 'uvu';
-import { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove, vmStart } from '../../appliance/vm/operations.ts';
-import { checkTask, type Life } from './harness.ts';
+import { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicRemove, vmStart } from '../../appliance/vm/operations.ts';
+import { checkTask, type Life, type Point } from './harness.ts';
 import { begin, carryOut, generationsLater, makeVm, observeSite, openVmSite, origin, putIso, type VmSite } from './vm-site.ts';
 
 const vm = { vm: 'web-1' };
@@ -9,6 +9,12 @@ const common = { open: (life: Life) => openVmSite(life), observe: observeSite };
 const running = async (site: VmSite, life: Life) => {
   makeVm(site);
   await carryOut(site, life, vmStart, vm);
+};
+/** The wish stays and waits for the next start, unless the guest has it already. */
+const waiting = ({ before, after, point }: { before: unknown; after: unknown; point: Point }) => {
+  if (point.step !== 'Tell the running guest' || point.when !== 'before') return after;
+  const [was, is] = [before, after] as { vms: { fact: unknown }[] }[]; // both are of `observeSite`
+  return { ...is, vms: is?.vms.map((each, index) => ({ ...each, fact: was?.vms[index]?.fact })) };
 };
 /** The wish was made and taken back. */
 const takenBack = ({ before }: { before: unknown }) => generationsLater(before, 2);
@@ -41,6 +47,11 @@ checkTask<VmSite>(test, {
   ...common, name: 'vm.plug of a new disk into a VM that is down', undone: takenBack,
   prepare: async (site) => { makeVm(site, { disks: [] }); },
   begin: (site) => begin(site, diskAttach, { ...vm, sizeBytes: 2 ** 20 }),
+});
+
+checkTask<VmSite>(test, {
+  ...common, name: 'vm.apply of limits to a running VM', prepare: running, undone: waiting, hasNoUndo: true,
+  begin: (site) => begin(site, diskEdit, { ...vm, disk: 'web-1-disk1', writesPerSecond: 20 }),
 });
 
 checkTask<VmSite>(test, {

@@ -7,7 +7,7 @@
  * least one turn of promises, as a call over a socket does.
  */
 import { createNotices } from '../../appliance/core/events.ts';
-import { type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
+import { type BlockLimits, type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
 import { aliasOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
 import { createLayerCalls } from './layers.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
@@ -82,7 +82,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     destroy: through('destroy', calls.destroy), reboot: through('reboot', calls.reboot), reset: through('reset', calls.reset),
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
-    resizeBlock: through('resizeBlock', calls.resizeBlock), diskErrors: through('diskErrors', calls.diskErrors),
+    resizeBlock: through('resizeBlock', calls.resizeBlock), setBlockLimits: through('setBlockLimits', calls.setBlockLimits), diskErrors: through('diskErrors', calls.diskErrors),
     stackLayers: through('stackLayers', calls.stackLayers), mergeLayer: through('mergeLayer', calls.mergeLayer),
     mergeProgress: through('mergeProgress', calls.mergeProgress), endMerge: through('endMerge', calls.endMerge),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
@@ -188,6 +188,7 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       const isMediaChange = device.attributes['device'] === 'cdrom' && sourceText(device) !== sourceText(wanted);
       const alias = aliasOf(device);
       device.children = [...wanted.children.filter((child) => child.name !== 'alias'), ...device.children.filter((child) => child.name === 'alias')];
+      if (device.name === 'graphics') device.attributes = { ...device.attributes, ...wanted.attributes };
       if (!isMediaChange) return;
       for (const change of ['open', 'close'] as const) libvirt.emit({ type: 'tray', uuid: domain.uuid, alias, change });
     },
@@ -199,7 +200,23 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       }
       domain.capacities.set(target, sizeBytes);
     },
+    async setBlockLimits(uuid: string, target: string, limits: BlockLimits) {
+      const disk = devicesOf(answering(libvirt, uuid).tree).find((device) => device.name === 'disk' && targetOf(device) === target);
+      if (!disk) throw refuse.other(`invalid argument: disk '${target}' was not found in the domain config`, 8);
+      limit(disk, limits);
+    },
   };
+}
+
+const limitElements = { readBytesPerSecond: 'read_bytes_sec', writeBytesPerSecond: 'write_bytes_sec', readsPerSecond: 'read_iops_sec', writesPerSecond: 'write_iops_sec' } as const;
+
+function limit(disk: Element, limits: BlockLimits): void {
+  const children = Object.entries(limitElements).flatMap(([key, name]) => {
+    const value = limits[key as keyof BlockLimits]; // its own keys
+    return value === null ? [] : [{ name, attributes: {}, children: [], text: String(value) }];
+  });
+  disk.children = disk.children.filter(({ name }) => name !== 'iotune');
+  if (children.length > 0) disk.children.push({ name: 'iotune', attributes: {}, children, text: '' });
 }
 
 const sourceText = (disk: Element) => JSON.stringify(find(disk, 'source')?.attributes ?? {});

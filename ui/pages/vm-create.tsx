@@ -2,6 +2,7 @@
 import { networkList } from '../../appliance/network/operations.ts';
 import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
+import { hardwareNames } from '../../appliance/vm/schema.ts';
 import { LinkButton } from '../action.tsx';
 import type { Ui } from '../context.ts';
 import type { Choice } from '../field-info.ts';
@@ -34,6 +35,9 @@ export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((dis
 /** A chosen existing disk has its own size, format and allocation. */
 export const insteadOfNewDisk = ['sizeBytes', 'format', 'allocation', 'name'];
 
+/** All but the guest system, which stands at the top. */
+export const hardwareFields = hardwareNames.filter((name) => name !== 'os');
+
 export const vmCreatePage = definePage({
   path: '/vms/new', offers: vmCreate,
   load: (call) => readParts(call),
@@ -43,24 +47,24 @@ export const vmCreatePage = definePage({
       <PageHead title={t('vm.createTitle')} parent={{ href: '/vms', text: t('nav.vms') }} lead={t('vm.createLead')} />
       <Form operation={vmCreate} id="create-vm" next="/vms/{name}" submit={t('vm.create')}
         aside={<LinkButton href="/vms" text={t('confirm.cancel')} tone="quiet" />}
-        values={{ vcpus: 2, memoryBytes: 2 * GiB, firmware: 'efi', disks: [firstDisk], nics: [{}] }}
+        values={{ vcpus: 2, memoryBytes: 2 * GiB, os: 'linux', disks: [firstDisk], nics: [{}] }}
         choices={{
           cdrom: isoChoices(parts),
           'nics.network': networkChoices(parts),
           'disks.disk': freeDiskChoices(parts),
-          firmware: [{ value: 'efi', label: 'UEFI', help: t('vm.efiHelp') }, { value: 'bios', label: 'BIOS', help: t('vm.biosHelp') }],
         }}
         rows={{
-          disks: { add: t('vm.addDisk'), fields: ['disk', 'sizeBytes', 'format', 'allocation'], initial: firstDisk },
-          nics: { add: t('vm.addNic'), fields: ['network', 'mac'] },
+          disks: { add: t('vm.addDisk'), fields: ['disk', 'sizeBytes', 'format', 'allocation', 'bus'], initial: firstDisk },
+          nics: { add: t('vm.addNic'), fields: ['network', 'model', 'mac'] },
         }}
         instead={{ 'disks.disk': insteadOfNewDisk }}
         sections={[
-          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description'] },
+          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description', 'os'] },
           { title: t('vm.section.size'), icon: 'cpu', fields: ['vcpus', 'memoryBytes'] },
-          { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'firmware', 'autostart'] },
+          { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'autostart'] },
           { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts, t), fields: ['disks'] },
           { title: t('vm.section.nics'), icon: 'nic', fields: ['nics'] },
+          { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields.filter((name) => name !== 'rng')] },
         ]} />
     </>
   ),

@@ -1,7 +1,7 @@
 /** The disks, the CD-ROM drive and the network interfaces of a VM. */
-import { cdromChange, diskAttach, diskDetach, nicAdd, nicRemove } from '../../appliance/vm/operations.ts';
+import { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
-import type { VmDetails } from '../../appliance/vm/schema.ts';
+import { diskBuses, type VmDetails } from '../../appliance/vm/schema.ts';
 import { Button, Dialog, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
@@ -35,12 +35,13 @@ function DiskTable({ vm }: { vm: VmDetails }) {
   const reason = vmCan('detach-disk', vm) ? undefined : refusal('detach-disk', vm.name, vm);
   return (
     <List label={t('vm.tab.disks')} rows={vm.disks} rowId={(disk) => `disk-${disk.id}`} columns={[
-      { head: t('field.name'), as: 'main', cell: (disk) => <><strong><a href={diskUsePath(vm, disk)}>{disk.name}</a></strong><small>{phrase(disk.format)}, {phrase(disk.allocation)}</small></> },
+      { head: t('field.name'), as: 'main', cell: (disk) => <><strong><a href={diskUsePath(vm, disk)}>{disk.name}</a></strong><small>{phrase(disk.format)}, {phrase(disk.allocation)}, {phrase(diskBuses[disk.bus])}</small></> },
       { head: t('disk.target'), cell: (disk) => <code>{disk.target}</code> },
       { head: t('disk.size'), as: 'number', cell: (disk) => formatBytes(disk.sizeBytes) },
-      { head: t('field.state'), cell: (disk) => <PlugChip isPlugged={disk.isPlugged} isUp={vm.state !== 'down'} /> },
+      { head: t('field.state'), cell: (disk) => <PlugChip isPlugged={disk.isPlugged && disk.pending.length === 0} isUp={vm.state !== 'down'} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (disk) => (
         <span class="row-verbs">
+          <EditDisk vm={vm} disk={disk} />
           <OperationButton operation={diskDetach} path={{ vm: vm.name, disk: disk.id }} label={t('disk.detach')} icon="eject" tone="quiet" isCompact disabledReason={reason}
             confirm={{ title: t('disk.detachTitle', { name: disk.name, vm: vm.name }), body: t('disk.detachBody') }} />
           <OperationButton operation={diskDetach} path={{ vm: vm.name, disk: disk.id }} values={{ delete: true }} label={t('disk.delete')} icon="trash" tone="quiet" isCompact disabledReason={reason}
@@ -48,6 +49,32 @@ function DiskTable({ vm }: { vm: VmDetails }) {
         </span>
       ) },
     ]} />
+  );
+}
+
+function EditDisk({ vm, disk }: { vm: VmDetails; disk: VmDetails['disks'][number] }) {
+  const { t, can } = useUi();
+  if (!can(diskEdit.permission, aboutVm(vm))) return null;
+  return (
+    <>
+      <Button text={t('word.change')} icon="edit" tone="quiet" isCompact data-dialog={`edit-disk-${disk.id}`} />
+      <Dialog id={`edit-disk-${disk.id}`} title={disk.name}>
+        <Form operation={diskEdit} id={`edit-disk-form-${disk.id}`} path={{ vm: vm.name, disk: disk.id }} values={{ ...disk }} submit={t('word.save')} />
+      </Dialog>
+    </>
+  );
+}
+
+function EditNic({ vm, nic }: { vm: VmDetails; nic: VmDetails['nics'][number] }) {
+  const { t, can } = useUi();
+  if (!can(nicEdit.permission, aboutVm(vm))) return null;
+  return (
+    <>
+      <Button text={t('word.change')} icon="edit" tone="quiet" isCompact data-dialog={`edit-nic-${nic.id}`} />
+      <Dialog id={`edit-nic-${nic.id}`} title={nic.mac}>
+        <Form operation={nicEdit} id={`edit-nic-form-${nic.id}`} path={{ vm: vm.name, nic: nic.id }} values={{ ...nic }} submit={t('word.save')} />
+      </Dialog>
+    </>
   );
 }
 
@@ -66,7 +93,7 @@ function AddDisk({ vm, parts }: { vm: VmDetails; parts: Parts }) {
       <Dialog id="add-disk" title={t('vm.addDisk')}>
         <Form operation={diskAttach} id="add-disk-form" path={{ vm: vm.name }} submit={t('vm.addDisk')} values={firstDisk}
           choices={{ disk: freeDiskChoices(parts), domain: parts.domains.map(({ name }) => ({ value: name, label: name })) }}
-          instead={{ disk: insteadOfNewDisk }} sections={[{ fields: ['disk', 'sizeBytes', 'format', 'allocation'] }]} />
+          instead={{ disk: insteadOfNewDisk }} sections={[{ fields: ['disk', 'sizeBytes', 'format', 'allocation', 'bus'] }]} />
       </Dialog>
     </>
   );
@@ -99,10 +126,13 @@ function NicTable({ vm }: { vm: VmDetails }) {
       { head: t('nic.network'), as: 'main', cell: (nic) => <strong><a href={nicUsePath(vm, nic)}>{nic.network}</a></strong> },
       { head: t('nic.mac'), cell: (nic) => <code>{nic.mac}</code> },
       { head: t('nic.model'), from: 'tablet', cell: (nic) => nic.model },
-      { head: t('field.state'), cell: (nic) => <PlugChip isPlugged={nic.isPlugged} isUp={vm.state !== 'down'} /> },
+      { head: t('field.state'), cell: (nic) => <PlugChip isPlugged={nic.isPlugged && nic.pending.length === 0} isUp={vm.state !== 'down'} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (nic) => (
-        <OperationButton operation={nicRemove} path={{ vm: vm.name, nic: nic.id }} label={t('nic.remove')} icon="trash" tone="quiet" isCompact disabledReason={reason}
-          confirm={{ title: t('nic.removeTitle', { network: nic.network }), body: t('nic.removeBody') }} />
+        <span class="row-verbs">
+          <EditNic vm={vm} nic={nic} />
+          <OperationButton operation={nicRemove} path={{ vm: vm.name, nic: nic.id }} label={t('nic.remove')} icon="trash" tone="quiet" isCompact disabledReason={reason}
+            confirm={{ title: t('nic.removeTitle', { network: nic.network }), body: t('nic.removeBody') }} />
+        </span>
       ) },
     ]} />
   );

@@ -1,20 +1,22 @@
 /** One VM: its head with state and verbs, and its tabs. Each tab is a page that starts with the same head. */
 import type { Child } from 'hono/jsx';
+import type { AnyOperation } from '../../appliance/core/operation.ts';
 import { eventList } from '../../appliance/activity/operations.ts';
 import { hostGet } from '../../appliance/host/operations.ts';
-import { vmDelete, vmEdit, vmGet } from '../../appliance/vm/operations.ts';
+import { diskEdit, nicEdit, vmDelete, vmDiscardChanges, vmEdit, vmGet } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';
-import { Button, Dialog } from '../action.tsx';
+import { Button, Dialog, OperationButton } from '../action.tsx';
 import { UseOverTime } from '../chart.tsx';
 import { useUi } from '../context.ts';
+import { objectFields } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import { formatBytes, Time } from '../format.tsx';
 import { definePage, type PageCall, type PageRequest } from '../page.ts';
 import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
-import { isTextKey } from '../text.ts';
 import { GuestFacts } from './vm-guest.tsx';
 import { EventFeed } from './event.tsx';
+import { hardwareFields } from './vm-create.tsx';
 import { aboutVm, ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
 export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmDetails> => read(vmGet, { vm: params['vm'] ?? '' });
@@ -38,17 +40,36 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}</Notice>}
-      {vm.pending.length > 0 && <Notice tone="info" title={t('vm.pending')}>{t('vm.pendingText', { settings: vm.pending.map((name) => fieldName(t, name)).join(', ') })}</Notice>}
+      <Pending vm={vm} />
       {children}
     </>
   );
 }
 
-type T = ReturnType<typeof useUi>['t'];
+/** What waits for the next start, of the VM and of its devices, and the way back. */
+function Pending({ vm }: { vm: VmDetails }) {
+  const { t, phrase } = useUi();
+  const own = vm.pending.map((name) => phrase(settingLabel(vmEdit.input, name)));
+  const devices = [
+    ...vm.disks.flatMap(({ name, pending }) => pending.map((setting) => `${name}: ${phrase(settingLabel(diskEdit.input, setting))}`)),
+    ...vm.nics.flatMap(({ mac, pending }) => pending.map((setting) => `${mac}: ${phrase(settingLabel(nicEdit.input, setting))}`)),
+  ];
+  if (own.length + devices.length === 0) return null;
+  return (
+    <Notice tone="info" title={t('vm.pending')} actions={<OperationButton operation={vmDiscardChanges} path={{ vm: vm.name }} about={aboutVm(vm)} label={t('vm.discardChanges')} icon="reboot" />}>
+      {t('vm.pendingText', { settings: [...own, ...devices].join(', ') })}
+    </Notice>
+  );
+}
 
-function fieldName(t: T, name: string): string {
-  const key = `vm.${name}`;
-  return isTextKey(key) ? t(key as 'vm.memory') : name; // names of settings have no places
+/** What the form calls a choice. */
+function labelOf(name: string, value: string): string {
+  return objectFields(vmEdit.input).find((field) => field.name === name)?.labels?.[value] ?? value;
+}
+
+/** What the form calls a setting. */
+function settingLabel(schema: AnyOperation['input'], name: string): string {
+  return objectFields(schema).find((field) => field.name === name)?.label ?? name;
 }
 
 export const vmOverviewPage = definePage({
@@ -106,7 +127,9 @@ function MachineFacts({ vm }: { vm: VmDetails }) {
     <Facts items={[
       [t('vm.vcpus'), vm.vcpus],
       [t('vm.memory'), formatBytes(vm.memoryBytes)],
-      [t('vm.firmware'), phrase(vm.firmware)],
+      [phrase('Guest system'), phrase(labelOf('os', vm.os))],
+      [t('vm.firmware'), phrase(labelOf('firmware', vm.firmware))],
+      [phrase('Machine'), phrase(labelOf('machine', vm.machine))],
       [t('vm.cdrom'), vm.cdrom],
       [t('vm.autostart'), vm.autostart ? t('word.yes') : t('word.no')],
       [t('vm.agent'), vm.hasAgent ? t('vm.agentThere') : t('vm.agentNone')],
@@ -149,11 +172,11 @@ function EditVm({ vm }: { vm: VmDetails }) {
   return (
     <div id="edit-vm-form" hx-morph-skip="">
       <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"
-        choices={{ firmware: [{ value: 'efi', label: 'UEFI' }, { value: 'bios', label: 'BIOS' }] }}
         sections={[
-          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description'] },
+          { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description', 'os'] },
           { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes'] },
-          { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'firmware', 'autostart'] },
+          { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'autostart'] },
+          { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields] },
         ]} />
     </div>
   );
