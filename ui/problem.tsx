@@ -22,10 +22,10 @@ export interface ShownProblem {
 }
 
 export function ProblemText({ problem }: { problem: ShownProblem }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   return (
     <div class="problem-text">
-      <p>{problem.detail}</p>
+      <p>{phrase(problem.detail)}</p>
       {problem.requestId && problem.status >= 500 && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
     </div>
   );
@@ -33,12 +33,12 @@ export function ProblemText({ problem }: { problem: ShownProblem }) {
 
 /** Answer to a request of an element that is not a form. */
 export function ProblemToast({ problem }: { problem: ShownProblem }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   return (
     <ToToasts>
       <Toast tone="bad" icon="error" stays title={t('problem.title')}>
         <ProblemText problem={problem} />
-        {problem.errors && <ul>{problem.errors.map((error) => <li>{error.message}</li>)}</ul>}
+        {problem.errors && <ul>{problem.errors.map((error) => <li>{phrase(error.message)}</li>)}</ul>}
       </Toast>
     </ToToasts>
   );
@@ -46,7 +46,7 @@ export function ProblemToast({ problem }: { problem: ShownProblem }) {
 
 /** Answer to a form: the summary at its top, each message at its field. Expects the form to have made its slots. */
 export function FormProblem({ problem }: { problem: ShownProblem }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   const errors = problem.errors ?? [];
   return (
     <>
@@ -54,14 +54,14 @@ export function FormProblem({ problem }: { problem: ShownProblem }) {
         <div class="notice" data-tone="bad" role="alert">
           <Icon name="error" />
           <div>
-            <p class="notice-title">{problem.detail || t('problem.title')}</p>
-            {errors.length > 0 && <ul class="notice-body">{errors.map((error) => <li><code data-path={error.path}>{error.path}</code> {error.message}</li>)}</ul>}
+            <p class="notice-title">{phrase(problem.detail) || t('problem.title')}</p>
+            {errors.length > 0 && <ul class="notice-body">{errors.map((error) => <li><code data-path={error.path}>{error.path}</code> {phrase(error.message)}</li>)}</ul>}
             {problem.requestId && problem.status >= 500 && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
           </div>
         </div>
       </hx-partial>
       {errors.map((error) => (
-        <hx-partial hx-target={`find [data-error-for='${cssText(error.path)}']`} hx-swap="innerHTML"><Icon name="error" />{error.message}</hx-partial>
+        <hx-partial hx-target={`find [data-error-for='${cssText(error.path)}']`} hx-swap="innerHTML"><Icon name="error" />{phrase(error.message)}</hx-partial>
       ))}
     </>
   );
@@ -79,12 +79,12 @@ export function ProblemPage(props: { problem: ShownProblem }) {
 }
 
 function ProblemFrame({ problem }: { problem: ShownProblem }) {
-  const { t, user } = useUi();
+  const { t, user, phrase } = useUi();
   const Frame = user ? Shell : Bare;
   const title = problem.status === 404 ? t('problem.notFound') : problem.status === 403 ? t('problem.forbidden') : t('problem.title');
   return (
     <Frame title={title}>
-      <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={problem.detail} isPage>
+      <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={phrase(problem.detail)} isPage>
         {problem.requestId && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
         <LinkButton href="/" text={t('problem.home')} icon="hut" />
       </Empty>

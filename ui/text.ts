@@ -7,8 +7,10 @@
  * words of the API that people would not say (`efi` is UEFI).
  */
 import { en, enPhrases } from './locales/en.ts';
+import { zhMessages } from './locales/zh-CN-messages.ts';
 import { zhCN } from './locales/zh-CN.ts';
 import { zhPhrases } from './locales/zh-CN-phrases.ts';
+import { createTranslate, type Translate } from './sentences.ts';
 
 export type TextKey = keyof typeof en;
 export type Texts = Record<TextKey, string>;
@@ -24,15 +26,15 @@ export type TextValues<K extends TextKey> = [Places<(typeof en)[K]>] extends [ne
 export interface Translator {
   locale: Locale;
   t<K extends TextKey>(key: K, ...values: TextValues<K>): string;
-  /** Translates an English phrase of a schema or an operation; returns it unchanged if no translation is known. */
+  /** Translates an English phrase of a schema or an operation, or sentences of what happened; returns it unchanged if no translation is known. */
   phrase(english: string): string;
 }
 
 export const locales: Record<Locale, string> = { en: 'English', 'zh-CN': '简体中文' };
 
-const dictionaries: Record<Locale, { texts: Texts; phrases: Record<string, string> }> = {
-  en: { texts: en, phrases: enPhrases },
-  'zh-CN': { texts: zhCN, phrases: { ...enPhrases, ...zhPhrases } },
+const dictionaries: Record<Locale, { texts: Texts; translate: Translate }> = {
+  en: { texts: en, translate: (english) => enPhrases[english] ?? english },
+  'zh-CN': { texts: zhCN, translate: createTranslate({ ...enPhrases, ...zhPhrases }, zhMessages) },
 };
 
 export function isTextKey(key: string): key is TextKey {
@@ -55,11 +57,11 @@ export function chooseLocale(chosen: string | undefined, acceptLanguage: string 
 }
 
 export function makeTranslator(locale: Locale): Translator {
-  const { texts, phrases } = dictionaries[locale];
+  const { texts, translate } = dictionaries[locale];
   return {
     locale,
     t: (key, ...values) => fill(texts[key], values[0]),
-    phrase: (english) => phrases[english] ?? english,
+    phrase: translate,
   };
 }
 

@@ -34,7 +34,7 @@ function requireObject({ objects }: AuthServices, actor: Actor, kind: ObjectKind
   return { kind, id };
 }
 
-function requireHolder({ people, groups }: AuthServices, { user: userRef, group: groupRef }: { user?: string | undefined; group?: string | undefined }): Holder {
+export function holderOf({ people, groups }: AuthServices, { user: userRef, group: groupRef }: { user?: string | undefined; group?: string | undefined }): Holder {
   if (userRef !== undefined) {
     const user = people.userById(userRef) ?? people.userByName(fullName(userRef));
     if (!user) throw new Problem('invalid-input', `There is no user "${userRef}".`, { errors: [{ path: 'user', message: 'There is no such user.' }] });
@@ -69,7 +69,7 @@ export const assignmentCreate = write<AuthServices>()({
       throw new Problem('invalid-input', `The role "${role}" allows nothing on a ${words[kind]}. Choose another one.`, { errors: [{ path: 'role', message: 'It allows nothing here.' }] });
     }
     requireOwnOn(tx.call.actor, permissions, object);
-    const wish = { ...requireHolder(services, whom), role, kind, objectId: object.id };
+    const wish = { ...holderOf(services, whom), role, kind, objectId: object.id };
     const row = assignments.find(wish) ?? assignments.insert(tx, wish);
     assignments.tell(tx, row);
     const [made] = assignments.list(eq(assignmentTable.id, row.id));

@@ -6,6 +6,7 @@ import { createAssignments } from './assignments.ts';
 import { createGroups } from './groups.ts';
 import { authOperations } from './operations.ts';
 import { createPeople, type People } from './people.ts';
+import { createQuotas, type Quotas } from './quotas.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { createRoleBook } from './role-book.ts';
 import { createSecondFactors } from './second-factor.ts';
@@ -13,6 +14,7 @@ import { createSignIns } from './sign-ins.ts';
 
 export interface Auth extends Slice {
   people: People;
+  quotas: Pick<Quotas, 'take' | 'onChange'>;
 }
 
 export interface AuthDeps extends Core {
@@ -23,8 +25,9 @@ export function createAuth({ machineName = async () => hostname(), ...core }: Au
   const roles = createRoleBook(core);
   const groups = createGroups(core);
   const assignments = createAssignments(core);
+  const quotas = createQuotas(core);
   const signIns = createSignIns(core);
   const people = createPeople({ ...core, roles, groups, idleMs: () => signIns.rules().idleMinutes * 60_000 });
   const limit = createRateLimit(() => core.clock.now());
-  return { people, operations: bind({ ...core, people, roles, groups, assignments, signIns, factors: createSecondFactors(core), limit, machineName }, authOperations) };
+  return { people, quotas, operations: bind({ ...core, people, roles, groups, assignments, quotas, signIns, factors: createSecondFactors(core), limit, machineName }, authOperations) };
 }

@@ -14,6 +14,7 @@ import { ChangePasswordInput, LoginInput, NewTokenOutput, ResetPasswordInput, Se
 import { sessionTable, tokenTable, userTable } from './table.ts';
 import { assignmentOperations } from './assignment-operations.ts';
 import { groupOperations } from './group-operations.ts';
+import { quotaOperations } from './quota-operations.ts';
 import { roleOperations } from './role-operations.ts';
 import { signInOperations } from './sign-in-operations.ts';
 import { totpOperations } from './totp-operations.ts';
@@ -235,5 +236,5 @@ export const setupCodeGet = read<AuthServices>()({
 });
 
 export const authOperations = [
-  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...roleOperations, ...assignmentOperations, ...signInOperations, ...totpOperations,
+  setupOperation, setupCodeGet, sessionCreate, sessionGet, sessionList, sessionDelete, sessionEnd, passwordChange, passwordReset, tokenList, tokenCreate, tokenDelete, ...userOperations, ...groupOperations, ...quotaOperations, ...roleOperations, ...assignmentOperations, ...signInOperations, ...totpOperations,
 ];

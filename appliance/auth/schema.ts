@@ -163,12 +163,14 @@ const Kind = z.enum(objectKinds).meta({ label: 'Kind' });
 const ObjectName = z.string().min(1).max(64).meta({ label: 'Thing', help: 'Its name or id.' });
 
 /** Whom a role is given to: a user or a group. */
-const holderFields = {
-  user: refSchema.max(128).optional().meta({ label: 'User' }),
+export const holderFields = {
+  user: refSchema.max(128).optional().meta({ label: 'User', help: 'The name that the user signs in with.' }),
   group: refSchema.optional().meta({ label: 'Group', help: 'Instead of a user.' }),
 };
+export const isOneHolder = ({ user, group }: { user?: string | undefined; group?: string | undefined }) => (user === undefined) !== (group === undefined);
+export const oneHolder = { path: ['user'], message: 'Name a user or a group, not both.' };
 export const AssignmentCreateInput = z.object({ ...holderFields, role: RoleRef, kind: Kind, object: ObjectName })
-  .refine(({ user, group }) => (user === undefined) !== (group === undefined), { path: ['user'], message: 'Name a user or a group, not both.' });
+  .refine(isOneHolder, oneHolder);
 export const AssignmentListInput = z.object({ kind: Kind.optional(), object: ObjectName.optional() });
 export const AssignmentInput = z.object({ assignment: z.uuid() });
 export const AssignmentOutput = z.object({

@@ -3,6 +3,7 @@ import type { Core } from '../core/services.ts';
 import type { Assignments } from './assignments.ts';
 import type { Groups } from './groups.ts';
 import type { People } from './people.ts';
+import type { Quotas } from './quotas.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RoleBook } from './role-book.ts';
 import type { SecondFactors } from './second-factor.ts';
@@ -13,6 +14,7 @@ export interface AuthServices extends Core {
   roles: RoleBook;
   groups: Groups;
   assignments: Assignments;
+  quotas: Quotas;
   signIns: SignIns;
   factors: SecondFactors;
   limit: RateLimit;

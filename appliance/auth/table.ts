@@ -3,6 +3,7 @@
  * belong to this host.
  */
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { quotaModes } from './quota-rules.ts';
 import type { ObjectKindName, Permission } from './rules.ts';
 
 export const userTable = sqliteTable('user', {
@@ -114,3 +115,28 @@ export const assignmentTable = sqliteTable('role_assignment', {
   uniqueIndex('role_assignment_group').on(table.groupId, table.kind, table.objectId, table.role),
   index('role_assignment_object').on(table.kind, table.objectId),
 ]);
+
+/** How much the VMs and disks of a user, or of all members of a group together, may take: exactly one of the two. Null: no limit. */
+export const quotaTable = sqliteTable('quota', {
+  id: text().primaryKey(),
+  userId: text().unique().references(() => userTable.id, { onDelete: 'cascade' }),
+  groupId: text().unique().references(() => groupTable.id, { onDelete: 'cascade' }),
+  mode: text().$type<(typeof quotaModes)[number]>().notNull(),
+  vcpus: integer(),
+  memoryBytes: integer(),
+  diskBytes: integer(),
+  /** How far beyond the limit is still allowed. */
+  gracePercent: integer().notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+/** For whom a VM or a disk counts, and what it takes. It follows from the journal of the things, so it has no rows of its own there. */
+export const quotaChargeTable = sqliteTable('quota_charge', {
+  kind: text().notNull(),
+  objectId: text().notNull(),
+  userId: text().notNull().references(() => userTable.id, { onDelete: 'cascade' }),
+  vcpus: integer().notNull(),
+  memoryBytes: integer().notNull(),
+  diskBytes: integer().notNull(),
+}, (table) => [primaryKey({ columns: [table.kind, table.objectId] }), index('quota_charge_by_user').on(table.userId)]);

@@ -13,6 +13,7 @@ const statusOf = {
   'in-use': 409,
   'name-taken': 409,
   'not-spm': 409,
+  'over-quota': 409,
   'precondition-failed': 412,
   'too-large': 413,
   'lease-held': 423,

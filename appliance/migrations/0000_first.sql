@@ -101,6 +101,35 @@ CREATE TABLE `user_group_member` (
 );
 --> statement-breakpoint
 CREATE INDEX `user_group_of` ON `user_group_member` (`userId`);--> statement-breakpoint
+CREATE TABLE `quota_charge` (
+	`kind` text NOT NULL,
+	`objectId` text NOT NULL,
+	`userId` text NOT NULL,
+	`vcpus` integer NOT NULL,
+	`memoryBytes` integer NOT NULL,
+	`diskBytes` integer NOT NULL,
+	PRIMARY KEY(`kind`, `objectId`),
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `quota_charge_by_user` ON `quota_charge` (`userId`);--> statement-breakpoint
+CREATE TABLE `quota` (
+	`id` text PRIMARY KEY NOT NULL,
+	`userId` text,
+	`groupId` text,
+	`mode` text NOT NULL,
+	`vcpus` integer,
+	`memoryBytes` integer,
+	`diskBytes` integer,
+	`gracePercent` integer NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`userId`) REFERENCES `user`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`groupId`) REFERENCES `user_group`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `quota_userId_unique` ON `quota` (`userId`);--> statement-breakpoint
+CREATE UNIQUE INDEX `quota_groupId_unique` ON `quota` (`groupId`);--> statement-breakpoint
 CREATE TABLE `role` (
 	`name` text PRIMARY KEY NOT NULL,
 	`description` text NOT NULL,

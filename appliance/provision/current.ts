@@ -2,6 +2,7 @@
 import type * as z from 'zod';
 import type { HistoryOutput } from '../activity/schema.ts';
 import type { DestinationOutput } from '../activity/destination-schema.ts';
+import type { QuotaOutput } from '../auth/quota-schema.ts';
 import type { AssignmentOutput, GroupOutput, RoleOutput, SignInRulesOutput, UserOutput } from '../auth/schema.ts';
 import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
@@ -23,6 +24,7 @@ export interface Current {
   roles: z.output<typeof RoleOutput>[];
   users: z.output<typeof UserOutput>[];
   groups: z.output<typeof GroupOutput>[];
+  quotas: z.output<typeof QuotaOutput>[];
   access: z.output<typeof AssignmentOutput>[];
   images: (z.output<typeof FileOutput> & { domain: string })[];
   disks: z.output<typeof DiskOutput>[];
@@ -69,6 +71,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),
     users: await whole('user.list'),
     groups: await whole('group.list'),
+    quotas: await whole('quota.list'),
     access: await whole('assignment.list'),
     disks: await pages('disk.list'),
   };

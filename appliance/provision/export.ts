@@ -37,6 +37,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
     roles: current.roles.map(({ name, description, permissions }) => ({ name, ...(description && { description }), permissions })),
     users: current.users.map(({ name, roles }) => ({ name, roles, ...(options.passwordHashes.has(name) && { passwordHash: options.passwordHashes.get(name) }) })),
     groups: current.groups.map(({ name, description, roles, members }) => ({ name, ...(description && { description }), roles, members })),
+    quotas: current.quotas.map(exportQuota),
     images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
     disks: current.disks.filter(({ id }) => !attached.has(id)).map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
     vms: current.vms.map((vm) => exportVm(vm, current, options)),
@@ -72,6 +73,11 @@ function exportDestination(destination: Current['destinations'][number], { desti
   const { name, kind, isEnabled, severity, kinds } = destination;
   const settings = settingNames.filter((setting) => (Array.isArray(destination[setting]) ? destination[setting].length > 0 : destination[setting] !== null)).map((setting) => [setting, destination[setting]]);
   return { name, kind, ...(!isEnabled && { isEnabled }), severity, ...(kinds.length > 0 && { kinds }), ...Object.fromEntries(settings), ...destinationSecrets.get(name) };
+}
+
+function exportQuota({ user, group, vcpus, memoryBytes, diskBytes, gracePercent, mode }: Current['quotas'][number]): Record<string, unknown> {
+  const limits = { ...(vcpus !== null && { vcpus }), ...(memoryBytes !== null && { memoryBytes: size(memoryBytes) }), ...(diskBytes !== null && { diskBytes: size(diskBytes) }) };
+  return { ...(user === null ? { group } : { user }), ...limits, ...(gracePercent > 0 && { gracePercent }), ...(mode !== 'enforced' && { mode }) };
 }
 
 function exportNetwork({ name, kind, description, subnet, bridge }: Current['networks'][number]): Record<string, unknown> {

@@ -81,6 +81,22 @@ export function planGroups(wish: Wish): Step[] {
   });
 }
 
+/** Before anything is made that would count. */
+export function planQuotas(wish: Wish): Step[] {
+  const { site, current } = wish;
+  const users = new Set([...site.users, ...current.users].map(({ name }) => fullUser(name)));
+  const groups = new Set([...site.groups, ...current.groups].map(({ name }) => name));
+  return entries(wish, 'quotas').flatMap(({ wanted, given }) => {
+    const holder = wanted.user === undefined ? { group: wanted.group ?? '' } : { user: fullUser(wanted.user) };
+    const title = holder.user ?? holder.group;
+    if (holder.user === undefined ? !groups.has(holder.group) : !users.has(holder.user)) return step('quotas', 'conflict', title, [`There is no ${holder.user === undefined ? 'group' : 'user'} "${title}".`]);
+    const is = current.quotas.find(({ user, group }) => (holder.user === undefined ? group === holder.group : user === holder.user));
+    if (!is) return step('quotas', 'create', title, [], perform('quota.create', { ...wanted, ...holder }));
+    const { changes, details } = differences(['vcpus', 'memoryBytes', 'diskBytes', 'gracePercent', 'mode'], { wanted, given, is });
+    return details.length === 0 ? [] : step('quotas', 'change', title, details, perform('quota.edit', { quota: is.id, ...changes }));
+  });
+}
+
 /** After everything that can be named has been made. */
 export function planAccess(wish: Wish): Step[] {
   return wish.site.access.flatMap(({ user, group, role, kind, object }) => {

@@ -25,7 +25,8 @@ export function clashes(site: Site): Clash[] {
   const shared = twice(vmDisks, 'Another VM of this file has the same disk.').filter(({ path }) => path.at(-1) === 'disk');
   const macs = twice(site.vms.flatMap((vm, place) => vm.nics.flatMap(({ mac }, index) => (mac ? [{ key: mac, path: ['vms', place, 'nics', index, 'mac'] }] : []))), 'Another network interface of this file has the same address.');
   const ports = twice(site.ports.map(({ port }, index) => ({ key: port.toLowerCase(), path: ['ports', index, 'port'] })), 'This port stands here twice.');
-  return [...names, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site), ...destinationClashes(site), ...certificateFaults(site)];
+  const quotas = twice(site.quotas.map(({ user, group }, index) => ({ key: user === undefined ? `group ${group}` : `user ${user.replace(/@internal$/, '')}`, path: ['quotas', index, user === undefined ? 'group' : 'user'] })), 'Its quota stands here twice.');
+  return [...names, ...quotas, ...images, ...made, ...shared, ...macs, ...ports, ...portFaults(site), ...destinationClashes(site), ...certificateFaults(site)];
 }
 
 function portFaults({ ports }: Site): Clash[] {

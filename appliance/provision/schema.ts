@@ -7,6 +7,7 @@
 import * as z from 'zod';
 import { DestinationCreateInput } from '../activity/destination-schema.ts';
 import { HistorySettingsEdit } from '../activity/schema.ts';
+import { QuotaCreateInput } from '../auth/quota-schema.ts';
 import { AssignmentCreateInput, GroupCreateInput, RoleCreateInput, SignInRulesInput, UserCreateInput } from '../auth/schema.ts';
 import { isWebAddress } from '../core/address.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
@@ -69,6 +70,7 @@ export const SiteFile = z.object({
   roles: listOf(RoleCreateInput, 'Roles'),
   users: listOf(UserCreateInput, 'Users'),
   groups: listOf(GroupCreateInput, 'Groups'),
+  quotas: listOf(QuotaCreateInput, 'Quotas'),
   images: listOf(SiteImage, 'Installation images'),
   disks: listOf(SiteDisk, 'Disks'),
   vms: listOf(SiteVm, 'VMs'),

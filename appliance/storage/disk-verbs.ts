@@ -46,7 +46,7 @@ export function beginDelete({ disks, users, readers, tasks }: StorageServices, t
 }
 
 /** Only growing: a guest would lose what lies behind a new end. */
-export function beginResize({ disks, readers, space, tasks }: StorageServices, tx: Tx, { ref, sizeBytes, room }: { ref: string; sizeBytes: number; room: Room }): string {
+export function beginResize({ disks, readers, space, tasks, quotas }: StorageServices, tx: Tx, { ref, sizeBytes, room }: { ref: string; sizeBytes: number; room: Room }): string {
   const disk = disks.requireFor('resize', ref);
   if (sizeBytes <= disk.sizeBytes) {
     const message = `The disk "${disk.name}" has ${formatBytes(disk.sizeBytes)} already and can only grow: a smaller disk would lose data. Give a larger size.`;
@@ -56,5 +56,6 @@ export function beginResize({ disks, readers, space, tasks }: StorageServices, t
   const growth = { ...disk, sizeBytes: sizeBytes - disk.sizeBytes };
   if (disk.allocation === 'preallocated') space.reserve(tx, room, { id: resizeRoom(disk.id), bytes: volumeBytes(growth), path: '' });
   disks.update(tx, disk, { state: 'locked' });
+  quotas.take(tx, { kind: 'disk', id: disk.id }, { diskBytes: sizeBytes });
   return tasks.start(tx, 'disk.resize', { disk: disk.id, sizeBytes }, about(disk));
 }

@@ -1,5 +1,6 @@
 /** What the verbs, tasks and reconcilers of this slice work with; `storage.ts` makes it once. */
 import type { Activity } from '../activity/activity.ts';
+import type { Auth } from '../auth/auth.ts';
 import type { Core } from '../core/services.ts';
 import type { World } from '../world.ts';
 import type { Disks } from './disks.ts';
@@ -15,6 +16,7 @@ import type { StorageUsers } from './users.ts';
 export interface StorageServices extends Core {
   imageTool: World['imageTool'];
   activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
+  quotas: Pick<Auth['quotas'], 'take'>;
   domains: Domains;
   disks: Disks;
   layers: Layers;

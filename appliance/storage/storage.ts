@@ -3,6 +3,7 @@
  * a power cut does. Slices to the right find disks and files here and register what uses them.
  */
 import type { Activity } from '../activity/activity.ts';
+import type { Auth } from '../auth/auth.ts';
 import type { Tx } from '../core/db.ts';
 import { type Actor, bind, type Call } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
@@ -63,13 +64,15 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
 export interface StorageDeps extends Core {
   world: Pick<World, 'imageTool' | 'disk'>;
   activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
+  /** Without people there are none. */
+  quotas?: Pick<Auth['quotas'], 'take'>;
 }
 
-export function createStorage({ world, activity, ...core }: StorageDeps): Storage {
+export function createStorage({ world, activity, quotas = { take: () => {} }, ...core }: StorageDeps): Storage {
   const domains = createDomains({ ...core, disk: world.disk });
   const disks = createDisks(core);
   const services: StorageServices = {
-    ...core, imageTool: world.imageTool, activity, domains, disks,
+    ...core, imageTool: world.imageTool, activity, quotas, domains, disks,
     layers: createLayers(core, disks),
     isos: createIsos(core),
     space: createSpace({ ...core, domains }),

@@ -65,7 +65,7 @@ function Table({ destinations }: { destinations: Destination[] }) {
 function Trouble({ destination: { state, problem, missing } }: { destination: Destination }) {
   const { t, phrase } = useUi();
   if (state === 'incomplete') return <>{t('destination.missing', { names: missing.map((name) => t(`destination.secret.${name}`)).join(', ') })}</>;
-  return state === 'failing' && problem ? <div class="cell-text">{problem.message}<small>{phrase(problem.nextStep)}</small></div> : <span class="quiet">–</span>;
+  return state === 'failing' && problem ? <div class="cell-text">{phrase(problem.message)}<small>{phrase(problem.nextStep)}</small></div> : <span class="quiet">–</span>;
 }
 
 function Last({ destination: { lastDeliveredAt, waiting } }: { destination: Destination }) {

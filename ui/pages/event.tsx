@@ -42,10 +42,11 @@ export function EventFeed({ events }: { events: ToldEvent[] }) {
 /** The message with the first thing that it names as a link; else the links after it. */
 function Message({ event: { message, about } }: { event: ToldEvent }) {
   const { phrase } = useUi();
-  const named = about.find(({ name }) => name && message.includes(name));
-  if (!named) return <>{phrase(message)} {about.length > 0 && <AboutLinks about={about} />}</>;
-  const at = message.indexOf(named.name);
-  return <>{message.slice(0, at)}<AboutLinks about={[named]} />{message.slice(at + named.name.length)}</>;
+  const told = phrase(message);
+  const named = about.find(({ name }) => name && told.includes(name));
+  if (!named) return <>{told} {about.length > 0 && <AboutLinks about={about} />}</>;
+  const at = told.indexOf(named.name);
+  return <>{told.slice(0, at)}<AboutLinks about={[named]} />{told.slice(at + named.name.length)}</>;
 }
 
 export function EventTabs() {

@@ -21,12 +21,12 @@ type User = z.output<typeof schema.UserOutput>;
 type Group = z.output<typeof schema.GroupOutput>;
 export type RoleShown = z.output<typeof schema.RoleOutput>;
 
-function Frame({ verb, children }: { verb?: Child; children?: Child }) {
+export function PeopleFrame({ verb, children }: { verb?: Child; children?: Child }) {
   const { t } = useUi();
   return (
     <>
       <PageHead title={t('nav.people')} lead={t('people.lead')}>{verb}</PageHead>
-      <Tabs label={t('nav.people')} tabs={[{ href: '/people', text: t('people.users'), icon: 'user' }, { href: '/people/groups', text: t('people.groups'), icon: 'users' }, { href: '/people/roles', text: t('people.roles'), icon: 'key' }, { href: '/people/sign-in', text: t('people.signIn'), icon: 'settings' }]} />
+      <Tabs label={t('nav.people')} tabs={[{ href: '/people', text: t('people.users'), icon: 'user' }, { href: '/people/groups', text: t('people.groups'), icon: 'users' }, { href: '/people/roles', text: t('people.roles'), icon: 'key' }, { href: '/people/quotas', text: t('quota.title'), icon: 'cpu' }, { href: '/people/sign-in', text: t('people.signIn'), icon: 'settings' }]} />
       {children}
     </>
   );
@@ -42,7 +42,7 @@ const usersPage = definePage({
   load: async ({ read }) => ({ users: (await read(userList, {})).items, roles: (await read(roleList, {})).items }),
   title: (_data, { t }) => t('people.users'),
   view: ({ users, roles }, { t, can }) => (
-    <Frame verb={can('user.edit') && <Button text={t('people.newUser')} icon="plus" tone="primary" data-dialog="create-user" />}>
+    <PeopleFrame verb={can('user.edit') && <Button text={t('people.newUser')} icon="plus" tone="primary" data-dialog="create-user" />}>
       <List label={t('people.users')} rows={users} rowId={(user) => `user-${user.id}`} columns={[
         { head: t('field.name'), as: 'main', cell: (user) => <><strong>{user.name}</strong>{!user.hasPassword && <small>{t('people.noPassword')}</small>}</> },
         { head: t('field.state'), as: 'state', cell: (user) => user.isLocked && <Chip tone="bad" icon="error" text={t('people.locked')} reason={t('people.lockedText')} /> },
@@ -58,7 +58,7 @@ const usersPage = definePage({
           {users.map((user) => <EditUser user={user} roles={roles} />)}
         </>
       )}
-    </Frame>
+    </PeopleFrame>
   ),
 });
 
@@ -95,7 +95,7 @@ const groupsPage = definePage({
   view: ({ groups, users, roles }, { t, can }) => {
     const choices = { roles: roleChoices(roles), members: users.map(({ name }) => ({ value: name, label: name })) };
     return (
-      <Frame verb={can('user.edit') && <Button text={t('people.newGroup')} icon="plus" tone="primary" data-dialog="create-group" />}>
+      <PeopleFrame verb={can('user.edit') && <Button text={t('people.newGroup')} icon="plus" tone="primary" data-dialog="create-group" />}>
         {groups.length > 0 ? <GroupTable groups={groups} /> : <Panel><Empty icon="users" title={t('people.noGroup')} text={t('people.noGroupText')} /></Panel>}
         {can('user.edit') && (
           <>
@@ -107,7 +107,7 @@ const groupsPage = definePage({
             ))}
           </>
         )}
-      </Frame>
+      </PeopleFrame>
     );
   },
 });
@@ -140,7 +140,7 @@ const rolesPage = definePage({
     const choices = { permissions: grantable.map((permission) => ({ value: permission, label: phrase(permissionTexts[permission]) })) };
     const own = roles.filter(({ isPredefined }) => !isPredefined);
     return (
-      <Frame verb={can('user.edit') && <Button text={t('people.newRole')} icon="plus" tone="primary" data-dialog="create-role" />}>
+      <PeopleFrame verb={can('user.edit') && <Button text={t('people.newRole')} icon="plus" tone="primary" data-dialog="create-role" />}>
         <RoleTable roles={[...own, ...roles.filter(({ isPredefined }) => isPredefined)]} />
         {can('user.edit') && (
           <>
@@ -152,7 +152,7 @@ const rolesPage = definePage({
             ))}
           </>
         )}
-      </Frame>
+      </PeopleFrame>
     );
   },
 });
@@ -186,11 +186,11 @@ const signInRulesPage = definePage({
   load: ({ read }) => read(signInRulesGet, {}),
   title: (_data, { t }) => t('people.signIn'),
   view: (rules, { t, can }) => (
-    <Frame>
+    <PeopleFrame>
       {can('user.edit')
         ? <Panel><div id="sign-in-rules" hx-morph-skip=""><Form operation={signInRulesEdit} id="sign-in-rules-form" values={{ ...rules }} generation={rules.generation} submit={t('word.save')} /></div></Panel>
         : <Panel><Facts items={[[t('people.shortest'), rules.minimumLength], [t('people.lockAfter'), rules.lockAfter], [t('people.lockMinutes'), rules.lockMinutes], [t('people.idleMinutes'), rules.idleMinutes]]} /></Panel>}
-    </Frame>
+    </PeopleFrame>
   ),
 });
 

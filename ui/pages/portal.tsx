@@ -2,6 +2,7 @@
  * The first page of somebody who sees only what they were given: a calm page of their own machines with start, stop and console. Who may
  * make machines finds that here, too. The same address shows others how the whole stands (`overview.tsx`).
  */
+import { quotaOwn } from '../../appliance/auth/quota-operations.ts';
 import { vmList } from '../../appliance/vm/operations.ts';
 import { vmCan } from '../../appliance/vm/rules.ts';
 import { useUi } from '../context.ts';
@@ -10,6 +11,7 @@ import { Icon } from '../icon.tsx';
 import { filledIn, Filter, nextPage } from '../list.tsx';
 import type { PageCall, PageRequest } from '../page.ts';
 import { Empty, PageHead, Panel } from '../section.tsx';
+import { OwnQuotas } from './quotas.tsx';
 import { CreateLink } from './vm-list.tsx';
 import { aboutVm, ConsoleLink, VerbButton, VmChip, type VmSummary } from './vm-state.tsx';
 
@@ -19,13 +21,14 @@ const searchFrom = 9;
 
 export async function readPortal({ read, can }: PageCall, { query }: PageRequest) {
   const filter = filledIn(query, ['search', 'after']);
-  if (!can('vm.read')) return { vms: [], next: null, filter };
+  const { items: quotas } = await read(quotaOwn, {});
+  if (!can('vm.read')) return { vms: [], next: null, filter, quotas };
   const { items, next } = await read(vmList, { limit: cardsOnPage, ...filter });
-  return { vms: items, next, filter };
+  return { vms: items, next, filter, quotas };
 }
 export type PortalData = Awaited<ReturnType<typeof readPortal>>;
 
-export function Portal({ data: { vms, next, filter } }: { data: PortalData }) {
+export function Portal({ data: { vms, next, filter, quotas } }: { data: PortalData }) {
   const { t, can } = useUi();
   const isFiltered = Object.keys(filter).length > 0;
   const up = vms.filter(({ state }) => state === 'up').length;
@@ -35,6 +38,7 @@ export function Portal({ data: { vms, next, filter } }: { data: PortalData }) {
       <PageHead title={t('portal.title')} lead={vms.length > 0 && !isFiltered && !next ? t('vm.count', { count: vms.length, up }) : undefined}><CreateLink /></PageHead>
       {(isFiltered || next || vms.length >= searchFrom) && <div class="toolbar"><Filter action="/" search={filter['search']} label={t('vm.search')} /></div>}
       {vms.length > 0 ? <ul class="machines">{vms.map((vm) => <li><Machine vm={vm} /></li>)}</ul> : <Panel><None isFiltered={isFiltered} mayMake={can('vm.create')} /></Panel>}
+      {quotas.length > 0 && <OwnQuotas quotas={quotas} />}
       {more && <p class="list-next"><a class="button" href={more}>{t('list.next')}<Icon name="right" /></a></p>}
     </>
   );
