@@ -8,8 +8,8 @@
  * lines above. What the guest wrote after a pivot is never in a layer that the database does not call the leaf.
  */
 import { Problem } from '../core/problem.ts';
-import type { HypervisorEvent } from '../world.ts';
-import { isDisconnected, isNoDomain, persist } from './domain.ts';
+import { HypervisorError, type HypervisorEvent } from '../world.ts';
+import { findDomain, isDisconnected, isNoDomain, persist } from './domain.ts';
 import { asOne, hold } from './hold.ts';
 import { chainOfDisk, type LiveChain, mergeStanding } from './live-chain.ts';
 import type { VmServices } from './services.ts';
@@ -29,7 +29,26 @@ export async function mergeLive(services: VmServices, disk: string, merge: LiveM
   const [user] = services.rows.usersOfDisk(disk);
   if (!user) return false;
   const place = { vm: user.id, disk, merge };
-  return persist(services, 'The layers could not be merged in the running guest', merge.signal, () => attempt(services, place));
+  return persist(services, 'The layers could not be merged in the running guest', merge.signal, async () => {
+    try {
+      return await attempt(services, place);
+    } catch (error) {
+      if (error instanceof HypervisorError && !isDisconnected(error) && (await hasEnded(services, place))) return false;
+      throw error;
+    }
+  });
+}
+
+const endingPolls = 8;
+const endingPollMs = 250;
+
+/** A QEMU that dies in the middle of a call is still listed for a moment. */
+async function hasEnded(services: VmServices, { vm, merge }: Place): Promise<boolean> {
+  for (let polls = 0; polls < endingPolls; polls++) {
+    if (!(await findDomain(services, vm))) return true;
+    await services.clock.sleep(endingPollMs, merge.signal);
+  }
+  return false;
 }
 
 /** Drives the merge on from wherever it stands. */

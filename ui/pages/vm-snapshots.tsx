@@ -47,8 +47,10 @@ function Take({ vm, list }: { vm: VmDetails; list: Snapshots }) {
     <>
       <Button text={t('snapshot.take')} icon="plus" data-dialog="take-snapshot" disabledReason={reason} />
       <Dialog id="take-snapshot" title={t('snapshot.take')}>
-        {vm.state !== 'down' && <p class="quiet">{t(vm.hasAgent && vm.state === 'up' ? 'snapshot.takeQuiet' : 'snapshot.takeCrash')}</p>}
-        <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} />
+        <div class="stack">
+          {vm.state !== 'down' && <p class="quiet">{t(vm.hasAgent && vm.state === 'up' ? 'snapshot.takeQuiet' : 'snapshot.takeCrash')}</p>}
+          <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} />
+        </div>
       </Dialog>
     </>
   );
