@@ -62,6 +62,10 @@ part('libvirt knows KVM from its first look', async () => {
   assert.match(await box.inside('journalctl -b -u libvirtd -o cat | grep -c "Started libvirtd" || true'), /\d/);
 });
 
+part('what VMs do not use of their memory has somewhere to go', async () => {
+  assert.match(await box.inside('swapon --show=NAME,SIZE --noheadings --bytes'), /^\/dev\/zram0\s+[1-9]\d{8,}$/m);
+});
+
 part('the versions are told: command line and page', async () => {
   const kernel = (await box.inside('uname -r')).trim();
   const status = await box.inside('bothy status || true');
