@@ -531,6 +531,7 @@ CREATE TABLE `vm` (
 	`bootOrder` text NOT NULL,
 	`cdrom` text,
 	`autostart` integer NOT NULL,
+	`startup` text NOT NULL,
 	`generation` integer NOT NULL,
 	`createdAt` integer NOT NULL
 );

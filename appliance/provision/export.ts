@@ -98,11 +98,12 @@ function exportDisk({ name, sizeBytes, format, allocation, domain }: Current['di
 }
 
 function exportVm(vm: Current['vms'][number], current: Current, options: ExportOptions): Record<string, unknown> {
-  const { name, description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom } = vm;
+  const { name, description, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom, tier, startOrder, startDelaySeconds, startAfter, healthProbe } = vm;
   const hardware = Object.fromEntries(hardwareNames.map((key) => [key, vm[key]]));
+  const startup = { tier, startOrder, startDelaySeconds, startAfter, healthProbe };
   // What the guest system decides is written out: it is what this VM has, whatever a later version makes of that system.
-  const settings = Object.entries({ description, ...hardware, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom })
-    .filter(([key, value]) => vm.os !== 'other' || JSON.stringify(value) !== JSON.stringify(freshVm[key]))
+  const settings = Object.entries({ description, ...hardware, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom, ...startup })
+    .filter(([key, value]) => (vm.os !== 'other' && !(key in startup)) || JSON.stringify(value) !== JSON.stringify(freshVm[key]))
     .map(([key, value]) => [key, key === 'memoryBytes' ? size(memoryBytes) : value]);
   const isPlain = vm.os === 'other';
   const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));

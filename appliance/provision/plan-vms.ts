@@ -7,9 +7,22 @@ import { diskNames, hardwareNames, nicNames } from '../vm/hardware.ts';
 
 type Vm = Current['vms'][number];
 
-const settings = ['description', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder', 'autostart', ...hardwareNames];
+const settings = ['description', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder', 'autostart', 'tier', 'startOrder', 'startDelaySeconds', 'healthProbe', ...hardwareNames];
 
+/** Whom a VM starts after may come later in the file. */
 export function planVms(wish: Wish): Step[] {
+  return [...planEach(wish), ...planStartAfter(wish)];
+}
+
+function planStartAfter(wish: Wish): Step[] {
+  return entries(wish, 'vms').flatMap(({ wanted, given }) => {
+    const is = wish.current.vms.find(({ name }) => name === wanted.name);
+    const { changes, details } = differences(['startAfter'], { wanted, given, is: is ?? { startAfter: [] } });
+    return details.length === 0 ? [] : [step('vms', 'change', wanted.name, details, perform('vm.edit', { vm: is?.id ?? wanted.name, ...changes }))];
+  });
+}
+
+function planEach(wish: Wish): Step[] {
   return entries(wish, 'vms').flatMap(({ wanted, given }) => {
     const is = wish.current.vms.find(({ name }) => name === wanted.name);
     const lacks = missing(wish, wanted, given, is);
@@ -30,7 +43,8 @@ function missing({ site, current }: Wish, wanted: SiteVmWish, given: object, is:
     const user = found.usedBy.find(({ name }) => name !== wanted.name);
     return user ? [`The disk "${disk}" belongs to ${user.name}.`] : [];
   });
-  return [...cdrom, ...networks, ...disks];
+  const others = wanted.startAfter.filter((name) => !has(site.vms, name) && !current.vms.some((vm) => vm.name === name || vm.id === name)).map((name) => `There is no VM "${name}" to start after.`);
+  return [...cdrom, ...networks, ...disks, ...others];
 }
 
 /** Disks that are there by then (filled before, or left by a VM that was deleted) are attached, others are made with the VM. */
@@ -48,7 +62,7 @@ function planNew(wish: Wish, wanted: SiteVmWish): Step {
   const taken = wanted.disks.flatMap((disk, index) => wish.current.disks.find(({ name }) => name === diskName(wanted, disk, index))?.usedBy ?? []);
   if (taken.length > 0) return step('vms', 'conflict', wanted.name, [`A disk of its name belongs to ${taken[0]?.name}. Name the disk otherwise.`]);
   const details = [`processors: ${wanted.vcpus}, memory: ${exactSize(wanted.memoryBytes)}, disks: ${disks.length}, network interfaces: ${wanted.nics.length}`];
-  return step('vms', 'create', wanted.name, details, perform('vm.create', { ...wanted, disks }));
+  return step('vms', 'create', wanted.name, details, perform('vm.create', { ...wanted, disks, startAfter: [] }));
 }
 
 function planVm(wish: Wish, wanted: SiteVmWish, given: Record<string, unknown>, is: Vm): Step[] {
@@ -104,9 +118,10 @@ function planNics({ current }: Wish, { wanted, given, is }: Compared): Step[] {
 /** Nobody decided that these are down; one that somebody has stopped stays down. */
 const undecided = ['new', 'start-failed'];
 
-/** VMs that start with the host and never came up. */
+/** VMs that start with the host and never came up, in the order of tiers. The health of one is not waited for here. */
 export function planStarts({ site, current }: Wish): Step[] {
-  return site.vms.flatMap(({ name, autostart }) => {
+  const sorted = [...site.vms].sort((left, right) => left.tier - right.tier || left.startOrder - right.startOrder);
+  return sorted.flatMap(({ name, autostart }) => {
     if (!autostart) return [];
     const is = current.vms.find((vm) => vm.name === name);
     if (is && !(is.state === 'down' && undecided.includes(is.reason))) return [];

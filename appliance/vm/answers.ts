@@ -2,12 +2,13 @@
 import type { z } from 'zod';
 import { Problem } from '../core/problem.ts';
 import { diskTarget } from './device-xml.ts';
-import { explain } from './explanations.ts';
+import { explain, explainWaiting } from './explanations.ts';
 import { diskNames, faultsOf, nicNames } from './hardware.ts';
 import type { Vm } from './rows.ts';
 import { pendingChanges, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
 import type { VmServices } from './services.ts';
+import { shownStartup } from './startup.ts';
 
 /** Throws `wrong-state` with what to do unless `verb` is allowed now. */
 export function allow(verb: VmVerb, vm: Vm): void {
@@ -29,13 +30,13 @@ export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
   return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
 }
 
-export function answerOf({ rows, storage, guests }: Pick<VmServices, 'rows' | 'storage' | 'guests'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, guests, waitsFor }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
   return {
     ...summaryOf(vm),
-    explanation: explain(vm.fact),
+    explanation: explainWaiting(vm.fact.state === 'down' ? waitsFor(vm.id) : undefined) ?? explain(vm.fact),
     disks: links.flatMap((link) => {
       const disk = disks.get(link.diskId);
       if (!disk) return [];
@@ -49,6 +50,7 @@ export function answerOf({ rows, storage, guests }: Pick<VmServices, 'rows' | 's
     bootOrder: vm.bootOrder,
     ...vm.hardware,
     cores: Math.floor(vm.vcpus / vm.hardware.sockets / vm.hardware.threads),
+    ...shownStartup(rows, vm.startup),
     pending: pendingChanges(vm, running),
     hasAgent, startedAt,
     guest: hasAgent ? guests.look(vm.id) : null,

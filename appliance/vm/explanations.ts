@@ -4,6 +4,7 @@
  * `explain` speaks of a state that lasts; `eventOf` tells of a change.
  */
 import type { Fact, VmState } from './rules.ts';
+import type { Waiting } from './startup-rules.ts';
 
 export interface Explanation {
   cause: string;
@@ -42,6 +43,17 @@ const explanations: Record<string, Explanation> = {
 /** `null` where the state says all there is to say. */
 export function explain({ state, reason }: { state: VmState; reason: string }): Explanation | null {
   return explanations[`${state}/${reason}`] ?? null;
+}
+
+const turns: Record<Waiting, string> = {
+  tier: 'It starts with the host when the machines of the tiers before it are up and healthy.',
+  order: 'It starts with the host when the machines before it in its tier are up and healthy.',
+  dependency: 'It starts with the host when the machines that it needs are up and healthy.',
+};
+
+/** Of a VM that is going to be started by itself. */
+export function explainWaiting(waiting: Waiting | undefined): Explanation | undefined {
+  return waiting && { cause: turns[waiting], effect: 'It is down until then, five minutes after them at most.', nextStep: 'Start it yourself if it should not wait.' };
 }
 
 const quiet: Record<string, [code: string, words: string]> = {

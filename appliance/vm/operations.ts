@@ -12,6 +12,8 @@ import { vmSendKeys } from './keys-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
+import type { VmRow } from './rows.ts';
+import { keptStartup, splitStartup } from './startup.ts';
 import type { VmServices } from './services.ts';
 
 export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
@@ -45,9 +47,10 @@ export const vmCreate = write<VmServices>()({
     const { actor } = tx.call;
     const { name, description, vcpus, memoryBytes, bootOrder, cdrom, autostart } = wanted;
     if (cdrom !== null) services.storage.isoPath(cdrom, actor);
+    const startup = keptStartup(services.rows, splitStartup(wanted).startup);
     const hardware = completeHardware(wanted);
     const firmware = wanted.firmware ?? systemDefaults(hardware.os).firmware;
-    const id = services.rows.insert(tx, { name, description, vcpus, memoryBytes, firmware, hardware, bootOrder, cdrom, autostart }, (vmId) => {
+    const id = services.rows.insert(tx, { name, description, vcpus, memoryBytes, firmware, hardware, bootOrder, cdrom, autostart, startup }, (vmId) => {
       const vm = { id: vmId, name, hardware };
       for (const [index, disk] of disks.entries()) addDisk(services, tx, vm, disk, `disks.${index}`);
       for (const [index, nic] of nics.entries()) addNic(services, tx, vm, nic, `nics.${index}`);
@@ -64,10 +67,11 @@ export const vmEdit = write<VmServices>()({
   run(services, tx, { vm: ref, ...changes }) {
     const vm = services.rows.require(ref);
     allow('edit', vm);
-    if (changes.name !== undefined && changes.name !== vm.name) allow('rename', vm); // the running domain keeps its name
+    const { startup, rest } = splitStartup(changes);
     const hardware = pickHardware(changes);
-    const own = Object.fromEntries(Object.entries(changes).filter(([name, value]) => value !== undefined && !(name in hardware)));
-    const given = { ...own, ...(Object.keys(hardware).length > 0 && { hardware: { ...vm.hardware, ...hardware } }) };
+    const own = Object.fromEntries(Object.entries(rest).filter(([name, value]) => value !== undefined && !(name in hardware)));
+    const given: Partial<VmRow> = { ...own, ...(Object.keys(hardware).length > 0 && { hardware: { ...vm.hardware, ...hardware } }) };
+    if (Object.keys(startup).length > 0) given.startup = keptStartup(services.rows, startup, vm);
     if (Object.keys(given).length > 0) services.rows.update(tx, vm.id, given);
     requireFit(services, vm.id);
     return answerOf(services, services.rows.require(vm.id));

@@ -3,6 +3,7 @@
  *
  *   vm.observe    every 30 s and on (re)connection: one bulk call for all domains; devices are read once per domain and connection
  *   vm.room       every 5 s while a VM is paused by an I/O error: finds out whether space is short, resumes when there is room
+ *   vm.autostart  every 5 s while VMs start with the host: who is healthy, and whose turn it is
  *   vm.guest      when an agent comes, and while somebody looks: what it tells of the system inside
  *   vm.sample     every 10 s: one bulk reading of what VMs use
  *
@@ -30,6 +31,7 @@ const seenAlive: VmState[] = ['powering-up', 'up', 'paused', 'migrating', 'suspe
 
 export interface Observer {
   foreignDomains(): number;
+  waitsFor: Autostart['waitsFor'];
 }
 
 export function watchVms(services: VmServices): Observer {
@@ -40,7 +42,8 @@ export function watchVms(services: VmServices): Observer {
   reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
   reconcilers.add({ name: 'vm.guest', periodMs: guestPeriodMs, run: () => services.guests.read(services) });
   reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
-  return { foreignDomains: () => round.foreign };
+  reconcilers.add({ name: 'vm.autostart', periodMs: roomPeriodMs, run: () => round.autostart.advance() });
+  return { foreignDomains: () => round.foreign, waitsFor: round.autostart.waitsFor };
 }
 
 interface Round {

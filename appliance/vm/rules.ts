@@ -36,7 +36,6 @@ export const vmAllows = {
   pause: ['up'],
   resume: ['paused'],
   edit: [...vmStates],
-  rename: [...vmStates],
   delete: ['down'],
   'attach-disk': ['down', 'up', 'paused'],
   'detach-disk': ['down', 'up'],
@@ -71,9 +70,9 @@ export function vmCan(verb: VmVerb, { state, reason, isDeleting }: Standing): bo
   return states.includes(state);
 }
 
-/** Who shuts down first with the host: the one that was started last, because others may need those that were there before. */
-export function shutdownOrder<V extends { name: string; fact: { startedAt: number | null } }>(vms: V[]): V[] {
-  return [...vms].sort((left, right) => (right.fact.startedAt ?? 0) - (left.fact.startedAt ?? 0) || left.name.localeCompare(right.name));
+/** Who shuts down first with the host: the last tier, and in it the one that was started last, because others may need those that were there before. */
+export function shutdownOrder<V extends { name: string; startup: { tier: number }; fact: { startedAt: number | null } }>(vms: V[]): V[] {
+  return [...vms].sort((left, right) => right.startup.tier - left.startup.tier || (right.fact.startedAt ?? 0) - (left.fact.startedAt ?? 0) || left.name.localeCompare(right.name));
 }
 
 const stateWords: Record<VmState, string> = {
@@ -83,7 +82,7 @@ const stateWords: Record<VmState, string> = {
 
 const verbWords: Record<VmVerb, string> = {
   start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', reset: 'reset it', pause: 'pause it', resume: 'resume it', edit: 'change it',
-  rename: 'rename it', delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
+  delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
   'undo-snapshot': 'undo a preview',

@@ -8,6 +8,7 @@ import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } fro
 import { diskShape, Firmware, hardwareShape, nicShape } from './hardware.ts';
 import { chordFault } from './keys.ts';
 import { vmStates } from './rules.ts';
+import { startupChanges, startupInput, startupOutput } from './startup-schema.ts';
 
 export { diskBuses, hardwareNames } from './hardware.ts';
 
@@ -78,6 +79,7 @@ export const VmCreateInput = z.object({
   bootOrder: BootOrder.default(['disk', 'cdrom']),
   autostart: Autostart.default(false),
   ...chosenHardware,
+  ...startupInput,
 });
 
 export const VmRef = z.object({ vm: refSchema.meta({ label: 'VM' }) });
@@ -91,6 +93,7 @@ export const VmEditInput = VmRef.extend({
   bootOrder: BootOrder.optional(),
   autostart: Autostart.optional(),
   ...chosenHardware,
+  ...startupChanges,
 });
 
 export const VmListInput = z.object({
@@ -183,6 +186,7 @@ export const VmOutput = VmSummary.extend({
   ...hardwareShape,
   /** Of each socket. */
   cores: z.int(),
+  ...startupOutput,
   /** Settings that have changed since the VM was started and hold from its next start on. */
   pending: z.array(z.string()),
   /** The guest agent inside answers. */

@@ -4,7 +4,9 @@ import type { Core } from '../core/services.ts';
 import type { Host } from '../host/host.ts';
 import type { Network } from '../network/network.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { Outgoing } from '../core/outgoing.ts';
 import type { GuestLog, Hypervisor, Machine } from '../world.ts';
+import type { Waiting } from './startup-rules.ts';
 import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
 import type { Guests } from './guest-info.ts';
@@ -30,6 +32,9 @@ export interface VmServices extends Core {
   seenDevices: Set<string>;
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
+  /** What a VM that is to start with the host waits for. */
+  waitsFor(vmId: string): Waiting | undefined;
+  outgoing: Outgoing;
   activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
   host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics' | 'registerGuests' | 'isLeaving'>;
   network: Network;

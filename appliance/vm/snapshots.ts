@@ -13,7 +13,7 @@ import { vmPresentTable, vmSnapshotTable } from './table.ts';
 export type SnapshotRow = typeof vmSnapshotTable.$inferSelect;
 
 /** What a VM is made of beside its name and what it is for. */
-type Kept = Omit<VmRow, 'id' | 'name' | 'description' | 'autostart' | 'generation' | 'createdAt'>;
+type Kept = Omit<VmRow, 'id' | 'name' | 'description' | 'autostart' | 'startup' | 'generation' | 'createdAt'>;
 
 export interface KeptConfig {
   hardware: Kept;
@@ -80,7 +80,7 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
       note(tx, row, 'deleted');
     },
     configOf(vm: Vm): KeptConfig {
-      const { id, name: _name, description: _description, autostart: _autostart, generation: _generation, createdAt: _createdAt, fact: _fact, ...hardware } = vm;
+      const { id, name: _name, description: _description, autostart: _autostart, startup: _startup, generation: _generation, createdAt: _createdAt, fact: _fact, ...hardware } = vm;
       return { hardware, disks: rows.disks(id), nics: rows.nics(id) };
     },
   };

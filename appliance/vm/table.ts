@@ -8,6 +8,7 @@ import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './hardwa
 import type { SnapshotState } from './rules.ts';
 import type { Before, KeptConfig } from './snapshots.ts';
 import { vmStates } from './rules.ts';
+import type { Startup } from './startup-rules.ts';
 import type { Running } from './running.ts';
 
 export const vmTable = sqliteTable('vm', {
@@ -23,6 +24,8 @@ export const vmTable = sqliteTable('vm', {
   /** Name of an ISO image; null for an empty drive. */
   cdrom: text(),
   autostart: integer({ mode: 'boolean' }).notNull(),
+  /** When it starts among those that start with the host. */
+  startup: text({ mode: 'json' }).$type<Startup>().notNull(),
   generation: integer().notNull(),
   createdAt: integer().notNull(),
 });

@@ -33,7 +33,7 @@ import { createStatsHistory } from './stats.ts';
 import { createTickets } from './tickets.ts';
 
 export interface VmDeps extends Core {
-  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine'>;
+  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'outgoing'>;
   activity: VmServices['activity'];
   host: VmServices['host'];
   network: VmServices['network'];
@@ -56,7 +56,7 @@ export interface VmSummary {
 }
 
 export function createVm(deps: VmDeps): Vms {
-  const { hypervisor, guestLog, machine } = deps.world;
+  const { hypervisor, guestLog, machine, outgoing } = deps.world;
   const rows = createVmRows(deps);
   const snapshots = createSnapshots({ ...deps, rows });
   const facts = createFacts({ ...deps, rows });
@@ -69,7 +69,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains() };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, outgoing, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services)]);
   tellLeftNeighbours(services);

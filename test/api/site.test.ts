@@ -43,6 +43,9 @@ vms:
   - name: web
     memoryBytes: 64 MiB
     autostart: true
+    tier: 1
+    startAfter: [cold]
+    healthProbe: "tcp:80"
     disks: [{ sizeBytes: 1 MiB, format: raw, content: { file: web.raw, format: raw } }, { name: web-data, sizeBytes: 2 MiB }]
     nics: [{ network: lab, mac: "52:54:00:00:00:07" }, { network: default }]
   - { name: cold, memoryBytes: 64 MiB, cdrom: carried.iso, bootOrder: [cdrom] }
@@ -101,13 +104,14 @@ test('a file is planned, applied whole, and changes nothing the second time', as
   const { steps } = await plan(site);
   assert.equal(steps.map(told), [
     'host change shop-7', 'users create admin@internal', 'users create till@internal', 'storageDomains change local', 'networks create lab',
-    'images fetch fetched.iso', 'images fetch carried.iso', 'disks create spare', 'disks fill web-disk1', 'vms create web', 'vms create cold', 'starts start web',
+    'images fetch fetched.iso', 'images fetch carried.iso', 'disks create spare', 'disks fill web-disk1', 'vms create web', 'vms create cold', 'vms change web', 'starts start web',
   ]);
   assert.equal(await apply(site), { state: 'done', detail: '' });
   await untilUp(site, 'web');
-  const { body } = await site.send<{ disks: { name: string }[]; nics: { mac: string }[] }>('GET', '/api/v1/vms/web');
+  const { body } = await site.send<{ disks: { name: string }[]; nics: { mac: string }[]; tier: number; startAfter: string[]; healthProbe: string }>('GET', '/api/v1/vms/web');
   assert.equal(body.disks.map(({ name }) => name), ['web-disk1', 'web-data']);
   assert.is(body.nics[0]?.mac, '52:54:00:00:00:07');
+  assert.equal([body.tier, body.startAfter, body.healthProbe], [1, ['cold'], 'tcp:80']);
   assert.is((await site.send('GET', '/api/v1/vms/cold')).body['state'], 'down');
   const before = await answers(site);
   const generations = (await site.send('GET', '/api/v1/vms/web')).body['generation'];

@@ -763,6 +763,8 @@ export const en = {
   'vm.section.hardware': 'Hardware',
   'vm.section.name': 'Name',
   'vm.section.nics': 'Network',
+  'vm.section.startup': 'Order of starts',
+  'vm.startupHelp': 'For machines that start with the host, such as after a power cut.',
   'vm.section.size': 'Size',
   'vm.state.down': 'Down',
   'vm.state.powering-up': 'Powering up',

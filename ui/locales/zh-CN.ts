@@ -765,6 +765,8 @@ export const zhCN = {
   'vm.section.hardware': '硬件',
   'vm.section.name': '名称',
   'vm.section.nics': '网络',
+  'vm.section.startup': '随主机启动的次序',
+  'vm.startupHelp': '用于随主机启动的虚拟机，例如断电之后。',
   'vm.section.size': '规格',
   'vm.state.down': '已关机',
   'vm.state.powering-up': '启动中',

@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx';
 import type { AnyOperation } from '../../appliance/core/operation.ts';
 import { eventList } from '../../appliance/activity/operations.ts';
 import { hostGet } from '../../appliance/host/operations.ts';
-import { diskEdit, nicEdit, vmDelete, vmDiscardChanges, vmEdit, vmGet } from '../../appliance/vm/operations.ts';
+import { diskEdit, nicEdit, vmDelete, vmDiscardChanges, vmEdit, vmGet, vmList } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';
 import { Button, Dialog, OperationButton } from '../action.tsx';
@@ -156,27 +156,34 @@ export const vmEventsPage = definePage({
 
 export const vmSettingsPage = definePage({
   path: '/vms/{vm}/settings', offers: vmEdit, live: ['vm'],
-  load: readVm,
-  title: (vm: VmDetails) => vm.name,
-  view: (vm) => (
+  async load(call, request) {
+    const vm = await readVm(call, request);
+    const { items } = await call.read(vmList, { limit: 1000 });
+    // Those that start with the host, and those that were chosen: the others are never waited for.
+    return { vm, others: items.filter(({ id, name, autostart }) => id !== vm.id && (autostart || vm.startAfter.includes(name))).map(({ name }) => name) };
+  },
+  title: ({ vm }) => vm.name,
+  view: ({ vm, others }) => (
     <VmFrame vm={vm}>
-      <EditVm vm={vm} />
+      <EditVm vm={vm} others={others} />
       <DeleteVm vm={vm} />
     </VmFrame>
   ),
 });
 
 /** What somebody is filling in stays as it was when it was opened; saving over another's change is refused. */
-function EditVm({ vm }: { vm: VmDetails }) {
+function EditVm({ vm, others }: { vm: VmDetails; others: string[] }) {
   const { t } = useUi();
   return (
     <div id="edit-vm-form" hx-morph-skip="">
       <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"
+        choices={{ startAfter: others.map((name) => ({ value: name, label: name })) }}
         sections={[
           { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description', 'os'] },
           { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes'] },
           { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'autostart'] },
           { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields] },
+          { title: t('vm.section.startup'), icon: 'clock', isFolded: true, help: t('vm.startupHelp'), fields: ['tier', 'startOrder', 'startAfter', 'healthProbe', 'startDelaySeconds'] },
         ]} />
     </div>
   );
