@@ -185,6 +185,8 @@ export interface Hypervisor {
 /** What libvirt writes down about a guest and never tells. */
 export interface GuestLog {
   /** How the last domain of that name ended, in the words of the `stopped` event; `undefined` if that is not known. */
+  /** The last complaint of its QEMU since it was started last; empty where it made none. */
+  lastWords(name: string): Promise<string>;
   lastEnding(name: string): Promise<{ detail: 'shutdown' | 'destroyed' | 'crashed' | 'failed'; at: number } | undefined>;
 }
 

@@ -476,6 +476,7 @@ CREATE TABLE `vm_fact` (
 	`vmId` text PRIMARY KEY NOT NULL,
 	`state` text NOT NULL,
 	`reason` text NOT NULL,
+	`said` text NOT NULL,
 	`since` integer NOT NULL,
 	`startedAt` integer,
 	`running` text,

@@ -37,6 +37,7 @@ export function answerOf({ rows, storage, guests, waitsFor }: Pick<VmServices, '
   return {
     ...summaryOf(vm),
     explanation: explainWaiting(vm.fact.state === 'down' ? waitsFor(vm.id) : undefined) ?? explain(vm.fact),
+    said: vm.fact.said,
     disks: links.flatMap((link) => {
       const disk = disks.get(link.diskId);
       if (!disk) return [];

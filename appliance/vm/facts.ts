@@ -58,7 +58,7 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
   const write = (tx: Tx, vm: Vm, after: Fact, values: FactValues = {}) => {
     const isGone = after.state === 'down' && vm.fact.state !== 'down';
     const isNew = after.state === 'up' && (vm.fact.state === 'down' || vm.fact.state === 'powering-up');
-    note(tx, vm.id, { ...after, ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...values });
+    note(tx, vm.id, { ...after, said: '', ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...values });
     tell(tx, vm, after);
   };
 

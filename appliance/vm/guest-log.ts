@@ -18,18 +18,32 @@ const tailBytes = 16 * 1024;
 
 export function createGuestLog(folder = systemFolder): GuestLog {
   return {
-    async lastEnding(name) {
-      const file = await open(join(folder, `${name}.log`)).catch(() => undefined);
-      if (!file) return undefined;
-      try {
-        const { size } = await file.stat();
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, Math.max(0, size - tailBytes));
-        return parseLastEnding(buffer.subarray(0, bytesRead).toString('utf8'));
-      } finally {
-        await file.close();
-      }
-    },
+    lastEnding: async (name) => parseLastEnding(await readTail(join(folder, `${name}.log`))),
+    lastWords: async (name) => parseLastWords(await readTail(join(folder, `${name}.log`))),
   };
+}
+
+/** Empty where there is no log. */
+async function readTail(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  if (!file) return '';
+  try {
+    const { size } = await file.stat();
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, Math.max(0, size - tailBytes));
+    return buffer.subarray(0, bytesRead).toString('utf8');
+  } finally {
+    await file.close();
+  }
+}
+
+const complaint = /^(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?(qemu[\w.-]*: .+)/;
+const longestWords = 300;
+
+/** Exported for its tests. */
+export function parseLastWords(log: string): string {
+  const lines = log.split('\n');
+  const since = lines.slice(lines.findLastIndex((text) => line.exec(text)?.[3] === 'starting up') + 1);
+  return (since.map((text) => complaint.exec(text)?.[1]).findLast((words) => words !== undefined) ?? '').slice(0, longestWords);
 }
 
 const line = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d{3})\+0000: (starting up|shutting down, reason=([\w-]+))/;

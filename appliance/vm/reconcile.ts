@@ -13,6 +13,7 @@ import type { DomainFact, HypervisorEvent } from '../world.ts';
 import { type Autostart, createAutostart } from './autostart.ts';
 import { isDisconnected, lookAt } from './domain.ts';
 import { observerOrigin } from './facts.ts';
+import { hear, noteDiskError } from './said.ts';
 import { setClock } from './guest-info.ts';
 import { letGoOfAll } from './hold.ts';
 import type { Vm } from './rows.ts';
@@ -63,6 +64,9 @@ function onEvent(services: VmServices, event: HypervisorEvent): void {
       services.guests.follow(event.uuid, event.state === 'connected');
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
       break;
+    case 'io-error':
+      noteDiskError(services, event);
+      break;
     case 'device-removed':
       seenDevices.delete(event.uuid);
       reconcilers.wake('vm.observe');
@@ -83,6 +87,7 @@ function onLifecycle(services: VmServices, event: Lifecycle): void {
   const before = rows.find(event.uuid)?.fact;
   const after = facts.observe(event.uuid, seen);
   if (before?.state === 'paused' && before.hasAgent && after?.state === 'up') setClock(services, event.uuid);
+  if (after) hear(services, event.uuid, after, before?.running?.name);
   if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
 }
 
@@ -134,7 +139,11 @@ async function observe(services: VmServices, round: Round): Promise<void> {
   const seen = new Map<string, Seen>(ours.map((domain) => [domain.uuid, { domain }]));
   for (const vm of gone) seen.set(vm.id, { domain: null, ending: await endingOf(services, vm, hostStartedAt) });
   // What an event has told meanwhile is newer than what was read.
-  for (const [id, what] of seen) if (facts.changedAt(id) <= mark) facts.observe(id, what);
+  for (const [id, what] of seen) {
+    if (facts.changedAt(id) > mark) continue;
+    const after = facts.observe(id, what);
+    if (after) hear(services, id, after, alive.find((vm) => vm.id === id)?.fact.running?.name);
+  }
   for (const { uuid } of ours) if (!seenDevices.has(uuid)) await readDevices(services, uuid);
   await letGoOfAll(services);
   round.autostart.follow(hostStartedAt);
@@ -191,7 +200,7 @@ async function findRoom(services: VmServices): Promise<void> {
 async function findCause({ hypervisor, facts, database }: VmServices, vm: Vm): Promise<void> {
   const errors = Object.values(await hypervisor.diskErrors(vm.id));
   if (!errors.includes('no-space')) return;
-  database.write(observerOrigin, (tx) => facts.enter(tx, vm.id, 'paused', 'no-space'));
+  database.write(observerOrigin, (tx) => facts.enter(tx, vm.id, 'paused', 'no-space', { said: vm.fact.said }));
 }
 
 async function resumeIfRoom({ rows, storage, hypervisor, log }: VmServices, vm: Vm): Promise<void> {

@@ -118,7 +118,7 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       const id = newId<'vm'>();
       refuseTaken(tx, vm.name);
       tx.sql.insert(vmTable).values({ ...vm, id, generation: 1, createdAt: now() }).run();
-      tx.sql.insert(vmFactTable).values({ vmId: id, state: 'down', reason: 'new', since: now(), startedAt: null, running: null, hasAgent: false, isDeleting: false }).run();
+      tx.sql.insert(vmFactTable).values({ vmId: id, state: 'down', reason: 'new', said: '', since: now(), startedAt: null, running: null, hasAgent: false, isDeleting: false }).run();
       devices(id);
       note(tx, id, 'created');
       return id;

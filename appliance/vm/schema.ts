@@ -178,6 +178,8 @@ const GuestSystem = z.object({
 
 export const VmOutput = VmSummary.extend({
   explanation: Explanation.nullable(),
+  /** What QEMU, libvirt or the failed start said of its state, in its own words; empty where nothing was said. */
+  said: z.string(),
   disks: z.array(VmDisk),
   /** Name of the ISO image in the drive. */
   cdrom: z.string().nullable(),

@@ -30,6 +30,8 @@ export interface VmServices extends Core {
   consoles: Consoles;
   /** VMs whose running domain was asked for its devices since libvirt was connected. */
   seenDevices: Set<string>;
+  /** The disk that failed last, by VM, in words. */
+  diskErrors: Map<string, string>;
   /** How many domains libvirt runs that are not ours, as last seen. */
   foreignDomains(): number;
   /** What a VM that is to start with the host waits for. */

@@ -44,9 +44,9 @@ export function startVmTask(services: VmServices): AnyTask {
       { name: 'Run the guest', timeoutMs: 180_000, do: (context) => run(services, context), undo: (context) => end(services, context) },
       { name: 'See it running', timeoutMs: 60_000, do: (context) => confirm(services, context) },
     ],
-    finished(tx, { state, input: { vm }, memory: { running } }) {
+    finished(tx, { state, input: { vm }, memory: { running }, problem }) {
       if (state === 'done') facts.enter(tx, vm, 'up', 'running', { running: running ?? null });
-      else facts.enter(tx, vm, 'down', state === 'failed' ? 'start-failed' : 'power-off');
+      else facts.enter(tx, vm, 'down', state === 'failed' ? 'start-failed' : 'power-off', { said: state === 'failed' ? (problem?.detail ?? '') : '' });
       tx.afterCommit(() => reconcilers.wake('vm.observe'));
     },
   });

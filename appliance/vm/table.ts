@@ -51,6 +51,8 @@ export const vmFactTable = sqliteTable('vm_fact', {
   vmId: text().primaryKey().references(() => vmTable.id, { onDelete: 'cascade' }),
   state: text({ enum: vmStates }).notNull(),
   reason: text().notNull(),
+  /** What QEMU, libvirt or the failed task said of it, in its own words; empty where nothing was said. */
+  said: text().notNull(),
   /** Since when it is in this state. */
   since: integer().notNull(),
   startedAt: integer(),

@@ -299,6 +299,7 @@ test('a start that fails says why and leaves the VM down', async (context) => {
   assert.match((task.problem as Json).detail, /could not be started: libvirt says "internal error/);
   const vm = await get(context);
   assert.equal([vm.state, vm.reason, vm.explanation.cause], ['down', 'start-failed', 'It could not be started.']);
+  assert.match(vm.said, /libvirt says "internal error/);
 });
 
 test('a QEMU that is slow to die is ended all the same; one that cannot be ended is told of', async (context) => {
@@ -409,6 +410,7 @@ test('a QEMU that dies is told, with its reason and what to do', async (context)
   await createRunning(context);
   context.site.host.libvirt.killQemu('first');
   await until(context, 'the VM is down', isState(context, 'down', 'failed'));
+  await until(context, 'its last words are read', async () => (await get(context)).said === 'qemu-system-x86_64: terminating on signal 11');
   const { items } = await get(context, '/events');
   const event = items.find(({ code }: Json) => code === 'vm.down-failed');
   assertHas(event, { severity: 'error' });
@@ -420,8 +422,10 @@ test('a full disk pauses the VM; it resumes by itself when there is room', async
   context.site.host.fillDisk();
   await until(context, 'the VM is paused', isState(context, 'paused', 'no-space'));
   assert.match((await get(context)).explanation.nextStep, /resumes by itself/);
+  assert.is((await get(context)).said, 'first-disk1: ENOSPC, no space left on device');
   context.site.host.freeDisk(50 * GiB);
   await until(context, 'the VM runs again', isState(context, 'up', 'running'));
+  assert.is((await get(context)).said, '');
 });
 
 test('libvirt goes and comes: unknown meanwhile, then as before, and nothing is asked of it in between', async (context) => {

@@ -8,7 +8,7 @@ checkTask<VmSite>(test, {
   name: 'vm.start', open: (life: Life) => openVmSite(life), observe: observeSite,
   prepare: async (site) => { makeVm(site); },
   begin: (site) => begin(site, vmStart, { vm: 'web-1' }),
-  undone: ({ before }) => factsChanged(before, { reason: 'start-failed' }),
+  undone: ({ before }) => factsChanged(before, { reason: 'start-failed', said: 'This step was made to fail.' }),
 });
 
 test.run();

@@ -94,7 +94,7 @@ function keepGuestLog(libvirt: SimulatedLibvirt): GuestLog {
     if (event.event === 'started') endings.delete(event.name);
     if (event.event === 'stopped') endings.set(event.name, { detail: event.detail as 'shutdown', at: libvirt.clock.now() }); // of the four that `end` knows
   });
-  return { lastEnding: async (name) => endings.get(name) };
+  return { lastEnding: async (name) => endings.get(name), lastWords: async (name) => (endings.get(name)?.detail === 'failed' ? 'qemu-system-x86_64: terminating on signal 11' : '') };
 }
 
 export interface SimulatedSettings extends HostSettingsPort {

@@ -696,6 +696,7 @@ export const en = {
   'vm.power-off': 'Power off',
   'vm.reboot': 'Reboot',
   'vm.trim': 'Trim file systems',
+  'vm.said': 'It was said:',
   'vm.reset': 'Reset',
   'vm.resetBody': 'This is like the reset button: what the guest has not yet written is lost. Reboot it instead if it still reacts.',
   'vm.resetTitle': 'Reset {name}?',

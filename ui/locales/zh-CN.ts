@@ -698,6 +698,7 @@ export const zhCN = {
   'vm.power-off': '断电',
   'vm.reboot': '重启',
   'vm.trim': '回收文件系统空间',
+  'vm.said': '原文：',
   'vm.reset': '重置',
   'vm.resetBody': '如同按下复位按钮：虚拟机尚未写入的内容会丢失。若仍有响应，请改用重启。',
   'vm.resetTitle': '重置 {name}？',
