@@ -26,6 +26,8 @@ export interface NavItem {
 const navItems: NavItem[] = [
   { href: '/', icon: 'hut', text: 'nav.overview', inBar: true },
   { href: '/vms', icon: 'vm', text: 'nav.vms', shortText: 'nav.vmsShort', permission: 'vm.read', inBar: true },
+  { href: '/templates', icon: 'copy', text: 'nav.templates', permission: 'template.read' },
+  { href: '/pools', icon: 'users', text: 'nav.pools', permission: 'pool.edit' },
   { href: '/storage', icon: 'storage', text: 'nav.storage', permission: 'storage.read', inBar: true },
   { href: '/networks', icon: 'network', text: 'nav.networks', permission: 'network.read' },
   { href: '/host', icon: 'host', text: 'nav.host', permission: 'host.read' },
@@ -40,6 +42,7 @@ const navItems: NavItem[] = [
 /** For who sees only what they were given. */
 const limitedItems: NavItem[] = [
   { href: '/', icon: 'vm', text: 'nav.mine', inBar: true },
+  { href: '/templates', icon: 'copy', text: 'nav.templates', permission: 'template.read', inBar: true },
   { href: '/storage/disks', icon: 'storage', text: 'nav.disks', permission: 'disk.edit', inBar: true },
   { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.cancel', inBar: true },
 ];

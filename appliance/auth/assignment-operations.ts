@@ -22,7 +22,7 @@ function showAssignment({ objects }: AuthServices, { assignment, user, group }: 
   return { id, user, group, role, kind, objectId, object: objects.nameOf({ kind, id: objectId }) ?? objectId, createdAt };
 }
 
-const words: Record<ObjectKindName, string> = { vm: 'VM', disk: 'disk', 'storage-domain': 'storage domain', network: 'network' };
+const words: Record<ObjectKindName, string> = { vm: 'VM', template: 'template', pool: 'pool', disk: 'disk', 'storage-domain': 'storage domain', network: 'network' };
 
 /** The thing on which the actor may give roles. */
 function requireObject({ objects }: AuthServices, actor: Actor, kind: ObjectKindName, ref: string): ObjectRef {

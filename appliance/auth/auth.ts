@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
+import { type Access, createAccess } from './access.ts';
 import { createAssignments } from './assignments.ts';
 import { createGroups } from './groups.ts';
 import { authOperations } from './operations.ts';
@@ -15,6 +16,7 @@ import { createSignIns } from './sign-ins.ts';
 export interface Auth extends Slice {
   people: People;
   quotas: Pick<Quotas, 'take' | 'onChange'>;
+  access: Access;
 }
 
 export interface AuthDeps extends Core {
@@ -29,5 +31,5 @@ export function createAuth({ machineName = async () => hostname(), ...core }: Au
   const signIns = createSignIns(core);
   const people = createPeople({ ...core, roles, groups, idleMs: () => signIns.rules().idleMinutes * 60_000 });
   const limit = createRateLimit(() => core.clock.now());
-  return { people, quotas, operations: bind({ ...core, people, roles, groups, assignments, quotas, signIns, factors: createSecondFactors(core), limit, machineName }, authOperations) };
+  return { people, quotas, access: createAccess({ people, assignments }), operations: bind({ ...core, people, roles, groups, assignments, quotas, signIns, factors: createSecondFactors(core), limit, machineName }, authOperations) };
 }

@@ -9,6 +9,16 @@ export const permissions = {
   'vm.operate': 'Start, stop, pause and restart virtual machines',
   'vm.snapshot': 'Take, preview and delete snapshots of virtual machines',
   'vm.console': 'Use the screen, keyboard and serial port of virtual machines',
+  'template.read': 'See templates',
+  'template.use': 'Create virtual machines from templates',
+  'template.create': 'Make templates of virtual machines',
+  'template.edit': 'Rename templates and make new versions of them',
+  'template.delete': 'Delete templates',
+  'pool.read': 'See pools of virtual machines',
+  'pool.use': 'Take virtual machines out of pools and give them back',
+  'pool.create': 'Create pools of virtual machines',
+  'pool.edit': 'Change pools of virtual machines',
+  'pool.delete': 'Delete pools of virtual machines',
   'disk.read': 'See disks',
   'disk.create': 'Create disks',
   'disk.edit': 'Rename and enlarge disks',
@@ -54,11 +64,11 @@ export const grantable = allPermissions.filter((permission) => permission !== 'l
 // ------------------------------------------------------------------------------------------------ things
 
 /** Kinds of things on which roles are given; a role on one of them holds on all that belongs to it. */
-export const objectKinds = ['vm', 'disk', 'storage-domain', 'network'] as const;
+export const objectKinds = ['vm', 'template', 'pool', 'disk', 'storage-domain', 'network'] as const;
 export type ObjectKindName = (typeof objectKinds)[number];
 
 /** Parameters of paths that name such a thing. */
-const kindsOfParameters: Record<string, ObjectKindName> = { vm: 'vm', disk: 'disk', domain: 'storage-domain', network: 'network' };
+const kindsOfParameters: Record<string, ObjectKindName> = { vm: 'vm', template: 'template', pool: 'pool', disk: 'disk', domain: 'storage-domain', network: 'network' };
 
 /** The thing that an operation is about: what the first parameter of its path names. */
 export function kindOfPath(path: string): { kind: ObjectKindName; parameter: string } | undefined {
@@ -69,12 +79,14 @@ export function kindOfPath(path: string): { kind: ObjectKindName; parameter: str
 
 const families: Record<ObjectKindName, readonly string[]> = {
   vm: ['vm', 'disk', 'task', 'event', 'access'],
+  template: ['template', 'disk', 'task', 'event', 'access'],
+  pool: ['pool', 'task', 'event', 'access'],
   disk: ['disk', 'task', 'event', 'access'],
   'storage-domain': ['storage', 'disk', 'iso', 'task', 'event', 'access'],
   network: ['network', 'task', 'event', 'access'],
 };
 /** What is made belongs to nothing yet, or to what it is made in. */
-const notOn: Partial<Record<Permission, readonly ObjectKindName[]>> = { 'vm.create': ['vm'], 'disk.create': ['vm', 'disk'] };
+const notOn: Partial<Record<Permission, readonly ObjectKindName[]>> = { 'vm.create': ['vm'], 'disk.create': ['vm', 'template', 'disk'], 'template.create': ['template'], 'pool.create': ['pool'] };
 
 /** Whether that permission can be held on a thing of that kind: on it, or on what belongs to it. */
 export function appliesTo(permission: Permission, kind: ObjectKindName): boolean {
@@ -82,14 +94,14 @@ export function appliesTo(permission: Permission, kind: ObjectKindName): boolean
 }
 
 /** Seeing a thing at all. */
-export const readPermissionOf: Record<ObjectKindName, Permission> = { vm: 'vm.read', disk: 'disk.read', 'storage-domain': 'storage.read', network: 'network.read' };
+export const readPermissionOf: Record<ObjectKindName, Permission> = { vm: 'vm.read', template: 'template.read', pool: 'pool.read', disk: 'disk.read', 'storage-domain': 'storage.read', network: 'network.read' };
 
 // ------------------------------------------------------------------------------------------------ roles
 
 /** The roles that are always there. Own ones are made beside them. */
 export const roles = [
   'administrator', 'operator', 'observer', 'vm-administrator', 'storage-administrator', 'network-administrator', 'host-administrator',
-  'power-user', 'vm-owner', 'vm-user', 'disk-owner', 'disk-creator', 'network-user',
+  'power-user', 'vm-owner', 'vm-user', 'template-owner', 'template-user', 'pool-user', 'disk-owner', 'disk-creator', 'network-user',
 ] as const;
 export type Role = (typeof roles)[number];
 
@@ -102,20 +114,23 @@ const rolePermissions: Record<Role, readonly Permission[]> = {
   administrator: grantable,
   operator: [...reading, 'vm.operate', 'vm.console', 'iso.upload'],
   observer: reading,
-  'vm-administrator': [...of('vm', 'disk', 'iso'), 'storage.read', 'network.read', 'network.use', 'token.create', ...sharing],
+  'vm-administrator': [...of('vm', 'template', 'pool', 'disk', 'iso'), 'storage.read', 'network.read', 'network.use', 'token.create', ...sharing],
   'storage-administrator': [...of('storage', 'disk', 'iso'), ...sharing],
   'network-administrator': [...of('network'), ...sharing],
   'host-administrator': [...of('host', 'update'), 'metrics.read', ...following, 'task.cancel'],
-  'power-user': ['vm.create', 'disk.create', 'storage.read', 'iso.read', 'network.read', 'network.use', 'token.create'],
+  'power-user': ['vm.create', 'disk.create', 'template.create', 'template.read', 'template.use', 'storage.read', 'iso.read', 'network.read', 'network.use', 'token.create'],
   'vm-owner': [...of('vm').filter((permission) => permission !== 'vm.create'), ...of('disk').filter((permission) => permission !== 'disk.create'), ...sharing],
   'vm-user': ['vm.read', 'vm.operate', 'vm.console', ...following],
+  'template-owner': [...of('template').filter((permission) => permission !== 'template.create'), 'disk.read', 'disk.transfer', ...sharing],
+  'template-user': ['template.read', 'template.use', ...following],
+  'pool-user': ['pool.read', 'pool.use', ...following],
   'disk-owner': [...of('disk').filter((permission) => permission !== 'disk.create'), ...sharing],
   'disk-creator': ['storage.read', 'disk.create'],
   'network-user': ['network.read', 'network.use'],
 };
 
 /** What who makes such a thing holds on it from then on, unless they hold as much on everything. */
-export const ownerRoles: Partial<Record<string, Role>> = { vm: 'vm-owner', disk: 'disk-owner' };
+export const ownerRoles: Partial<Record<string, Role>> = { vm: 'vm-owner', template: 'template-owner', disk: 'disk-owner' };
 
 export const isPredefined = (name: string): name is Role => (roles as readonly string[]).includes(name);
 

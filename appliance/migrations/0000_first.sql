@@ -371,17 +371,20 @@ CREATE TABLE `disk` (
 	`domainId` text NOT NULL,
 	`volumeId` text NOT NULL,
 	`parentId` text,
+	`baseDiskId` text,
 	`format` text NOT NULL,
 	`allocation` text NOT NULL,
 	`sizeBytes` integer NOT NULL,
 	`state` text NOT NULL,
 	`generation` integer NOT NULL,
 	`createdAt` integer NOT NULL,
-	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE no action
+	FOREIGN KEY (`domainId`) REFERENCES `storage_domain`(`id`) ON UPDATE no action ON DELETE no action,
+	FOREIGN KEY (`baseDiskId`) REFERENCES `disk`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `disk_name_unique` ON `disk` (`name`);--> statement-breakpoint
 CREATE INDEX `disk_by_domain` ON `disk` (`domainId`);--> statement-breakpoint
+CREATE INDEX `disk_by_base` ON `disk` (`baseDiskId`);--> statement-breakpoint
 CREATE TABLE `storage_export` (
 	`volumeId` text PRIMARY KEY NOT NULL,
 	`diskId` text NOT NULL,
@@ -500,6 +503,42 @@ CREATE TABLE `vm_nic` (
 CREATE UNIQUE INDEX `vm_nic_mac_unique` ON `vm_nic` (`mac`);--> statement-breakpoint
 CREATE UNIQUE INDEX `vm_nic_slot` ON `vm_nic` (`vmId`,`slot`);--> statement-breakpoint
 CREATE INDEX `vm_nic_network` ON `vm_nic` (`network`);--> statement-breakpoint
+CREATE TABLE `vm_pool_member` (
+	`vmId` text PRIMARY KEY NOT NULL,
+	`poolId` text NOT NULL,
+	`templateId` text NOT NULL,
+	`number` integer NOT NULL,
+	`userId` text,
+	`isDirty` integer NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade,
+	FOREIGN KEY (`poolId`) REFERENCES `vm_pool`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_pool_member_number` ON `vm_pool_member` (`poolId`,`number`);--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_pool_member_user` ON `vm_pool_member` (`poolId`,`userId`);--> statement-breakpoint
+CREATE TABLE `vm_pool_request` (
+	`id` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`poolId` text NOT NULL,
+	`userId` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`poolId`) REFERENCES `vm_pool`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_pool_request_user` ON `vm_pool_request` (`poolId`,`userId`);--> statement-breakpoint
+CREATE TABLE `vm_pool` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`description` text NOT NULL,
+	`templateId` text NOT NULL,
+	`size` integer NOT NULL,
+	`prestarted` integer NOT NULL,
+	`isDeleting` integer NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`templateId`) REFERENCES `vm_template`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_pool_name_unique` ON `vm_pool` (`name`);--> statement-breakpoint
 CREATE TABLE `vm_present` (
 	`vmId` text PRIMARY KEY NOT NULL,
 	`snapshotId` text,
@@ -537,4 +576,27 @@ CREATE TABLE `vm` (
 	`createdAt` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `vm_name_unique` ON `vm` (`name`);
+CREATE UNIQUE INDEX `vm_name_unique` ON `vm` (`name`);--> statement-breakpoint
+CREATE TABLE `vm_template_disk` (
+	`diskId` text PRIMARY KEY NOT NULL,
+	`templateId` text NOT NULL,
+	`slot` integer NOT NULL,
+	`settings` text NOT NULL,
+	FOREIGN KEY (`templateId`) REFERENCES `vm_template`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE INDEX `vm_template_disk_by_template` ON `vm_template_disk` (`templateId`);--> statement-breakpoint
+CREATE TABLE `vm_template` (
+	`id` text PRIMARY KEY NOT NULL,
+	`name` text NOT NULL,
+	`version` integer NOT NULL,
+	`description` text NOT NULL,
+	`state` text NOT NULL,
+	`madeFrom` text NOT NULL,
+	`hardware` text NOT NULL,
+	`nics` text NOT NULL,
+	`generation` integer NOT NULL,
+	`createdAt` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_template_version` ON `vm_template` (`name`,`version`);

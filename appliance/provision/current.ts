@@ -8,7 +8,9 @@ import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
 import type { UpdatePolicyOutput } from '../update/schema.ts';
+import type { PoolOutput } from '../vm/pool-schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
+import type { TemplateOutput } from '../vm/template-schema.ts';
 
 export interface Current {
   host: z.output<typeof HostSettingsOutput>;
@@ -29,6 +31,8 @@ export interface Current {
   images: (z.output<typeof FileOutput> & { domain: string })[];
   disks: z.output<typeof DiskOutput>[];
   vms: z.output<typeof VmOutput>[];
+  templates: z.output<typeof TemplateOutput>[];
+  pools: z.output<typeof PoolOutput>[];
 }
 
 /** Runs a reading operation by its id. */
@@ -73,6 +77,8 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     groups: await whole('group.list'),
     quotas: await whole('quota.list'),
     access: await whole('assignment.list'),
+    templates: await whole('template.list'),
+    pools: await whole('pool.list'),
     disks: await pages('disk.list'),
   };
 }

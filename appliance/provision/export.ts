@@ -29,6 +29,7 @@ const freshVm = { ...SiteVm.parse({ name: 'a' }), firmware: systemDefaults('othe
 
 export function exportSite(current: Current, options: ExportOptions): string {
   const attached = new Set(current.vms.flatMap(({ disks }) => disks.map(({ id }) => id)));
+  const ofPools = new Set(current.pools.flatMap(({ members }) => members.map(({ id }) => id)));
   const lists = {
     ports: current.hostNetwork.ports.flatMap(({ name, settings }) => (settings ? [exportPort(name, settings)] : [])),
     destinations: current.destinations.map((destination) => exportDestination(destination, options)),
@@ -39,9 +40,10 @@ export function exportSite(current: Current, options: ExportOptions): string {
     groups: current.groups.map(({ name, description, roles, members }) => ({ name, ...(description && { description }), roles, members })),
     quotas: current.quotas.map(exportQuota),
     images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
-    disks: current.disks.filter(({ id }) => !attached.has(id)).map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
-    vms: current.vms.map((vm) => exportVm(vm, current, options)),
-    access: current.access.map(({ user, group, role, kind, object }) => ({ ...(user === null ? { group } : { user }), role, kind, object })),
+    disks: current.disks.filter(({ id, state }) => !attached.has(id) && state !== 'template').map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
+    vms: current.vms.filter(({ id }) => !ofPools.has(id)).map((vm) => exportVm(vm, current, options)),
+    pools: current.pools.map(({ name, description, template, size: count, prestarted }) => ({ name, ...(description && { description }), template, size: count, ...(prestarted > 0 && { prestarted }) })),
+    access: current.access.filter(({ objectId }) => !ofPools.has(objectId)).map(({ user, group, role, kind, object }) => ({ ...(user === null ? { group } : { user }), role, kind, object })),
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));

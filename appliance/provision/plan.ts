@@ -11,13 +11,14 @@ import type { DestinationSecrets } from '../activity/destination-rules.ts';
 import type { Current } from './current.ts';
 import { planDestinations } from './plan-destinations.ts';
 import { planAccess, planGroups, planQuotas, planRoles, planSignIn, planUsers } from './plan-people.ts';
+import { planPools } from './plan-pools.ts';
 import { planPorts } from './plan-ports.ts';
 import { planVms, planStarts } from './plan-vms.ts';
 import { diskName } from './rules.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'pools' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'pools', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =
@@ -43,11 +44,11 @@ export interface Wish {
 }
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planDestinations(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planQuotas(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planDestinations(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planQuotas(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planPools(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 /** A section's entries with the keys that stand in the file. */
-export function entries<K extends 'destinations' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'vms'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
+export function entries<K extends 'destinations' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'vms' | 'pools'>({ site, document }: Pick<Wish, 'site' | 'document'>, section: K): { wanted: Site[K][number]; given: Record<string, unknown> }[] {
   const written = (document as Record<string, Record<string, unknown>[] | undefined>)[section] ?? []; // checked by the schema
   return (site[section] as Site[K][number][]).map((wanted, index) => ({ wanted, given: written[index] ?? {} }));
 }

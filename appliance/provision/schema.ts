@@ -15,6 +15,7 @@ import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
 import { UpdatePolicyInput } from '../update/schema.ts';
+import { PoolCreateInput } from '../vm/pool-schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
 
 const ImageUrl = z.string().max(2048).refine(isWebAddress, 'An address that begins with https:// or http://, without user and password in it.')
@@ -74,6 +75,7 @@ export const SiteFile = z.object({
   images: listOf(SiteImage, 'Installation images'),
   disks: listOf(SiteDisk, 'Disks'),
   vms: listOf(SiteVm, 'VMs'),
+  pools: listOf(PoolCreateInput, 'Pools'),
   access: listOf(AssignmentCreateInput, 'Roles on single things'),
   updates: UpdatePolicyInput.optional().meta({ label: 'Updates', help: 'Where newer versions come from, and when they may restart this machine.' }),
   cluster: ClusterJoin.optional().meta({ label: 'Cluster' }),

@@ -38,8 +38,10 @@ export interface ImageDomain extends StorageDomain {
   volumes(imageId: string): Promise<Volume[]>;
   /** Makes room and metadata for a volume that is not legal yet; resolves to its path. */
   stageVolume(volume: Volume): Promise<string>;
-  /** The volume is complete: syncs its data, then writes its metadata as legal. */
+  /** The volume is complete: syncs its data, then writes its metadata as legal. Nobody may write to a shared one. */
   commitVolume(volume: Volume): Promise<void>;
+  /** Shows a shared volume in the place of another image, too, at whose bottom it is to lie. May be repeated. */
+  shareVolume(ref: VolumeRef, imageId: string): Promise<void>;
   /** Writes metadata of a volume that exists. */
   writeMetadata(volume: Volume): Promise<void>;
   /** Bytes that the volume occupies. */

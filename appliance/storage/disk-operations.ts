@@ -19,9 +19,9 @@ type Shown = z.input<typeof DiskOutput>;
 function showDisks({ users, domains, disks }: StorageServices, actor: Actor, rows: DiskRow[]): Shown[] {
   const occupied = disks.occupied(rows.map(({ id }) => id));
   const names = new Map(domains.list().map(({ id, name }) => [id, name]));
-  return rows.map(({ id, name, description, domainId, format, allocation, sizeBytes, state, generation, createdAt }) => ({
+  return rows.map(({ id, name, description, domainId, baseDiskId, format, allocation, sizeBytes, state, generation, createdAt }) => ({
     id, name, description, domain: names.get(domainId) ?? '', format, allocation, sizeBytes,
-    occupiedBytes: occupied.get(id) ?? null, state, usedBy: users.find('disk', id).filter((use) => isSeen(actor, use)).map(shownUse), generation, createdAt,
+    occupiedBytes: occupied.get(id) ?? null, state, base: baseDiskId && (disks.find(baseDiskId)?.name ?? null), usedBy: users.find('disk', id).filter((use) => isSeen(actor, use)).map(shownUse), generation, createdAt,
   }));
 }
 

@@ -17,22 +17,30 @@ export interface NewDisk {
   sizeBytes: number;
   format?: DiskRow['format'] | undefined;
   allocation?: DiskRow['allocation'] | undefined;
+  /** The image of a template that it is to lie on: empty, it shows what that holds. */
+  base?: DiskRow | undefined;
 }
 
-const about = (disk: DiskRow) => [{ kind: 'disk', id: disk.id, name: disk.name }];
+export const about = (disk: DiskRow) => [{ kind: 'disk', id: disk.id, name: disk.name }];
 
 /** Begins a disk in the domain of `room`. Throws `name-taken` or `insufficient-storage`. */
 export function beginCreate(services: StorageServices, tx: Tx, wish: NewDisk, room: Room): { disk: DiskRow; task: string } {
-  const { disks, domains, space, tasks, clock } = services;
+  const disk = insertDisk(services, tx, wish, room);
+  return { disk, task: services.tasks.start(tx, 'disk.create', { disk: disk.id }, about(disk)) };
+}
+
+/** The row of a disk that is to be made, with room held for it. */
+export function insertDisk(services: StorageServices, tx: Tx, wish: NewDisk, room: Room, bytes?: number): DiskRow {
+  const { disks, domains, space, clock } = services;
   disks.requireFreeName(wish.name);
   const disk: DiskRow = {
-    id: newId<'disk'>(), name: wish.name, description: wish.description ?? '', domainId: room.domain.id, volumeId: newId<'volume'>(), parentId: null,
-    format: wish.format ?? 'cow', allocation: wish.allocation ?? 'sparse', sizeBytes: wish.sizeBytes, state: 'creating', generation: 1, createdAt: clock.now(),
+    id: newId<'disk'>(), name: wish.name, description: wish.description ?? '', domainId: room.domain.id, volumeId: newId<'volume'>(),
+    parentId: wish.base?.volumeId ?? null, baseDiskId: wish.base?.id ?? null, format: wish.format ?? 'cow', allocation: wish.allocation ?? 'sparse', sizeBytes: wish.sizeBytes, state: 'creating', generation: 1, createdAt: clock.now(),
   };
   const path = domains.images(room.domain).volumePath({ imageId: disk.id, volumeId: disk.volumeId });
-  space.reserve(tx, room, { id: createRoom(disk.id), bytes: volumeBytes(disk), path });
+  space.reserve(tx, room, { id: createRoom(disk.id), bytes: bytes ?? volumeBytes(disk), path });
   disks.insert(tx, disk);
-  return { disk, task: tasks.start(tx, 'disk.create', { disk: disk.id }, about(disk)) };
+  return disk;
 }
 
 /** Throws `in-use` while something refers to the disk. */

@@ -29,6 +29,8 @@ export interface Disks {
   /** A change by a task: state, or the volume that holds the content. */
   update(tx: Tx, row: DiskRow, changes: Partial<DiskRow>): DiskRow;
   remove(tx: Tx, row: DiskRow): void;
+  /** Disks that lie on one of these images. */
+  lyingOn(baseIds: string[]): DiskRow[];
   /** What disks occupy, by id, as last seen. */
   occupied(ids: string[]): Map<string, number>;
   observe(tx: Tx, id: string, occupiedBytes: number): void;
@@ -74,6 +76,7 @@ export function createDisks({ database, journal }: Core): Disks {
       tx.sql.delete(diskTable).where(eq(diskTable.id, row.id)).run();
       journal.site(tx, { kind: 'disk', id: row.id, what: 'deleted', after: null });
     },
+    lyingOn: (baseIds) => sql.select().from(diskTable).where(inArray(diskTable.baseDiskId, baseIds)).orderBy(asc(diskTable.name)).all(),
     occupied(ids) {
       const rows = sql.select().from(diskFactTable).where(inArray(diskFactTable.diskId, ids)).all();
       return new Map(rows.map((row) => [row.diskId, row.occupiedBytes]));
@@ -89,7 +92,7 @@ export function createDisks({ database, journal }: Core): Disks {
 export function volumeOf(disk: DiskRow): Volume {
   return {
     domainId: disk.domainId, imageId: disk.id, volumeId: disk.volumeId, ...(disk.parentId !== null && { parentId: disk.parentId }),
-    format: disk.format, allocation: disk.allocation, role: 'leaf', sizeBytes: disk.sizeBytes, isLegal: true,
+    format: disk.format, allocation: disk.allocation, role: disk.state === 'template' ? 'shared' : 'leaf', sizeBytes: disk.sizeBytes, isLegal: true,
     description: describeDisk(disk), createdAt: Math.floor(disk.createdAt / 1000), generation: disk.generation % 1000,
   };
 }

@@ -10,7 +10,7 @@
  * become part of a path and a link is never followed, so no path leaves the domain.
  */
 import type { Dirent } from 'node:fs';
-import { access, chmod, constants, lstat, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { access, chmod, constants, link, lstat, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId } from '../core/id.ts';
 import { MiB } from '../core/units.ts';
@@ -28,6 +28,8 @@ const uploadPrefix = '.upload-';
 const specialFiles = { ids: 0, leases: 0, inbox: 16 * MiB, outbox: 16 * MiB };
 /** The group may write, so that QEMU can run as another user than we do. */
 const volumeMode = 0o660;
+/** Of the image of a template: QEMU, which is not root, cannot open it for writing whatever it is told. */
+const sharedMode = 0o440;
 const folderMode = 0o755;
 
 /** Makes a domain in `folder` unless it is there; what is there is left as it is. */
@@ -90,9 +92,17 @@ export function openImageDomain(place: Place): ImageDomain {
       return volumePath(volume);
     },
     async commitVolume(volume) {
-      await chmod(volumePath(volume), volumeMode);
+      await chmod(volumePath(volume), volume.role === 'shared' ? sharedMode : volumeMode);
       await syncPath(volumePath(volume));
       await writeMetadata({ ...volume, isLegal: true });
+    },
+    async shareVolume(ref, imageId) {
+      // As oVirt does it: an image names only what lies in its own folder, and outlives the loss of the folder that it came from.
+      const to = { imageId, volumeId: ref.volumeId };
+      for (const suffix of ['', '.lease', '.meta']) {
+        if (!(await exists(volumePath(to) + suffix))) await link(volumePath(ref) + suffix, volumePath(to) + suffix);
+      }
+      await syncPath(imageFolder(imageId));
     },
     occupiedBytes: (ref) => occupiedBytes(volumePath(ref)),
     async deleteVolume(ref) {

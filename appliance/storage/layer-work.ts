@@ -187,5 +187,6 @@ export function collapseTask(services: StorageServices): AnyTask {
 
 /** Throws `in-use` while a disk has layers: for what would replace its content. */
 export function requireNoLayers({ layers }: StorageServices, disk: DiskRow): void {
+  if (disk.baseDiskId !== null) throw new Problem('in-use', `The disk "${disk.name}" lies on the image of a template and holds only what differs from that. Use another disk.`);
   if (layers.of(disk.id).length > 0) throw new Problem('in-use', `The disk "${disk.name}" has snapshots, which lie on its present content. Delete them first, or use another disk.`);
 }

@@ -1,7 +1,9 @@
 /**
  * The layers of disks as rows. The database decides which volume lies on which; the files' metadata and headers follow.
  *
- * The leaf is the disk's own row, everything else a row of its own. A layer is found by who holds it: its id changes when another one
+ * The leaf is the disk's own row, everything else a row of its own, but for the image of a template at the bottom: that is another disk's leaf, and
+ * held for ever as seen from here.
+ * A layer is found by who holds it: its id changes when another one
  * is merged away.
  */
 import { and, asc, eq } from 'drizzle-orm';
@@ -30,13 +32,16 @@ export function createLayers({ database, clock }: Pick<Core, 'database' | 'clock
   const of = (diskId: string) => database.sql.select().from(diskLayerTable).where(eq(diskLayerTable.diskId, diskId)).orderBy(asc(diskLayerTable.createdAt), asc(diskLayerTable.id)).all();
   const held = (diskId: string, holder: string) => of(diskId).find((layer) => layer.holder === holder);
   const volumes = (disk: DiskRow): Volume[] => [volumeOf(disk), ...of(disk.id).map((layer) => volumeOfLayer(disk, layer))];
+  /** The image of a template below it all, as this disk's folder has it. */
+  const baseOf = (disk: DiskRow): Volume[] => (disk.baseDiskId === null ? [] : [{ ...volumeOf(disks.require(disk.baseDiskId)), imageId: disk.id }]);
   const nodes = (disk: DiskRow): LayerNode[] => [
     { id: disk.volumeId, parentId: disk.parentId, isHeld: true },
     ...of(disk.id).map(({ id, parentId, holder }) => ({ id, parentId, isHeld: holder !== null })),
+    ...baseOf(disk).map(({ volumeId }) => ({ id: volumeId, parentId: null, isHeld: true })),
   ];
   /** The volume of that id, be it the leaf or a layer. */
   const volumeFor = (disk: DiskRow, volumeId: string): Volume => {
-    const found = volumes(disk).find((volume) => volume.volumeId === volumeId);
+    const found = [...volumes(disk), ...baseOf(disk)].find((volume) => volume.volumeId === volumeId);
     if (!found) throw new Error(`the disk ${disk.id} has no layer ${volumeId}`);
     return found;
   };

@@ -31,6 +31,7 @@ export async function deleteLeftovers(services: StorageServices, diskId: string)
   if (disk?.state !== 'ok' || tasks.list({ limit: 1, isActive: true, about: diskId }).length > 0) return;
   const kept = new Set(database.sql.select().from(exportTable).where(eq(exportTable.diskId, diskId)).all().map(({ volumeId }) => volumeId)).add(disk.volumeId);
   for (const { id } of layers.of(diskId)) kept.add(id);
+  if (disk.baseDiskId !== null) kept.add(disks.require(disk.baseDiskId).volumeId);
   await deleteVolumes(services, disk, volumes.map(({ volumeId }) => volumeId).filter((volumeId) => !kept.has(volumeId)));
 }
 

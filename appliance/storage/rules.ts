@@ -3,10 +3,11 @@
  *
  *   disk:  creating -> ok <-> locked (a resize, an upload, an import, a deletion is under way) -> gone
  *             \-> illegal (it could not be made and something still refers to it; delete it)
+ *   image of a template:  creating -> template (frozen: it is read, and goes with its template) -> locked -> gone
  */
 import { GiB, MiB } from '../core/units.ts';
 
-export type DiskState = 'creating' | 'ok' | 'locked' | 'illegal';
+export type DiskState = 'creating' | 'ok' | 'locked' | 'illegal' | 'template';
 
 /** States in which a verb may begin. `attach` and `delete` queue behind the creation by the image's lock. */
 export const diskAllows = {
@@ -15,8 +16,10 @@ export const diskAllows = {
   start: ['ok'],
   resize: ['ok'],
   upload: ['ok'],
-  download: ['ok'],
+  download: ['ok', 'template'],
   snapshot: ['ok'],
+  copy: ['ok', 'template'],
+  reset: ['ok'],
   delete: ['creating', 'ok', 'illegal'],
 } as const satisfies Record<string, readonly DiskState[]>;
 
@@ -33,6 +36,7 @@ const stateText: Record<DiskState, string> = {
   ok: 'is ready.',
   locked: 'is being changed or filled. Wait for that to end, or cancel its task or upload.',
   illegal: 'has no valid content. Delete it.',
+  template: 'is the image of a template, which nobody changes. Make a VM from the template, or delete the template.',
 };
 
 export type SpaceState = 'ok' | 'low' | 'critical';

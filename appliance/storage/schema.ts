@@ -103,7 +103,9 @@ export const DiskOutput = z.object({
   sizeBytes: z.number().int(),
   /** Null until it was looked at. */
   occupiedBytes: z.number().int().nullable(),
-  state: z.enum(['creating', 'ok', 'locked', 'illegal']),
+  state: z.enum(['creating', 'ok', 'locked', 'illegal', 'template']),
+  /** Name of the image of a template that it lies on; null for a disk that stands for itself. */
+  base: z.string().nullable(),
   usedBy: z.array(z.object({ kind: z.string(), id: z.string(), name: z.string() })),
   generation: z.number().int(),
   createdAt: z.number().int(),

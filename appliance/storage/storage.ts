@@ -10,6 +10,7 @@ import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { Metric } from '../host/metrics.ts';
 import type { ImageSource, World } from '../world.ts';
+import { beginCopy, type CopyWish, copyTask } from './copy.ts';
 import { exportTask } from './disk-download.ts';
 import { createDisks, type DiskRow, type Disks } from './disks.ts';
 import { beginCreate, beginDelete, type NewDisk } from './disk-verbs.ts';
@@ -26,7 +27,9 @@ import { createReceiver } from './receiver.ts';
 import { storageReconcilers } from './reconcile.ts';
 import type { StorageServices } from './services.ts';
 import { createSpace } from './space.ts';
+import { beginReset, resetTask } from './reset-task.ts';
 import { diskTasks } from './tasks.ts';
+import { type TemplateImages, templateImages } from './template-images.ts';
 import { cancelUpload, showUpload } from './upload-verbs.ts';
 import { createUploads } from './uploads.ts';
 import { createUsers, type StorageUsers } from './users.ts';
@@ -40,8 +43,15 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   /** What QEMU opens, with the layers below. Throws unless the disk is ready and nobody downloads it. */
   diskVolume(id: string): ImageSource;
   layers: DiskLayers;
+  templates: TemplateImages;
   /** Row and task in the caller's transaction; the task starts after the commit and locks the image. */
   createDisk(tx: Tx, wish: NewDisk & { domain?: string | undefined }): DiskRow;
+  /** A disk over the image of a template: it is there at once, in the same domain, and holds only what differs. */
+  createThinDisk(tx: Tx, wish: { name: string; description?: string; base: string }): DiskRow;
+  /** A disk with the content of another one, or of a layer of it. What is read must stay as it is until the task has ended. */
+  copyDisk(tx: Tx, wish: CopyWish): DiskRow;
+  /** Starts the task that makes a disk that lies on a template's image as it was at first. Nothing may have it open. */
+  resetDisk(tx: Tx, id: string): void;
   /** Starts the task that deletes it. Throws `in-use` while something uses it. */
   deleteDisk(tx: Tx, id: string): void;
   /** The data domain of that name or id; without one the domain where disks lie unless told otherwise. */
@@ -81,7 +91,7 @@ export function createStorage({ world, activity, quotas = { take: () => {} }, ..
     readers: createReaders(),
     users: createUsers(),
   };
-  core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services), collapseTask(services)]);
+  core.tasks.define([...diskTasks(services), ...importTasks(services), exportTask(services), collapseTask(services), copyTask(services), resetTask(services)]);
   defineKinds(services);
   for (const reconciler of storageReconcilers(services)) core.reconcilers.add(reconciler);
   return { operations: bind(services, storageOperations), ...diskPort(services), isoPath: (name, actor) => isoPath(services, name, actor) };
@@ -104,8 +114,15 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
       return services.layers.source(disk, domains.images(domain));
     },
     layers: diskLayers(services),
+    templates: templateImages(services),
     dataDomain: (ref = usualDomain) => domains.requireKind(ref, 'data'),
     createDisk: (tx, { domain = usualDomain, ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
+    createThinDisk(tx, { base: ref, ...wish }) {
+      const base = disks.requireFor('copy', ref);
+      return beginCreate(services, tx, { ...wish, base, sizeBytes: base.sizeBytes }, space.recall(domains.requireKind(base.domainId, 'data'))).disk;
+    },
+    copyDisk: (tx, wish) => beginCopy(services, tx, wish).disk,
+    resetDisk: (tx, id) => void beginReset(services, tx, id),
     deleteDisk: (tx, id) => void beginDelete(services, tx, id),
     async hasRoom(diskId) {
       const { freeBytes, domain } = await space.look(domains.require(disks.require(diskId).domainId));

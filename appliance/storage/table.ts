@@ -2,7 +2,7 @@
  * Storage domains and disks are wishes that peers share; what is known of them, uploads and reserved room belong to
  * this host. Sizes are bytes, times are milliseconds since the epoch.
  */
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { type AnySQLiteColumn, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import type { DiskState } from './rules.ts';
 
 export const storageDomainTable = sqliteTable('storage_domain', {
@@ -48,6 +48,8 @@ export const diskTable = sqliteTable(
     volumeId: text().notNull(),
     /** The layer below the leaf; null while the leaf is all there is. */
     parentId: text(),
+    /** The image of a template at the bottom of its chain, in the same domain; it cannot go while this is here. */
+    baseDiskId: text().references((): AnySQLiteColumn => diskTable.id),
     /** Of the leaf, as size and allocation are. */
     format: text({ enum: ['raw', 'cow'] }).notNull(),
     allocation: text({ enum: ['sparse', 'preallocated'] }).notNull(),
@@ -56,7 +58,7 @@ export const diskTable = sqliteTable(
     generation: integer().notNull(),
     createdAt: integer().notNull(),
   },
-  (table) => [index('disk_by_domain').on(table.domainId)],
+  (table) => [index('disk_by_domain').on(table.domainId), index('disk_by_base').on(table.baseDiskId)],
 );
 
 /** What lies below a disk's leaf, or beside it: frozen content. Together with the leaf the layers of a disk are a tree. */

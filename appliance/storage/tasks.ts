@@ -2,7 +2,7 @@
  * The long verbs of disks and files. Each step may run twice: a volume is staged under an id that was chosen before, and is
  * only legal once it is whole.
  *
- *   disk.create   stage -> allocate -> commit                     failed: the image and its row go
+ *   disk.create   stage -> allocate, or a layer over the image of a template -> commit       failed: the image and its row go
  *   disk.resize   grow the image (in the guest, if one runs) -> metadata
  *   disk.delete   delete the image, then its row
  *   iso.delete    delete the file, then its row
@@ -65,6 +65,7 @@ function createTask(services: StorageServices): AnyTask {
         async do({ input, signal }) {
           const { disk, backend } = locate(services, input.disk);
           await services.space.requireReserved(services.domains.require(disk.domainId), createRoom(disk.id));
+          if (disk.baseDiskId !== null) return attempt(what, () => layOn(services, disk, signal));
           const wish = { format: toolFormat[disk.format], sizeBytes: disk.sizeBytes, preallocated: disk.allocation === 'preallocated', signal };
           await attempt(what, () => services.imageTool.create(backend.volumePath(volumeOf(disk)), wish));
         },
@@ -81,7 +82,15 @@ function createTask(services: StorageServices): AnyTask {
   });
 }
 
-function endCreate(services: StorageServices, tx: Tx, { state, input, problem }: Outcome<{ disk: string }, unknown>): void {
+/** An empty layer over the image of a template. */
+async function layOn(services: StorageServices, disk: DiskRow, signal: AbortSignal): Promise<void> {
+  const base = services.disks.require(disk.baseDiskId ?? '');
+  const { backend } = locate(services, disk.id);
+  await backend.shareVolume({ imageId: base.id, volumeId: base.volumeId }, disk.id);
+  await services.imageTool.createLayer(backend.volumePath(volumeOf(disk)), { sizeBytes: disk.sizeBytes, below: { name: base.volumeId, format: toolFormat[base.format] }, signal });
+}
+
+export function endCreate(services: StorageServices, tx: Tx, { state, input, problem }: Outcome<{ disk: string }, unknown>): void {
   const disk = services.disks.find(input.disk);
   services.space.release(tx, createRoom(input.disk));
   if (!disk) return;

@@ -58,8 +58,8 @@ export function createAutostart(services: VmServices): Autostart {
 }
 
 /** Also those that came up before this life of the service: others may wait for them. */
-function firstEntries({ rows, clock }: VmServices, hostStartedAt: number): Map<string, Entry> {
-  const wanted = rows.withState(['down', 'powering-up', 'up']).filter((vm) => vm.autostart && !vm.fact.isDeleting);
+function firstEntries({ rows, pools, clock }: VmServices, hostStartedAt: number): Map<string, Entry> {
+  const wanted = rows.withState(['down', 'powering-up', 'up']).filter((vm) => vm.autostart && !vm.fact.isDeleting && !pools.memberOf(vm.id)); // a pool starts its own
   const isDue = ({ fact }: Vm) => fact.state === 'powering-up' || needsAutostart(fact, hostStartedAt);
   if (!wanted.some(isDue)) return new Map();
   // One that was being started when the power went is on its way already: its task goes on, and may fail.

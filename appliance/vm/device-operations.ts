@@ -34,6 +34,7 @@ export function addDisk(services: VmServices, tx: CallTx, vm: Named, wanted: z.o
   }
   const disk = storage.requireDisk(ref);
   requireOn(tx.call.actor, 'disk.edit', { kind: 'disk', id: disk.id });
+  if (disk.state === 'template') throw new Problem('in-use', `The disk ${disk.name} is the image of a template, which nobody changes. Make a VM from the template.`);
   const [user] = rows.usersOfDisk(disk.id);
   const field = path === '' ? 'disk' : `${path}.disk`;
   if (user) throw new Problem('in-use', `The disk ${disk.name} belongs to the VM ${user.name}. Detach it there first.`, { errors: [{ path: field, message: `In use by ${user.name}.` }] });

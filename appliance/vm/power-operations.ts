@@ -16,6 +16,7 @@ export const aboutVm = ({ id, name }: Pick<Vm, 'id' | 'name'>) => [{ kind: 'vm',
 
 /** Starts a VM that is down; for the request as well as for autostart. */
 export function startVm(services: VmServices, tx: PowerTx, vm: Vm): string {
+  services.pools.noteStart(tx, vm);
   services.facts.enter(tx, vm.id, 'powering-up', 'start');
   const disks = services.rows.disks(vm.id).map(({ diskId }) => diskId);
   return services.tasks.start(tx, 'vm.start', { vm: vm.id, disks }, aboutVm(vm));

@@ -132,8 +132,8 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       journal.site(tx, { kind: 'vm', id, what: 'deleted', after: null });
     },
     /** Links a disk; does not touch the VM's generation, so that `insert` can use it. */
-    linkDisk(tx: Tx, vmId: string, diskId: string, settings: DiskSettings): void {
-      tx.sql.insert(vmDiskTable).values({ diskId, vmId, slot: freeSlot(tx, vmId), settings }).run();
+    linkDisk(tx: Tx, vmId: string, diskId: string, settings: DiskSettings, slot?: number): void {
+      tx.sql.insert(vmDiskTable).values({ diskId, vmId, slot: slot ?? freeSlot(tx, vmId), settings }).run();
     },
     setDisk(tx: Tx, vmId: string, diskId: string, settings: DiskSettings): void {
       tx.sql.update(vmDiskTable).set({ settings }).where(eq(vmDiskTable.diskId, diskId)).run();
@@ -143,7 +143,7 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       tx.sql.update(vmNicTable).set({ settings }).where(eq(vmNicTable.id, nicId)).run();
       touch(tx, vmId);
     },
-    addNic(tx: Tx, vmId: string, nic: { network: string; mac: string; settings: NicSettings }): string {
+    addNic(tx: Tx, vmId: string, nic: { network: string; mac: string; settings: NicSettings; slot?: number }): string {
       const id: Id<'nic'> = newId();
       tx.sql.insert(vmNicTable).values({ id, vmId, slot: freeSlot(tx, vmId), ...nic }).run();
       return id;

@@ -51,6 +51,7 @@ export const vmAllows = {
   'preview-snapshot': ['down'],
   'commit-snapshot': ['down'],
   'undo-snapshot': ['down'],
+  'make-template': ['down'],
 } as const satisfies Record<string, readonly VmState[]>;
 
 export type VmVerb = keyof typeof vmAllows;
@@ -85,7 +86,7 @@ const verbWords: Record<VmVerb, string> = {
   delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
-  'undo-snapshot': 'undo a preview',
+  'undo-snapshot': 'undo a preview', 'make-template': 'make a template of it',
 };
 
 /** What to tell someone whose verb is not allowed now, with what would make it so. */
@@ -131,6 +132,33 @@ export function snapshotFault(verb: keyof typeof snapshotAllows, snapshot: { nam
 
 /** More than that makes every read of a guest look through too many layers. */
 export const mostSnapshots = 64;
+
+// ------------------------------------------------------------------------------------------------ templates
+
+/**
+ *   creating -> ok -> deleting -> gone
+ *                        \-> broken (it could not be deleted whole; delete it again)
+ */
+export type TemplateState = 'creating' | 'ok' | 'deleting' | 'broken';
+
+export const templateAllows = {
+  use: ['ok'],
+  edit: ['creating', 'ok', 'deleting', 'broken'],
+  delete: ['ok', 'broken'],
+} as const satisfies Record<string, readonly TemplateState[]>;
+
+const templateWords: Record<TemplateState, string> = {
+  creating: 'is still being made. Wait for its task to end.',
+  ok: 'is ready.',
+  deleting: 'is being deleted.',
+  broken: 'was deleted in part and nothing can be made from it. Delete it again.',
+};
+
+/** Why that cannot be done with a template now; `undefined` when it can. */
+export function templateFault(verb: keyof typeof templateAllows, { name, version, state }: { name: string; version: number; state: TemplateState }): string | undefined {
+  const states: readonly TemplateState[] = templateAllows[verb];
+  return states.includes(state) ? undefined : `The template "${name}", version ${version}, ${templateWords[state]}`;
+}
 
 // ------------------------------------------------------------------------------------------------ facts
 

@@ -1,5 +1,6 @@
 /** What the verbs, tasks and reconcilers of VMs work with. */
 import type { Activity } from '../activity/activity.ts';
+import type { Access } from '../auth/access.ts';
 import type { Core } from '../core/services.ts';
 import type { Host } from '../host/host.ts';
 import type { Network } from '../network/network.ts';
@@ -11,8 +12,10 @@ import type { Consoles } from './console.ts';
 import type { Facts } from './facts.ts';
 import type { Guests } from './guest-info.ts';
 import type { VmRows } from './rows.ts';
+import type { Pools } from './pools.ts';
 import type { Snapshots } from './snapshots.ts';
 import type { StatsHistory } from './stats.ts';
+import type { Templates } from './templates.ts';
 import type { Tickets } from './tickets.ts';
 
 export interface VmServices extends Core {
@@ -23,6 +26,10 @@ export interface VmServices extends Core {
   machine: Machine;
   rows: VmRows;
   snapshots: Snapshots;
+  templates: Templates;
+  pools: Pools;
+  /** Roles that come and go with what somebody has taken. */
+  access: Access;
   facts: Facts;
   guests: Guests;
   stats: StatsHistory;

@@ -5,8 +5,9 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import type { BootDevice } from './domain-xml.ts';
 import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './hardware.ts';
-import type { SnapshotState } from './rules.ts';
+import type { SnapshotState, TemplateState } from './rules.ts';
 import type { Before, KeptConfig } from './snapshots.ts';
+import type { TemplateHardware, TemplateNic } from './templates.ts';
 import { vmStates } from './rules.ts';
 import type { Startup } from './startup-rules.ts';
 import type { Running } from './running.ts';
@@ -87,3 +88,61 @@ export const vmPresentTable = sqliteTable('vm_present', {
   /** While it previews that snapshot: what it goes back to when that is undone. */
   before: text({ mode: 'json' }).$type<Before>(),
 });
+
+/** What VMs are made from: hardware without identity, and images that nobody changes. */
+export const vmTemplateTable = sqliteTable('vm_template', {
+  id: text().primaryKey(),
+  /** Of all its versions. */
+  name: text().notNull(),
+  version: integer().notNull(),
+  description: text().notNull(),
+  state: text().$type<TemplateState>().notNull(),
+  /** Name that the VM had. */
+  madeFrom: text().notNull(),
+  hardware: text({ mode: 'json' }).$type<TemplateHardware>().notNull(),
+  nics: text({ mode: 'json' }).$type<TemplateNic[]>().notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+}, (table) => [uniqueIndex('vm_template_version').on(table.name, table.version)]);
+
+export const vmTemplateDiskTable = sqliteTable('vm_template_disk', {
+  /** The image. */
+  diskId: text().primaryKey(),
+  templateId: text().notNull().references(() => vmTemplateTable.id, { onDelete: 'cascade' }),
+  slot: integer().notNull(),
+  settings: text({ mode: 'json' }).$type<DiskSettings>().notNull(),
+}, (table) => [index('vm_template_disk_by_template').on(table.templateId)]);
+
+/** VMs that are there for whoever of many asks. */
+export const vmPoolTable = sqliteTable('vm_pool', {
+  id: text().primaryKey(),
+  name: text().notNull().unique(),
+  description: text().notNull(),
+  templateId: text().notNull().references(() => vmTemplateTable.id),
+  /** How many VMs it has. */
+  size: integer().notNull(),
+  /** How many of those that nobody has run. */
+  prestarted: integer().notNull(),
+  isDeleting: integer({ mode: 'boolean' }).notNull(),
+  generation: integer().notNull(),
+  createdAt: integer().notNull(),
+});
+
+export const vmPoolMemberTable = sqliteTable('vm_pool_member', {
+  vmId: text().primaryKey().references(() => vmTable.id, { onDelete: 'cascade' }),
+  poolId: text().notNull().references(() => vmPoolTable.id),
+  templateId: text().notNull(),
+  number: integer().notNull(),
+  /** Who has it; null for nobody. */
+  userId: text(),
+  /** Was started since it was as its template: it is not given to anybody, nor started again, before it is so once more. */
+  isDirty: integer({ mode: 'boolean' }).notNull(),
+}, (table) => [uniqueIndex('vm_pool_member_number').on(table.poolId, table.number), uniqueIndex('vm_pool_member_user').on(table.poolId, table.userId)]);
+
+/** Who waits for a VM. */
+export const vmPoolRequestTable = sqliteTable('vm_pool_request', {
+  id: integer().primaryKey({ autoIncrement: true }),
+  poolId: text().notNull().references(() => vmPoolTable.id, { onDelete: 'cascade' }),
+  userId: text().notNull(),
+  createdAt: integer().notNull(),
+}, (table) => [uniqueIndex('vm_pool_request_user').on(table.poolId, table.userId)]);

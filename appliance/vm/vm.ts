@@ -17,6 +17,9 @@ import { createGuests } from './guest-info.ts';
 import { trimTask } from './guest-task.ts';
 import { sendKeysTask } from './keys-task.ts';
 import { vmOperations } from './operations.ts';
+import { poolOperations } from './pool-operations.ts';
+import { watchPools } from './pool-reconcile.ts';
+import { createPools } from './pools.ts';
 import { powerTasks } from './power-tasks.ts';
 import { watchVms } from './reconcile.ts';
 import { createVmRows } from './rows.ts';
@@ -30,6 +33,9 @@ import { createSnapshots } from './snapshots.ts';
 import { startVmTask } from './start-task.ts';
 import { mergeLive } from './live-merge.ts';
 import { createStatsHistory } from './stats.ts';
+import { templateOperations } from './template-operations.ts';
+import { templateTasks } from './template-tasks.ts';
+import { createTemplates, nameOfTemplate } from './templates.ts';
 import { createTickets } from './tickets.ts';
 
 export interface VmDeps extends Core {
@@ -38,6 +44,7 @@ export interface VmDeps extends Core {
   host: VmServices['host'];
   network: VmServices['network'];
   storage: VmServices['storage'];
+  access: VmServices['access'];
 }
 
 export interface Vms extends Slice {
@@ -59,6 +66,8 @@ export function createVm(deps: VmDeps): Vms {
   const { hypervisor, guestLog, machine, outgoing } = deps.world;
   const rows = createVmRows(deps);
   const snapshots = createSnapshots({ ...deps, rows });
+  const templates = createTemplates(deps);
+  const pools = createPools(deps);
   const facts = createFacts({ ...deps, rows });
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => keepReading(all) });
@@ -69,21 +78,25 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, outgoing, rows, snapshots, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, outgoing, rows, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
-  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services)]);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });
   deps.objects.belong('disk', { kind: 'vm', links: rows.diskLinks });
-  return { operations: bind(services, vmOperations), openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  deps.objects.define('template', { find: (ref) => templates.find(ref)?.id, nameOf: (id) => nameOfTemplate(templates.find(id)) });
+  watchPools(services);
+  deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
+  deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
+  return { operations: [...bind(services, vmOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 /** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */
 function tellLeftNeighbours(services: VmServices): void {
   const { rows, hypervisor, storage, network, host } = services;
   host.registerGuests(hostGuests(services));
-  storage.registerUsage((kind, idOrName) => (kind === 'disk' ? rows.usersOfDisk(idOrName) : rows.usersOfIso(idOrName)));
+  storage.registerUsage((kind, idOrName) => (kind === 'disk' ? [...rows.usersOfDisk(idOrName), ...services.templates.usersOfDisk(idOrName)] : rows.usersOfIso(idOrName)));
   network.registerUsage({ findUsers: rows.usersOfNetwork, isMacUsed: rows.hasMac });
   storage.registerMerge((diskId, merge) => mergeLive(services, diskId, merge));
   storage.registerGrowth(async (diskId, sizeBytes) => {

@@ -17,4 +17,11 @@ test(`${count} sequences of snapshots under kills, qemu-img: nothing that can be
   real('qemu-img');
 });
 
+test('the same of a VM on a template, qemu-img: what it shows, and nothing of the template', async () => {
+  let kills = 0;
+  for (let seed = firstSeed; seed < firstSeed + Math.ceil(count / 3); seed++) kills += await playSequence(seed, { imageTool: createQemuImg(), write: qemuIoWrite, steps: 10, isThin: true });
+  assert.ok(kills > 0, 'nothing was ever killed');
+  real('qemu-img');
+});
+
 test.run();

@@ -19,7 +19,7 @@ const instants = new Map<string, number>();
 const probe: TaskProbe = {
   async at({ task, kind, step, when }) {
     const subject = app.core.tasks.get(task)?.about[0]?.name ?? '';
-    const [, name = '', number] = /^([a-z-]+)-(\d+)(?:\.iso)?$/.exec(subject) ?? [];
+    const [, name = '', number] = /^([a-z-]+)-(\d+)(?:\.iso|:1|(?:-1)?-disk1)?$/.exec(subject) ?? [];
     if (kinds.get(name) !== kind) return;
     const instant = (instants.get(subject) ?? 0) + 1;
     instants.set(subject, instant);

@@ -85,8 +85,8 @@ async function observeExport(service: Service, name: string) {
 
 checkKills('tasks of disks and installation images', cases, { copies: 4 + 4 }); // export-0 to export-3, and the layers that a snapshot keeps of merge-0 to merge-3
 
-/** VMs have files of their own; the rest needs a machine of one's own, and is cut at every step in test/task. */
-const elsewhere = /^(vm|host|host-network|site|update)\./;
+/** VMs and templates have files of their own; the rest needs a machine of one's own, and is cut at every step in test/task. */
+const elsewhere = /^(vm|template|host|host-network|site|update)\.|^disk\.(copy|reset)$/;
 
 test('no other kind of task was left out', async () => {
   const site = await openTestApp();

@@ -27,12 +27,14 @@ type Verdict = 'may' | 'may not' | 'not there';
 
 const thing: Record<ObjectKindName, { name: string; path: string; body: object }> = {
   vm: { name: 'a', path: '/vms', body: { vcpus: 1, memoryBytes: 2 ** 28 } },
+  template: { name: 'a', path: '/templates', body: { vm: 'a' } },
+  pool: { name: 'a', path: '/pools', body: { template: 'a', size: 0 } },
   disk: { name: 'a', path: '/disks', body: { sizeBytes: 2 ** 20 } },
   network: { name: 'a', path: '/networks', body: { kind: 'nat' } },
   // Not where the disks lie: what one holds on a storage domain one holds on its disks.
   'storage-domain': { name: 'isos', path: '', body: {} },
 };
-const otherName: Record<ObjectKindName, string> = { vm: 'b', disk: 'b', network: 'b', 'storage-domain': 'local' };
+const otherName: Record<ObjectKindName, string> = { vm: 'b', template: 'b', pool: 'b', disk: 'b', network: 'b', 'storage-domain': 'local' };
 const somewhere = (role: Role, permission: string) => objectKinds.some((kind) => holdsOn(role, permission, kind));
 const holds = (role: Role, permission: string) => permissionsOf([role]).has(permission as Permission);
 const holdsOn = (role: Role, permission: string, kind: ObjectKindName) => holds(role, permission) && appliesTo(permission as Permission, kind);

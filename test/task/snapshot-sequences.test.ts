@@ -14,4 +14,10 @@ test(`${count} sequences of snapshots under kills: nothing that can be seen or g
   console.log(`${count} sequences, ${kills} kills`);
 });
 
+test('the same of a VM on a template: what it shows, and nothing of the template', async () => {
+  let kills = 0;
+  for (let seed = firstSeed; seed < firstSeed + Math.ceil(count / 3); seed++) kills += await playSequence(seed, { write: simulatedWrite, steps: 10, isThin: true });
+  assert.ok(kills > 0, 'nothing was ever killed');
+});
+
 test.run();

@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../appliance/core/clock.ts';
 import type { TaskProbe } from '../../appliance/core/task.ts';
-import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotPreview, snapshotUndo, vmPowerOff, vmStart } from '../../appliance/vm/operations.ts';
+import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotPreview, snapshotUndo, vmDelete, vmPowerOff, vmStart } from '../../appliance/vm/operations.ts';
+import { templateCreate, templateVm } from '../../appliance/vm/template-operations.ts';
 import type { ImageTool } from '../../appliance/world.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import type { GuestWrite } from '../world/guest-disk.ts';
@@ -21,7 +22,7 @@ import type { HypervisorCall } from '../world/hypervisor.ts';
 import { createSimulatedHost, type SimulatedHost } from '../world/world.ts';
 import { type Lived, openLife, settle } from './harness.ts';
 import { blockBytes, chainFaults, guestWrites, liveFaults, runningGuestWrites, type Shown, shownBy } from './snapshot-site.ts';
-import { begin, makeVm, openVmSite, type VmSite } from './vm-site.ts';
+import { begin, carryOut, makeVm, openVmSite, perform, type VmSite } from './vm-site.ts';
 
 export interface Parts {
   /** qemu-img in place of the simulated tool. */
@@ -29,11 +30,15 @@ export interface Parts {
   write: GuestWrite;
   steps: number;
   mayRun?: boolean;
+  /** The VM's disks lie on the images of a template. */
+  isThin?: boolean;
 }
 
 const vm = 'web-1';
 const diskBytes = 2 ** 20;
 const blocks = diskBytes / blockBytes;
+/** In the first blocks of a template's images. */
+const templateValue = 77;
 /** So many kills in ten steps, on average. */
 const killsInTen = 5;
 
@@ -88,7 +93,8 @@ export async function playSequence(seed: number, parts: Parts): Promise<number> 
   const random = randomOf(seed);
   const statePath = mkdtempSync(join(tmpdir(), 'bothy-sequence-'));
   const play = await start(statePath, parts);
-  const model: Model = { present: [new Uint8Array(blocks), new Uint8Array(blocks)], snapshots: new Map(), before: null, previewed: '', late: new Map() };
+  const first = new Uint8Array(blocks).fill(parts.isThin ? templateValue : 0, 0, 2);
+  const model: Model = { present: [first, first.slice()], snapshots: new Map(), before: null, previewed: '', late: new Map() };
   const done: string[] = [];
   try {
     for (let step = 0; step < parts.steps; step++) {
@@ -115,7 +121,18 @@ async function start(statePath: string, parts: Parts): Promise<Play> {
   await live(play, parts);
   makeVm(play.site, { disks: [{ sizeBytes: diskBytes }, { sizeBytes: diskBytes, format: 'raw' }] });
   await settle(play.life);
+  if (parts.isThin) await layOnTemplate(play, parts);
   return play;
+}
+
+/** The same VM again, made from a template of itself. */
+async function layOnTemplate({ site, life }: Play, { write }: Parts): Promise<void> {
+  for (const disk of [0, 1]) for (const block of [0, 1]) await guestWrites(site, { vm, disk, block, value: templateValue, write });
+  await carryOut(site, life, templateCreate, { vm, name: 'origin' });
+  await carryOut(site, life, vmDelete, { vm });
+  await settle(life);
+  perform(site, templateVm, { template: 'origin', name: vm });
+  await settle(life);
 }
 
 async function live(play: Play, { imageTool }: Parts): Promise<void> {

@@ -24,12 +24,15 @@ interface Node {
   parentId: string | null;
   format: 'raw' | 'cow';
   sizeBytes: number;
+  /** The image of a template. */
+  isShared?: boolean;
 }
 
-/** Every volume of a disk as the database knows it, the leaf first. */
+/** Every volume of a disk as the database knows it, the leaf first, the image of a template last. */
 function nodesOf({ storage }: VmSite, diskId: string): Node[] {
-  const { volumeId, parentId, format, sizeBytes } = storage.requireDisk(diskId);
-  return [{ id: volumeId, parentId, format, sizeBytes }, ...storage.layers.of(diskId)];
+  const { volumeId, parentId, format, sizeBytes, baseDiskId } = storage.requireDisk(diskId);
+  const base = baseDiskId === null ? [] : [storage.requireDisk(baseDiskId)].map((disk) => ({ id: disk.volumeId, parentId: null, format: disk.format, sizeBytes: disk.sizeBytes, isShared: true }));
+  return [{ id: volumeId, parentId, format, sizeBytes }, ...storage.layers.of(diskId), ...base];
 }
 
 /** A volume with what lies below it, built from the rows alone. */
@@ -125,7 +128,7 @@ async function volumeFaults(folder: string, node: Node, isLeaf: boolean): Promis
   const faults: string[] = [];
   if (!volume.isLegal) faults.push('it is illegal');
   if ((volume.parentId ?? null) !== node.parentId) faults.push(`its metadata names ${volume.parentId} below, not ${node.parentId}`);
-  if (volume.role !== (isLeaf ? 'leaf' : 'internal')) faults.push(`it is called ${volume.role}`);
+  if (volume.role !== (node.isShared ? 'shared' : isLeaf ? 'leaf' : 'internal')) faults.push(`it is called ${volume.role}`);
   if (volume.sizeBytes !== node.sizeBytes) faults.push(`its metadata says ${volume.sizeBytes} bytes, not ${node.sizeBytes}`);
   const named = node.format === 'cow' ? (await headerName(join(folder, node.id))) : null;
   // QEMU writes the whole path where we write a name.

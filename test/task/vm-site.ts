@@ -1,6 +1,7 @@
 /** The slices that VMs need, on one life of the task harness, and short words for what the tests of VM tasks do. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Access } from '../../appliance/auth/access.ts';
 import { grantable } from '../../appliance/auth/rules.ts';
 import { type Activity, createActivity } from '../../appliance/activity/activity.ts';
 import type { Origin } from '../../appliance/core/db.ts';
@@ -31,7 +32,7 @@ export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
-  const vm = createVm({ ...core, world, activity, host, network, storage });
+  const vm = createVm({ ...core, world, activity, host, network, storage, access: openAccess() });
   add({ activity, host, network, storage, vm });
   const running = core.reconcilers.start(signal);
   running.catch(() => {});
@@ -41,6 +42,9 @@ export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'
   const services = vm.operations[0]?.services as VmServices; // all records of a slice share its services
   return { activity, network, storage, vm, services };
 }
+
+/** Everybody is a user, and what they are given is of no matter here. */
+const openAccess = (): Access => ({ isUser: () => true, nameOf: (id) => id, give: () => {}, takeBack: () => {} });
 
 export const origin: Origin = { actor: 'admin@internal', operation: 'test' };
 const call = { requestId: 'test', actor: { id: 'admin', name: 'admin@internal', permissions: new Set<string>(), reach: wholeReach(new Set(grantable)), credential: 'test' }, from: '127.0.0.1', at: 0, signal: new AbortController().signal, isSecure: true, answerHeaders: new Headers() };

@@ -1,5 +1,8 @@
 /** What the appliance tells when something happens, by its English sentence with places (`ui/sentences.ts`). A test finds those that are missing. */
 export const zhMessages: Readonly<Record<string, string>> = {
+  // Events of pools.
+  'The pool "{name}" cannot be kept as it is wished: {message}': '虚拟机池“{name}”无法保持为所需状态：{message}',
+  'It is tried again every few seconds.': '每隔几秒重试一次。',
   // Events of people, destinations and history.
   'The VMs and disks of {holder} take more than the quota allows.': '{holder} 的虚拟机和磁盘超出了配额。',
   'Delete what is no longer needed, or raise the quota on the page "People".': '请删除不再需要的内容，或在“人员”页面提高配额。',

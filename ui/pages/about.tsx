@@ -7,6 +7,8 @@ export interface About {
 
 const pagesOfKinds: Record<string, (about: About) => string> = {
   vm: ({ name, id }) => `/vms/${encodeURIComponent(name || id)}`,
+  template: () => '/templates',
+  pool: () => '/pools',
   disk: () => '/storage/disks',
   'storage-domain': () => '/storage',
   iso: () => '/storage/isos',

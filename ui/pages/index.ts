@@ -9,13 +9,15 @@ import { hostPages } from './host.tsx';
 import { networkPages } from './network.tsx';
 import { overviewPages } from './overview.tsx';
 import { peoplePages } from './people.tsx';
+import { poolPages } from './pool.tsx';
 import { quotaPages } from './quotas.tsx';
 import { reportPages } from './report.tsx';
 import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
+import { templatePages } from './template.tsx';
 import { updatePages } from './update.tsx';
 import { usePages } from './use.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...templatePages, ...poolPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];

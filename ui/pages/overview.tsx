@@ -35,7 +35,7 @@ async function readOverview(call: PageCall) {
 type Overview = Awaited<ReturnType<typeof readOverview>>;
 
 const overviewPage = definePage({
-  path: '/', live: ['vm', 'task', 'event', 'storage-domain', 'host'],
+  path: '/', live: ['vm', 'pool', 'task', 'event', 'storage-domain', 'host'],
   load: async (call, request) => (call.isLimited ? { portal: await readPortal(call, request) } : { whole: await readOverview(call) }),
   title: ({ portal }, { t }) => (portal ? t('portal.title') : t('nav.overview')),
   view: ({ portal, whole }) => (portal ? <Portal data={portal} /> : whole && <Whole data={whole} />),

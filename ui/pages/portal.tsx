@@ -4,6 +4,7 @@
  */
 import { quotaOwn } from '../../appliance/auth/quota-operations.ts';
 import { vmList } from '../../appliance/vm/operations.ts';
+import { poolList } from '../../appliance/vm/pool-operations.ts';
 import { vmCan } from '../../appliance/vm/rules.ts';
 import { useUi } from '../context.ts';
 import { formatBytes } from '../format.tsx';
@@ -11,6 +12,7 @@ import { Icon } from '../icon.tsx';
 import { filledIn, Filter, nextPage } from '../list.tsx';
 import type { PageCall, PageRequest } from '../page.ts';
 import { Empty, PageHead, Panel } from '../section.tsx';
+import { PoolCards } from './pool.tsx';
 import { OwnQuotas } from './quotas.tsx';
 import { CreateLink } from './vm-list.tsx';
 import { aboutVm, ConsoleLink, VerbButton, VmChip, type VmSummary } from './vm-state.tsx';
@@ -22,13 +24,14 @@ const searchFrom = 9;
 export async function readPortal({ read, can }: PageCall, { query }: PageRequest) {
   const filter = filledIn(query, ['search', 'after']);
   const { items: quotas } = await read(quotaOwn, {});
-  if (!can('vm.read')) return { vms: [], next: null, filter, quotas };
+  const pools = can('pool.use') ? (await read(poolList, {})).items : [];
+  if (!can('vm.read')) return { vms: [], next: null, filter, quotas, pools };
   const { items, next } = await read(vmList, { limit: cardsOnPage, ...filter });
-  return { vms: items, next, filter, quotas };
+  return { vms: items, next, filter, quotas, pools };
 }
 export type PortalData = Awaited<ReturnType<typeof readPortal>>;
 
-export function Portal({ data: { vms, next, filter, quotas } }: { data: PortalData }) {
+export function Portal({ data: { vms, next, filter, quotas, pools } }: { data: PortalData }) {
   const { t, can } = useUi();
   const isFiltered = Object.keys(filter).length > 0;
   const up = vms.filter(({ state }) => state === 'up').length;
@@ -36,8 +39,9 @@ export function Portal({ data: { vms, next, filter, quotas } }: { data: PortalDa
   return (
     <>
       <PageHead title={t('portal.title')} lead={vms.length > 0 && !isFiltered && !next ? t('vm.count', { count: vms.length, up }) : undefined}><CreateLink /></PageHead>
+      <PoolCards pools={pools} />
       {(isFiltered || next || vms.length >= searchFrom) && <div class="toolbar"><Filter action="/" search={filter['search']} label={t('vm.search')} /></div>}
-      {vms.length > 0 ? <ul class="machines">{vms.map((vm) => <li><Machine vm={vm} /></li>)}</ul> : <Panel><None isFiltered={isFiltered} mayMake={can('vm.create')} /></Panel>}
+      {vms.length > 0 ? <ul class="machines">{vms.map((vm) => <li><Machine vm={vm} /></li>)}</ul> : (isFiltered || pools.length === 0) && <Panel><None isFiltered={isFiltered} mayMake={can('vm.create')} /></Panel>}
       {quotas.length > 0 && <OwnQuotas quotas={quotas} />}
       {more && <p class="list-next"><a class="button" href={more}>{t('list.next')}<Icon name="right" /></a></p>}
     </>

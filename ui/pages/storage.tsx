@@ -110,6 +110,7 @@ const diskPage = definePage({
 
 const diskLooks: Record<Disk['state'], { tone: Tone; icon: IconName }> = {
   creating: { tone: 'busy', icon: 'half' }, ok: { tone: 'ok', icon: 'check' }, locked: { tone: 'busy', icon: 'half' }, illegal: { tone: 'bad', icon: 'error' },
+  template: { tone: 'off', icon: 'copy' },
 };
 
 function DiskTable({ disks, next }: { disks: Disk[]; next: string | undefined }) {

@@ -30,7 +30,7 @@ export type Parts = Awaited<ReturnType<typeof readParts>>;
 
 export const isoChoices = ({ isos }: Parts): Choice[] => isos.filter((iso) => iso.state === 'ok').map(({ name }) => ({ value: name, label: name }));
 export const networkChoices = ({ networks }: Parts): Choice[] => networks.map(({ name, bridge }) => ({ value: name, label: bridge && bridge !== name ? `${name} (${bridge})` : name }));
-export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((disk) => disk.usedBy.length === 0).map(({ name, sizeBytes }) => ({ value: name, label: `${name} (${formatBytes(sizeBytes)})` }));
+export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((disk) => disk.usedBy.length === 0 && disk.state !== 'template').map(({ name, sizeBytes }) => ({ value: name, label: `${name} (${formatBytes(sizeBytes)})` }));
 
 /** A chosen existing disk has its own size, format and allocation. */
 export const insteadOfNewDisk = ['sizeBytes', 'format', 'allocation', 'name'];

@@ -12,7 +12,7 @@
 type Change = [kind: string, seq: number];
 type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true };
 
-const allKinds = ['vm', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'group', 'role', 'assignment', 'sign-in-rules', 'totp', 'token', 'site-file'];
+const allKinds = ['vm', 'template', 'pool', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'group', 'role', 'assignment', 'sign-in-rules', 'totp', 'token', 'site-file'];
 /** What comes together is told together. */
 const quietMs = 4;
 /** In the long run a page is told so often; `burst` times at once after a rest, for a verb changes its VM more than once. */
