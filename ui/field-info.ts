@@ -33,6 +33,8 @@ export interface FieldInfo extends FieldMeta {
   name: string;
   kind: 'text' | 'number' | 'bytes' | 'boolean' | 'choice' | 'order' | 'list' | 'object';
   isRequired: boolean;
+  /** An empty control means null, not nothing. */
+  isNullable: boolean;
   initial: unknown;
   min?: number;
   max?: number;
@@ -47,13 +49,14 @@ interface Unwrapped {
   schema: z.core.$ZodType;
   meta: FieldMeta;
   isRequired: boolean;
+  isNullable: boolean;
   initial: unknown;
 }
 
 export function describeField(name: string, outer: z.core.$ZodType): FieldInfo {
-  const { schema, meta, isRequired, initial } = unwrap(outer);
+  const { schema, meta, isRequired, isNullable, initial } = unwrap(outer);
   const def = (schema as z.core.$ZodTypes)._zod.def; // the union of all schema types, told apart by `type`
-  const base = { ...meta, name, isRequired, initial, choices: [], fields: [] };
+  const base = { ...meta, name, isRequired, isNullable, initial, choices: [], fields: [] };
   const bounds = (schema as { minValue?: number | null; maxValue?: number | null; minLength?: number | null; maxLength?: number | null });
   const number = (value: number | null | undefined) => (value !== null && value !== undefined && Math.abs(value) < Number.MAX_SAFE_INTEGER ? value : undefined);
   switch (def.type) {
@@ -93,12 +96,13 @@ export function objectFields(schema: z.core.$ZodType, prefix = ''): FieldInfo[] 
 
 /** Goes through defaults, optionals and pipes to the type inside; the outermost `.meta()` that says something wins. */
 function unwrap(outer: z.core.$ZodType): Unwrapped {
-  const found: Unwrapped = { schema: outer, meta: {}, isRequired: true, initial: undefined };
+  const found: Unwrapped = { schema: outer, meta: {}, isRequired: true, isNullable: false, initial: undefined };
   for (let schema: z.core.$ZodType | undefined = outer; schema; ) {
     found.schema = schema;
     found.meta = { ...metaOf(schema), ...found.meta };
     const def: z.core.$ZodTypes['_zod']['def'] = (schema as z.core.$ZodTypes)._zod.def; // as above
     if (def.type === 'default' || def.type === 'prefault') found.initial ??= def.defaultValue;
+    if (def.type === 'nullable') found.isNullable = true;
     if (def.type === 'optional' || def.type === 'default' || def.type === 'prefault' || def.type === 'nullable') found.isRequired = false;
     schema = 'innerType' in def ? def.innerType : def.type === 'pipe' ? def.in : undefined;
   }

@@ -27,7 +27,8 @@ export function Field({ field, id, value, choices, instead, isInRow }: FieldProp
   const { phrase, t } = useUi();
   const current = value === undefined ? field.initial : value;
   if (field.widget === 'hidden') return <input type="hidden" name={field.name} value={text(current)} />;
-  const help = field.help && !isInRow && <p class="field-help" id={`${id}-help`}><Prose text={phrase(field.help)} /></p>;
+  // In a row there is no room for it: it is heard, and seen at the label.
+  const help = field.help && <p class={isInRow ? 'sr' : 'field-help'} id={`${id}-help`}><Prose text={phrase(field.help)} /></p>;
   const slot = <p class="field-error" data-error-for={field.name} id={`${id}-error`} aria-live="polite" />;
   const known = choices ?? (field.choices.length > 0 ? field.choices.map((choice) => ({ ...choice, label: phrase(choice.label) })) : undefined);
   const label = phrase(field.label ?? field.name);
@@ -40,7 +41,7 @@ export function Field({ field, id, value, choices, instead, isInRow }: FieldProp
   if (known && !isInRow && (field.widget === 'radio' || known.some((choice) => choice.help))) return <RadioField field={field} id={id} current={text(current)} choices={known} label={label}>{help}{slot}</RadioField>;
   return (
     <div class="field" data-kind={field.kind}>
-      <label class="field-label" for={id}>{label}{!isInRow && !field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
+      <label class="field-label" for={id} title={isInRow && field.help ? phrase(field.help) : undefined}>{label}{!isInRow && !field.isRequired && current === undefined && <span class="quiet"> {t('form.optional')}</span>}</label>
       {control}{help}{slot}
     </div>
   );
@@ -59,7 +60,7 @@ const hasEmptyChoice = (field: FieldInfo, current: unknown) => !field.isRequired
 
 function Control({ field, id, current, choices, instead, hasHelp }: ControlProps) {
   const { t, phrase } = useUi();
-  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired };
+  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired, 'data-null': field.isNullable ? '' : undefined };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>

@@ -42,6 +42,8 @@ function beforeOf(db: Sql, seq: number, { kind, id }: { kind: string; id: string
 }
 
 function nameOf(row: unknown): string | undefined {
-  const name = typeof row === 'object' && row !== null && 'name' in row ? row.name : undefined;
+  if (typeof row !== 'object' || row === null) return undefined;
+  // What was given to somebody is called by its role.
+  const name = 'name' in row ? row.name : 'role' in row ? row.role : undefined;
   return typeof name === 'string' ? name : undefined;
 }

@@ -20,7 +20,7 @@ const settings = {
   transport: z.enum(['udp', 'tcp', 'tls']).optional().meta({ label: 'Transport', help: 'With UDP nobody notices what is lost.' }),
   security: z.enum(['starttls', 'tls', 'none']).optional().meta({ label: 'Security', help: 'Without any nobody can sign in.' }),
   user: oneLine(255).optional().meta({ label: 'User', help: 'If the mail server asks who sends.' }),
-  password: oneLine(512).optional().meta({ label: 'Password', widget: 'password', secret: true }),
+  password: oneLine(512).optional().meta({ label: 'Password', widget: 'password', secret: true, help: 'Of that user, on the mail server.' }),
   from: Address.optional().meta({ label: 'From', help: 'Address that the mails come from.' }),
   to: z.array(Address).max(20).optional().meta({ label: 'To', help: 'Addresses, with commas between them.' }),
   gatherMinutes: z.coerce.number().int().min(0).max(1_440).optional().meta({ label: 'Minutes between mails', help: 'At most one mail in this time, with all that happened.' }),
@@ -32,12 +32,12 @@ const settings = {
 };
 
 const IsEnabled = z.boolean().meta({ label: 'Send', help: 'What happens while it is off is never sent there.' });
-const LeastSeverity = z.enum(eventSeverities).meta({ label: 'Least severity' });
+const LeastSeverity = z.enum(eventSeverities).meta({ label: 'Least severity', help: 'What is less severe is not sent.' });
 const Groups = z.array(z.enum(eventGroups)).max(eventGroups.length).meta({ label: 'Kinds of event', widget: 'set', help: 'Without any, all.' });
 
 export const DestinationCreateInput = z.object({
-  name: nameSchema.meta({ label: 'Name' }),
-  kind: z.enum(destinationKinds).meta({ label: 'Kind' }),
+  name: nameSchema.meta({ label: 'Name', help: 'How lists and events call it.' }),
+  kind: z.enum(destinationKinds).meta({ label: 'Kind', help: 'How events are sent. It stays as it is.' }),
   isEnabled: IsEnabled.default(true), severity: LeastSeverity.default('warning'), kinds: Groups.default([]),
   ...settings,
 });
@@ -47,7 +47,7 @@ export const DestinationInput = z.object({ destination: refSchema.meta({ label: 
 const clearable = Object.fromEntries(Object.entries(settings).map(([name, field]) => [name, field.nullable()])) as { [K in keyof typeof settings]: z.ZodNullable<(typeof settings)[K]> }; // each of them, made so
 
 /** Changes what is given; null takes away. Secrets that are not given stay. */
-export const DestinationEditInput = DestinationInput.extend({ name: nameSchema.optional().meta({ label: 'Name' }), isEnabled: IsEnabled.optional(), severity: LeastSeverity.optional(), kinds: Groups.optional(), ...clearable });
+export const DestinationEditInput = DestinationInput.extend({ name: nameSchema.optional().meta({ label: 'Name', help: 'How lists and events call it.' }), isEnabled: IsEnabled.optional(), severity: LeastSeverity.optional(), kinds: Groups.optional(), ...clearable });
 
 export const DestinationOutput = z.object({
   id: z.uuid(),

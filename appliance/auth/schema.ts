@@ -14,8 +14,8 @@ export const SetupInput = z.object({
 const TotpCode = z.string().max(64).transform((code) => code.replaceAll(/[\s-]/g, '').toUpperCase()).pipe(z.string().regex(/^(\d{6}|[A-HJ-NP-Z2-9]{10})$/, 'Six digits, or a recovery code.')).meta({ label: 'Code', help: 'The six digits that the app shows now, or a recovery code.' });
 
 export const LoginInput = z.object({
-  user: z.string().trim().min(1).max(128).default('admin@internal').meta({ label: 'User' }),
-  password: z.string().min(1).max(256).meta({ label: 'Password', widget: 'password' }),
+  user: z.string().trim().min(1).max(128).default('admin@internal').meta({ label: 'User', help: 'Your name; @internal may be left out.' }),
+  password: z.string().min(1).max(256).meta({ label: 'Password', widget: 'password', help: 'Who has lost it asks an administrator, or somebody at the box.' }),
   code: TotpCode.optional().meta({ label: 'Code', help: 'Only if you use one: the six digits that the app on your phone shows, or a recovery code.' }),
 });
 
@@ -42,7 +42,7 @@ export const UserPage = z.object({ items: z.array(UserOutput), next: z.null() })
 const UserName = z.string().trim().toLowerCase()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}(@internal)?$/, 'Lower-case letters, digits, dot, dash and underscore; the directory, if given, is @internal.')
   .meta({ label: 'Name', help: 'What the user signs in with.' });
-const RoleRef = z.string().trim().min(1).max(64).meta({ label: 'Role' });
+const RoleRef = z.string().trim().min(1).max(64).meta({ label: 'Role', help: 'What it allows, on this thing alone.' });
 const Roles = z.array(RoleRef).max(32).meta({ label: 'Roles', widget: 'set', help: 'Names of roles, on the whole appliance. Without any a user sees only what they are given one by one.' });
 
 /** A good password, or the hash of one: `bothy site hash-password` makes it. */
@@ -52,7 +52,7 @@ const passwordFields = {
       const fault = passwordFault(password);
       if (fault) context.addIssue({ code: 'custom', message: fault });
     })
-    .optional().meta({ label: 'Password', widget: 'password', secret: true }),
+    .optional().meta({ label: 'Password', widget: 'password', secret: true, help: 'At least 12 characters. A few unrelated words are easy to remember.' }),
   passwordHash: z.string().refine(isPasswordHash, 'This is no password hash of Bothy. Make one with "bothy site hash-password".')
     .optional().meta({ label: 'Password hash', secret: true, help: 'Instead of the password.' }),
 };
@@ -79,7 +79,7 @@ export const SessionItem = z.object({
 export const TokenInput = z.object({
   name: z.string().trim().min(1).max(64).meta({ label: 'Name', help: 'What will use it.' }),
   permissions: z.array(z.enum(allPermissions)).optional().meta({ label: 'Permissions', widget: 'set', help: 'Leave empty for all that you may do.' }),
-  expiresAt: z.number().int().optional().meta({ label: 'Valid until' }),
+  expiresAt: z.number().int().optional().meta({ label: 'Valid until', help: 'Milliseconds since 1970. Without it, until it is deleted.' }),
 });
 
 export const TokenOutput = z.object({
@@ -102,11 +102,11 @@ export const ResetPasswordInput = z.object({
 });
 
 export const ChangePasswordInput = z.object({
-  currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }),
+  currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password', help: 'The one that you signed in with.' }),
   password: Password.meta({ label: 'New password' }),
 });
 
-export const TotpBeginInput = z.object({ currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password' }) });
+export const TotpBeginInput = z.object({ currentPassword: z.string().min(1).max(256).meta({ label: 'Current password', widget: 'password', help: 'The one that you signed in with.' }) });
 export const TotpCodeInput = z.object({ code: TotpCode });
 export const TotpOutput = z.object({
   isOn: z.boolean(),
@@ -131,8 +131,8 @@ export const SignInRulesOutput = z.object({ minimumLength: z.int(), lockAfter: z
 
 const slug = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const Slug = z.string().trim().toLowerCase().regex(slug, 'Lower-case letters, digits, dot, dash and underscore.');
-const Description = z.string().trim().max(1000).meta({ label: 'Description', widget: 'textarea' });
-const Permissions = z.array(z.enum(grantable)).min(1, 'At least one permission.').meta({ label: 'Permissions', widget: 'set' });
+const Description = z.string().trim().max(1000).meta({ label: 'Description', help: 'What it is for.', widget: 'textarea' });
+const Permissions = z.array(z.enum(grantable)).min(1, 'At least one permission.').meta({ label: 'Permissions', widget: 'set', help: 'What who holds this role may do.' });
 
 export const RoleInput = z.object({ role: RoleRef });
 export const RoleCreateInput = z.object({ name: Slug.meta({ label: 'Name', help: 'Refers to the role from then on; it cannot be changed.' }), description: Description.default(''), permissions: Permissions });
@@ -149,7 +149,7 @@ export const RoleOutput = z.object({
 });
 export const RolePage = z.object({ items: z.array(RoleOutput), next: z.null() });
 
-const GroupName = Slug.meta({ label: 'Name' });
+const GroupName = Slug.meta({ label: 'Name', help: 'Lower-case letters, digits, dot, dash and underscore.' });
 const Members = z.array(refSchema.max(128)).max(1000).meta({ label: 'Members', widget: 'set', help: 'Names of users.' });
 export const GroupInput = z.object({ group: refSchema.meta({ label: 'Group' }) });
 export const GroupCreateInput = z.object({ name: GroupName, description: Description.default(''), roles: Roles.default([]), members: Members.default([]) });
@@ -159,7 +159,7 @@ export const GroupOutput = z.object({
 });
 export const GroupPage = z.object({ items: z.array(GroupOutput), next: z.null() });
 
-const Kind = z.enum(objectKinds).meta({ label: 'Kind' });
+const Kind = z.enum(objectKinds).meta({ label: 'Kind', help: 'Of the thing.' });
 const ObjectName = z.string().min(1).max(64).meta({ label: 'Thing', help: 'Its name or id.' });
 
 /** Whom a role is given to: a user or a group. */

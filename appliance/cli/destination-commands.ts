@@ -7,7 +7,7 @@ type Destination = z.output<typeof DestinationOutput>;
 
 export async function destinationCommand([verb, name]: string[], usage: string): Promise<void> {
   if (verb === 'list') return listDestinations();
-  if (verb !== 'test') throw new Refusal(`bothy: there is no command "destination ${verb ?? ''}".\n\n${usage}`);
+  if (verb !== 'test') throw new Refusal(`bothy: there is no command "${['destination', ...(verb ? [verb] : [])].join(' ')}".\n\n${usage}`);
   if (!name) throw new Refusal('Name the destination: bothy destination test NAME');
   const { body } = await call<z.output<typeof TestOutput>>('POST', `/api/v1/destinations/${encodeURIComponent(name)}/test`, {});
   print(`${body.message}\n`);

@@ -9,7 +9,7 @@ export const NetworkRef = refSchema.meta({ label: 'Network' });
 export const NetworkName = z.string().trim().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/, 'Start with a letter or digit; then letters, digits, dash and underscore, at most 32.')
   .meta({ label: 'Name', help: 'VMs refer to it, so it cannot be changed later.' });
 
-const Description = z.string().trim().max(256).meta({ label: 'Description' });
+const Description = z.string().trim().max(256).meta({ label: 'Description', help: 'What it is for.' });
 const Bridge = z.string().trim().regex(/^[^\s/:]{1,15}$/, 'A name of a network device: at most 15 characters, no spaces.').meta({ label: 'Bridge', help: 'A bridge that this host has. VMs are then on the same network as the host.' });
 
 export const NetworkInput = z.object({
@@ -67,7 +67,7 @@ export const PortInput = HostNetworkRef.extend({
   method: z.enum(['dhcp', 'static']).meta({ label: 'Addresses', help: 'dhcp: the network gives one. static: the one given here.' }),
   address: z.union([z.cidrv4(), z.cidrv6()]).optional().meta({ label: 'Address', help: 'With its prefix length, such as 192.168.10.5/24.' }),
   gateway: Server.optional().meta({ label: 'Gateway', help: 'Leave empty where there is none.' }),
-  dns: z.array(Server).max(3).default([]).meta({ label: 'Name servers' }),
+  dns: z.array(Server).max(3).default([]).meta({ label: 'Name servers', help: 'Addresses, with commas between them. With DHCP they come beside those that it tells.' }),
   confirmBy: z.enum(['person', 'network']).default('person').meta({ label: 'Kept when', help: 'person: somebody confirms. network: the gateway answers, for machines with nobody beside them.' }),
   confirmSeconds: z.coerce.number().int().min(10).max(600).default(60).meta({ label: 'Time to confirm', unit: 's', help: 'The old addresses come back unless they are confirmed in this time.' }),
 });

@@ -91,7 +91,7 @@ export type Content = z.output<typeof DiskContent>;
 
 /** Larger than any site needs, and far less than what could keep the parser busy. */
 export const largestFileBytes = 512 * 1024;
-const Text = z.string().max(largestFileBytes, 'The file is larger than 512 KiB.').meta({ label: 'Site file', widget: 'code' });
+const Text = z.string().max(largestFileBytes, 'The file is larger than 512 KiB.').meta({ label: 'Site file', widget: 'code', help: 'YAML that begins with `bothy: 1`.' });
 
 export const CheckInput = z.object({ text: Text });
 /** Without a text: the file that was found and waits, or else the one that was applied last. */

@@ -11,7 +11,7 @@ const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item)
 
 export const ListInput = z.object({ limit, after });
 
-export const descriptionSchema = z.string().trim().max(500, 'At most 500 characters.').meta({ label: 'Description', widget: 'textarea' });
+export const descriptionSchema = z.string().trim().max(500, 'At most 500 characters.').meta({ label: 'Description', help: 'What it is for.', widget: 'textarea' });
 
 /** QEMU counts in sectors; file systems end at 16 TiB and above. */
 export const diskSizeSchema = z
@@ -113,18 +113,18 @@ export const DiskOutput = z.object({
 export const DiskPage = pageOf(DiskOutput);
 
 export const DiskCreateInput = z.object({
-  name: nameSchema.meta({ label: 'Name' }),
+  name: nameSchema.meta({ label: 'Name', help: 'How lists and tools call it.' }),
   description: descriptionSchema.default(''),
   sizeBytes: diskSizeSchema,
   format: diskFormatSchema.default('cow'),
   allocation: allocationSchema.default('sparse'),
-  domain: refSchema.default('local').meta({ label: 'Storage domain' }),
+  domain: refSchema.default('local').meta({ label: 'Storage domain', help: 'Where the disk lies.' }),
 });
 
 export const DiskInput = z.object({ disk: refSchema });
 export const DiskEditInput = z.object({
   disk: refSchema,
-  name: nameSchema.optional().meta({ label: 'Name' }),
+  name: nameSchema.optional().meta({ label: 'Name', help: 'How lists and tools call it.' }),
   description: descriptionSchema.optional(),
 });
 export const DiskResizeInput = z.object({ disk: refSchema, sizeBytes: diskSizeSchema });

@@ -20,7 +20,7 @@ test.before.each(async (context) => { context.app = await openTestApp(); });
 test.after.each(({ app }) => app.close());
 
 /** What stands for the parameters of addresses. */
-type Subjects = Record<'vm' | 'task' | 'disk' | 'nic' | 'domain', string>;
+type Subjects = Record<'vm' | 'task' | 'disk' | 'nic' | 'domain' | 'kind' | 'object', string>;
 
 async function makeVms(app: TestApp, count: number): Promise<Subjects | undefined> {
   await untilReady(app);
@@ -33,7 +33,7 @@ async function makeVms(app: TestApp, count: number): Promise<Subjects | undefine
   await app.carryOut('POST', '/api/v1/vms/vm-1/start');
   const { body } = await app.send<{ items: { id: string }[] }>('GET', '/api/v1/tasks');
   const { body: vm } = await app.send<{ disks: { id: string }[]; nics: { id: string }[] }>('GET', '/api/v1/vms/vm-1');
-  return { vm: 'vm-1', task: body.items[0]?.id ?? '', disk: vm.disks[0]?.id ?? '', nic: vm.nics[0]?.id ?? '', domain: 'local' };
+  return { vm: 'vm-1', task: body.items[0]?.id ?? '', disk: vm.disks[0]?.id ?? '', nic: vm.nics[0]?.id ?? '', domain: 'local', kind: 'network', object: 'default' };
 }
 
 function addressOf(page: AnyPage, subjects: Subjects | undefined): string | undefined {

@@ -74,6 +74,25 @@ test('the pages of a machine are all there for who may see it, without what they
   assert.not.ok((await see(user, '/vms/mine/disks')).verbs.has('/api/v1/vms/mine/disks'));
 });
 
+test('disks, storage domains and networks are given to others on a page of their own, by who may, and their lists lead there', async ({ site, user, power }) => {
+  await power.send('POST', '/api/v1/disks', { name: 'archive', sizeBytes: 2 ** 20 });
+  const { id } = (await power.send<{ id: string }>('GET', '/api/v1/disks/archive')).body;
+  assert.ok((await see(power, '/storage/disks')).links.has(`/people/on/disk/${id}`));
+  const page = await see(power, '/people/on/disk/archive');
+  assert.is(page.status, 200);
+  assert.match(page.text, 'paul@internal');
+  assert.ok(page.verbs.has('/api/v1/assignments'));
+  assert.is((await see(user, '/people/on/disk/archive')).status, 403, 'who may see no disk');
+  await power.send('POST', '/api/v1/assignments', { user: 'una', role: 'observer', kind: 'disk', object: 'archive' });
+  const seen = await see(user, '/people/on/disk/archive');
+  assert.ok(seen.status !== 200 || !seen.verbs.has('/api/v1/assignments'), 'who only sees it gives it to nobody');
+  const chief = await openPerson(site, 'chief', ['administrator']);
+  const network = (await chief.send<{ id: string }>('GET', '/api/v1/networks/default')).body.id;
+  assert.ok((await see(chief, '/networks')).links.has(`/people/on/network/${network}`));
+  for (const path of ['/people/on/network/default', '/people/on/storage-domain/local']) assert.ok((await see(chief, path)).verbs.has('/api/v1/assignments'), path);
+  for (const path of ['/people/on/vm/mine', '/people/on/nothing/x', '/people/on/disk/none']) assert.is((await see(chief, path)).status, 404, path);
+});
+
 test('without any role there is a page that says so; the administrator finds the whole at the same address', async ({ site }) => {
   const nobody = await openPerson(site, 'nemo');
   assert.match((await see(nobody, '/')).text, 'No machine yet');

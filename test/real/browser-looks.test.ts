@@ -32,17 +32,35 @@ test.before((context) => orEnd(async () => {
   await app.app.certificates.ready();
   await makeExampleSite(app.app.http('local'), app.host);
   const { items } = (await app.send<{ items: { id: string }[] }>('GET', '/api/v1/tasks')).body;
+  await makePeople(app);
+  const till = (await app.send<{ disks: { id: string }[]; nics: { id: string }[] }>('GET', '/api/v1/vms/till-server')).body;
   context.pages = [
     ['overview', '/'], ['vms', '/vms'], ['vms-none', '/vms?search=zzz'], ['vm-create', '/vms/new'], ['vm', '/vms/till-server'], ['vm-io-error', '/vms/file-server'], ['vm-crashed', '/vms/monitoring'],
     ['vm-disks', '/vms/till-server/disks'], ['vm-nics', '/vms/monitoring/nics'], ['vm-events', '/vms/monitoring/events'], ['vm-settings', '/vms/till-server/settings'],
     ['vm-console', '/vms/till-server/console'], ['vm-console-down', '/vms/training/console'], ['storage', '/storage'], ['disks', '/storage/disks'], ['isos', '/storage/isos'],
     ['networks', '/networks'], ['host', '/host'], ['tasks', '/tasks'], ['task', `/tasks/${items[0]?.id}`], ['events', '/events'], ['audit', '/audit'], ['account', '/account'], ['not-found', '/vms/nobody'],
+    ['vm-snapshots', '/vms/training/snapshots'], ['vm-people', '/vms/till-server/people'], ['vm-disk-history', `/vms/till-server/disks/${till.disks[0]?.id}`], ['vm-nic-history', `/vms/till-server/nics/${till.nics[0]?.id}`],
+    ['domain-history', '/storage/domains/local'], ['domain-people', '/people/on/storage-domain/local'], ['people', '/people'], ['groups', '/people/groups'], ['roles', '/people/roles'], ['quotas', '/people/quotas'], ['sign-in-rules', '/people/sign-in'],
+    ['site', '/site'], ['update', '/update'], ['config', '/events/configuration'], ['destinations', '/events/destinations'], ['history-settings', '/events/settings'],
+    ['report-use', '/reports/use'], ['report-consumers', '/reports/consumers'], ['report-uptime', '/reports/uptime'], ['report-capacity', '/reports/capacity'],
   ].map(([name = '', path = '']) => ({ name, path }));
 }));
 test.after(async ({ browser, site }) => {
   await browser.close();
   await site.close();
 });
+
+/** What the example site does not have: snapshots, others who use it, and where events go. */
+async function makePeople(app: Site['app']): Promise<void> {
+  for (const name of ['before the update', 'with the new till']) await app.carryOut('POST', '/api/v1/vms/training/snapshots', { name, description: 'As it was on Monday' });
+  const wanted: [path: string, body: object][] = [
+    ['/users', { name: 'maria', roles: ['power-user'] }], ['/users', { name: 'a-rather-long-name.of-somebody', roles: ['operator'] }], ['/groups', { name: 'staff', members: ['maria'], roles: [] }],
+    ['/roles', { name: 'till-support', description: 'Looks after the tills', permissions: ['vm.read', 'vm.operate', 'vm.console'] }], ['/quotas', { user: 'maria', vcpus: 8, memoryBytes: 2 ** 34 }], ['/quotas', { group: 'staff', diskBytes: 2 ** 40, mode: 'audit' }],
+    ['/assignments', { group: 'staff', role: 'vm-user', kind: 'vm', object: 'till-server' }], ['/assignments', { user: 'maria', role: 'disk-creator', kind: 'storage-domain', object: 'local' }],
+    ['/destinations', { name: 'head office', kind: 'syslog', host: 'logs.example.com', transport: 'tls', isEnabled: false }], ['/destinations', { name: 'on call', kind: 'email', host: 'mail.example.com', from: 'box@shop.example', to: ['ops@shop.example'], isEnabled: false }],
+  ];
+  for (const [path, body] of wanted) assert.is((await app.send('POST', `/api/v1${path}`, body)).status, 201, path);
+}
 
 /** Charts have a few readings, pictures have come, nothing moves any more. */
 async function settle(page: Page): Promise<void> {

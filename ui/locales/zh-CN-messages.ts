@@ -111,6 +111,9 @@ export const zhMessages: Readonly<Record<string, string>> = {
   '{vm} is running.': '{vm} 正在运行。',
   '{vm} was paused.': '{vm} 已暂停。',
   '{vm} has gone to sleep.': '{vm} 已休眠。',
+  '{vm} runs, but its health probe has not answered for five minutes.': '{vm} 在运行，但其健康检查已五分钟没有响应。',
+  'Those that start after it start now.': '在它之后启动的虚拟机现在启动。',
+  'Look at its console, or correct its probe in its settings.': '请查看其控制台，或在其设置中更正健康检查。',
   // Updates.
   'Version {version} is installed. Switch to it when a restart suits.': '版本 {version} 已安装。请在方便重启时切换。',
   'Version {version} lies at {host}.': '版本 {version} 位于 {host}。',

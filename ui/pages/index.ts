@@ -12,6 +12,7 @@ import { peoplePages } from './people.tsx';
 import { poolPages } from './pool.tsx';
 import { quotaPages } from './quotas.tsx';
 import { reportPages } from './report.tsx';
+import { sharePages } from './share.tsx';
 import { sitePages } from './site.tsx';
 import { storagePages } from './storage.tsx';
 import { taskPages } from './task.tsx';
@@ -20,4 +21,4 @@ import { updatePages } from './update.tsx';
 import { usePages } from './use.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...templatePages, ...poolPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...templatePages, ...poolPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sharePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];

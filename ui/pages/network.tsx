@@ -12,6 +12,7 @@ import { List } from '../list.tsx';
 import { type AnyPage, definePage } from '../page.ts';
 import { Chip, Empty, PageHead, Panel, type Tone } from '../section.tsx';
 import { AboutLinks } from './about.tsx';
+import { ShareLink } from './share.tsx';
 
 type Network = z.output<typeof schema.NetworkOutput>;
 
@@ -54,11 +55,13 @@ function NetworkTable({ networks }: { networks: Network[] }) {
 
 function NetworkVerbs({ network }: { network: Network }) {
   const { t, can } = useUi();
-  if (!can('network.edit')) return null;
+  const share = <ShareLink object={{ kind: 'network', id: network.id }} />;
+  if (!can('network.edit')) return share;
   const user = network.usedBy[0]?.name;
   const reason = network.name === defaultNetwork ? t('network.stays') : user && t('network.inUse', { name: user });
   return (
     <span class="row-verbs">
+      {share}
       <Button text={t('network.edit')} icon="edit" tone="quiet" isCompact data-dialog={`edit-${network.id}`} />
       <OperationButton operation={networkDelete} path={{ network: network.id }} label={t('network.delete')} icon="trash" tone="quiet" isCompact generation={network.generation}
         disabledReason={reason} confirm={{ title: t('network.deleteTitle', { name: network.name }), body: t('network.deleteBody') }} />

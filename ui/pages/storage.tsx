@@ -15,6 +15,7 @@ import { Chip, Empty, Facts, Notice, PageHead, Panel, Tabs, type Tone } from '..
 import { UploadDrop } from '../upload.tsx';
 import { AboutLinks } from './about.tsx';
 import { domainUsePath } from './use.tsx';
+import { ShareLink } from './share.tsx';
 
 type Domain = z.output<typeof schema.DomainOutput>;
 type Disk = z.output<typeof schema.DiskOutput>;
@@ -61,7 +62,7 @@ function DomainPanel({ domain }: { domain: Domain }) {
   const used = domain.totalBytes - domain.freeBytes;
   const total = formatBytes(domain.totalBytes);
   return (
-    <Panel id={`domain-${domain.id}`} title={domain.name} aside={<><Chip {...domainLooks[domain.status]} text={t(`storage.status.${domain.status}`)} />{can('storage.edit', { kind: 'storage-domain', id: domain.id }) && <Button text={t('storage.settings')} icon="settings" tone="quiet" isCompact data-dialog={`edit-${domain.id}`} />}</>}>
+    <Panel id={`domain-${domain.id}`} title={domain.name} aside={<><Chip {...domainLooks[domain.status]} text={t(`storage.status.${domain.status}`)} /><ShareLink object={{ kind: 'storage-domain', id: domain.id }} />{can('storage.edit', { kind: 'storage-domain', id: domain.id }) && <Button text={t('storage.settings')} icon="settings" tone="quiet" isCompact data-dialog={`edit-${domain.id}`} />}</>}>
       <Meter label={t('storage.used')} used={used} total={domain.totalBytes} text={t('storage.usedOf', { used: formatBytes(used), total })}
         warnAt={1 - domain.lowSpacePercent / 100} criticalAt={domain.totalBytes > 0 ? 1 - domain.criticalSpaceBytes / domain.totalBytes : 1} />
       <br />
@@ -144,6 +145,7 @@ function DiskVerbs({ disk }: { disk: Disk }) {
   return (
     <More id={`disk-menu-${disk.id}`} label={t('disk.more', { name: disk.name })}>
       {isReadable && <a href={`/api/v1/disks/${disk.id}/content`} download={`${disk.name}.${disk.format === 'cow' ? 'qcow2' : 'img'}`}><Icon name="download" />{t('disk.download')}</a>}
+      {can('access.read', about) && <a href={`/people/on/disk/${disk.id}`}><Icon name="users" />{t('access.title')}</a>}
       {can('disk.edit', about) && <Button text={t('disk.resize')} icon="expand" data-dialog={`resize-${disk.id}`} disabledReason={faultOf('resize', disk)} />}
       <hr />
       <OperationButton operation={diskDelete} path={{ disk: disk.id }} label={t('disk.delete')} icon="trash" tone="danger" generation={disk.generation}

@@ -124,7 +124,11 @@ function bodyOf(form: HTMLFormElement): Record<string, unknown> {
   for (const [name, sent] of new FormData(form)) {
     const control = form.querySelector<HTMLInputElement>(`[name="${CSS.escape(name)}"]`);
     if (control?.dataset['kind'] === 'set') place(body, name.split('.'), []);
-    if (!control || typeof sent !== 'string' || sent === '') continue;
+    if (!control || typeof sent !== 'string') continue;
+    if (sent === '') {
+      if (control.dataset['null'] !== undefined) place(body, name.split('.'), null);
+      continue;
+    }
     place(body, name.split('.'), control.type === 'password' ? '…' : readValue(control, sent));
   }
   return body;
