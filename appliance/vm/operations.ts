@@ -10,6 +10,7 @@ import { vmDiscardChanges } from './discard-changes-operations.ts';
 import { vmTrim } from './guest-operations.ts';
 import { vmSendKeys } from './keys-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
+import { snapshotClone } from './snapshot-clone-operations.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmRow } from './rows.ts';
@@ -20,6 +21,7 @@ export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts'
 export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from './device-operations.ts';
 export { vmDiscardChanges } from './discard-changes-operations.ts';
 export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot-operations.ts';
+export { snapshotClone } from './snapshot-clone-operations.ts';
 export { vmTrim } from './guest-operations.ts';
 export { vmSendKeys } from './keys-operations.ts';
 export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power-operations.ts';
@@ -115,5 +117,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, snapshotClone, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

@@ -114,6 +114,7 @@ export type SnapshotState = 'creating' | 'ok' | 'deleting' | 'broken';
 
 export const snapshotAllows = {
   preview: ['ok'],
+  clone: ['ok'],
   delete: ['ok', 'broken'],
 } as const satisfies Record<string, readonly SnapshotState[]>;
 

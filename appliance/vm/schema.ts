@@ -227,6 +227,8 @@ export const SnapshotCreateInput = VmRef.extend({ name: SnapshotName, descriptio
 export const SnapshotRef = VmRef.extend({ snapshot: refSchema.meta({ label: 'Snapshot' }) });
 export const SnapshotEditInput = SnapshotRef.extend({ name: SnapshotName.optional(), description: SnapshotDescription.optional() });
 
+export const SnapshotCloneInput = SnapshotRef.extend({ name: VmName.meta({ help: 'Of the new VM.' }), description: Description.default('') });
+
 export const SnapshotOutput = z.object({
   id: z.uuid(),
   name: z.string(),

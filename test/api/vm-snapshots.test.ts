@@ -157,4 +157,20 @@ test('a disk in layers is downloaded whole, and enlarged on top', async ({ site 
   await carryOut(site, 'POST', '/vms/first/start');
 });
 
+test('a VM that runs has its snapshot taken and deleted, and a VM of its own is made from it', async ({ site }) => {
+  await carryOut(site, 'POST', '/vms/first/start');
+  await take(site, 'live');
+  const { items: [live] } = await list(site);
+  assert.equal([live.state, live.consistency, (await vmOf(site)).state], ['ok', 'crash', 'up']);
+  const { status, body: made } = await ask(site, 'POST', '/vms/first/snapshots/live/clone', { name: 'second' });
+  assert.is(status, 201, JSON.stringify(made));
+  assert.equal([made.state, made.disks.map(({ name, state }: Json) => [name, state])], ['down', [['second-disk1', 'creating'], ['second-disk2', 'creating']]]);
+  assert.is.not(made.nics[0].mac, '52:54:00:00:00:01');
+  await refused(site, ['POST', '/vms/first/snapshots/live/clone', { name: 'second' }], [409, /There is already/]);
+  await refused(site, ['POST', '/vms/first/snapshots/none/clone', { name: 'third' }], [404, /no snapshot "none"/]);
+  await carryOut(site, 'DELETE', '/vms/first/snapshots/live');
+  assert.equal([(await list(site)).items, (await vmOf(site)).state], [[], 'up']);
+  await carryOut(site, 'POST', '/vms/second/start');
+});
+
 test.run();

@@ -130,6 +130,8 @@ export const en = {
   'snapshot.merging': 'Layers of {disk} are being merged',
   'snapshot.mergingText': 'Until that ends, no other snapshot is taken, previewed or deleted, and a start of the machine waits for it. The list of tasks shows how far it is.',
   'snapshot.mergingFirst': 'Layers are being merged. Wait for that to end.',
+  'snapshot.clone': 'New machine from it',
+  'snapshot.cloneText': 'The new machine gets copies of the disks, and network interfaces with addresses of their own. The system inside is the same: its name, its keys and its fixed addresses, too.',
   'snapshot.preview': 'Preview',
   'snapshot.previewing': 'This machine is as it was at the snapshot {name}, for a try',
   'snapshot.previewingText': 'Start it and look. Undo brings back what was there before; commit goes on from here and deletes that.',

@@ -131,6 +131,8 @@ export const zhCN = {
   'snapshot.merging': '正在合并 {disk} 的各层',
   'snapshot.mergingText': '在此结束之前，不能创建、预览或删除其他快照，启动虚拟机也会等待。进度见任务列表。',
   'snapshot.mergingFirst': '正在合并各层，请等待结束。',
+  'snapshot.clone': '由此新建虚拟机',
+  'snapshot.cloneText': '新虚拟机获得磁盘的副本和带新地址的网卡。其中的系统相同：名称、密钥和固定地址也一样。',
   'snapshot.preview': '预览',
   'snapshot.previewing': '此虚拟机正在试用快照 {name} 的状态',
   'snapshot.previewingText': '启动并查看。撤消会恢复之前的状态；提交则从此处继续，并删除之前的状态。',

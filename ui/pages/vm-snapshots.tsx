@@ -1,6 +1,6 @@
 /** The snapshots of a VM as a tree, and going back to them. */
 import type * as z from 'zod';
-import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotList, snapshotPreview, snapshotUndo } from '../../appliance/vm/operations.ts';
+import { snapshotClone, snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotList, snapshotPreview, snapshotUndo } from '../../appliance/vm/operations.ts';
 import { refusal, snapshotFault, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
 import type * as schema from '../../appliance/vm/schema.ts';
 import type { SnapshotDetails, VmDetails } from '../../appliance/vm/schema.ts';
@@ -159,9 +159,16 @@ function Verbs({ vm, snapshot, obstacle }: { vm: VmDetails; snapshot: SnapshotDe
       <OperationButton {...common} operation={snapshotPreview} label={t('snapshot.preview')} icon="eye" disabledReason={busy ?? snapshotFault('preview', snapshot) ?? reasonAgainst('preview-snapshot', vm)} />
       <More id={`more-${snapshot.id}`} label={t('vm.more')}>
         <Button text={t('snapshot.edit')} icon="edit" data-dialog={`edit-${snapshot.id}`} />
+        {can('vm.create') && <Button text={t('snapshot.clone')} icon="plus" data-dialog={`clone-${snapshot.id}`} disabledReason={snapshotFault('clone', snapshot)} />}
         <OperationButton {...common} operation={snapshotDelete} label={t('snapshot.delete')} icon="trash" tone="danger" disabledReason={busy ?? snapshotFault('delete', snapshot) ?? reasonAgainst('delete-snapshot', vm)}
           confirm={{ title: t('snapshot.deleteTitle', { name: snapshot.name }), body: t('snapshot.deleteBody') }} />
       </More>
+      <Dialog id={`clone-${snapshot.id}`} title={t('snapshot.clone')}>
+        <div class="stack">
+          <p class="quiet">{t('snapshot.cloneText')}</p>
+          <Form operation={snapshotClone} id={`clone-form-${snapshot.id}`} path={path} submit={t('snapshot.clone')} />
+        </div>
+      </Dialog>
       <Dialog id={`edit-${snapshot.id}`} title={t('snapshot.edit')}>
         <Form operation={snapshotEdit} id={`edit-form-${snapshot.id}`} path={path} values={{ ...snapshot }} submit={t('word.save')} />
       </Dialog>
