@@ -93,6 +93,9 @@ export interface HypervisorFacts {
   domainTypes: string[];
   /** UEFI firmware that QEMU can boot here; empty if none is installed. */
   firmware: ('bios' | 'efi')[];
+  /** What QEMU here can show a guest's screen by, such as `vnc` and `spice`, and its graphics cards; some are packages of their own. */
+  screens: string[];
+  videoModels: string[];
 }
 
 /** Why libvirt refused: its own error code and message. The one class that both hypervisors throw. */
@@ -150,6 +153,10 @@ export interface Hypervisor {
   resizeBlock(uuid: string, target: string, sizeBytes: number): Promise<void>;
   /** What a disk may read and write in a second, at once; `null` for no limit. */
   setBlockLimits(uuid: string, target: string, limits: BlockLimits): Promise<void>;
+  /** Gives processors to a running guest that was started with room for them. */
+  setVcpus(uuid: string, count: number): Promise<void>;
+  /** What the balloon in the guest leaves to it; resolves when asked, the guest follows in its own time. */
+  setMemory(uuid: string, bytes: number): Promise<void>;
   /** Puts layers that were made before on top of disks of a running guest, all at one instant or none: target to path. `isQuiet` lets the guest agent still the guest's file systems meanwhile. */
   stackLayers(uuid: string, layers: Record<string, string>, options: { isQuiet: boolean }): Promise<void>;
   /** Begins to write what `top` holds into `base`, the layer below it. With the topmost layer that goes on, told as `ready`, until it is ended. */

@@ -25,6 +25,8 @@ int run_detach_device(struct call *call, virDomainPtr domain); /* uuid, xml */
 int run_update_device(struct call *call, virDomainPtr domain); /* uuid, xml */
 int run_resize_block(struct call *call, virDomainPtr domain); /* uuid, target, bytes in decimal */
 int run_set_block_limits(struct call *call, virDomainPtr domain); /* uuid, target, "bytes read, written, reads, writes", a blank between, 0 for none */
+int run_set_vcpus(struct call *call, virDomainPtr domain); /* uuid, how many in decimal */
+int run_set_memory(struct call *call, virDomainPtr domain); /* uuid, KiB in decimal */
 int run_disk_errors(struct call *call, virDomainPtr domain);
 int run_send_keys(struct call *call, virDomainPtr domain); /* uuid, Linux key codes in decimal with blanks between */
 int run_agent_command(struct call *call, virDomainPtr domain); /* uuid, command, seconds in decimal */

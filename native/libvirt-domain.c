@@ -108,6 +108,23 @@ int run_set_block_limits(struct call *call, virDomainPtr domain)
     return result;
 }
 
+int run_set_vcpus(struct call *call, virDomainPtr domain)
+{
+    unsigned long long count;
+
+    if (!is_number(call->arguments[1], &count) || count < 1 || count > 4096) return fail_with(call, "not a number of processors", true);
+    return virDomainSetVcpusFlags(domain, (unsigned)count, VIR_DOMAIN_VCPU_LIVE);
+}
+
+/** What the balloon leaves to the guest; the guest follows in its own time. */
+int run_set_memory(struct call *call, virDomainPtr domain)
+{
+    unsigned long long kibibytes;
+
+    if (!is_number(call->arguments[1], &kibibytes)) return fail_with(call, "not a number of KiB", true);
+    return virDomainSetMemoryFlags(domain, (unsigned long)kibibytes, VIR_DOMAIN_MEM_LIVE);
+}
+
 /** `{"vda":2}`; the numbers are virDomainDiskErrorCode. */
 int run_disk_errors(struct call *call, virDomainPtr domain)
 {

@@ -74,6 +74,8 @@ export function toFacts(raw: {
     cpuVendor: first(host, /<vendor>([^<]*)</),
     domainTypes: domainTypes(raw.capabilities, arch),
     firmware: firmware(raw.domainCapabilities),
+    screens: deviceValues(raw.domainCapabilities, 'graphics', 'type'),
+    videoModels: deviceValues(raw.domainCapabilities, 'video', 'modelType'),
   };
 }
 
@@ -84,6 +86,13 @@ function domainTypes(capabilities: string, arch: string): string[] {
   const guests = capabilities.match(/<guest>[\s\S]*?<\/guest>/g) ?? [];
   const guest = guests.find((xml) => xml.includes('<os_type>hvm</os_type>') && xml.includes(`<arch name='${arch}'>`)) ?? '';
   return [...new Set([...guest.matchAll(/<domain type='([^']*)'/g)].map((match) => match[1] ?? ''))];
+}
+
+/** What a kind of device can be here. */
+function deviceValues(domainCapabilities: string, device: string, name: string): string[] {
+  const kind = first(domainCapabilities, new RegExp(`<${device} supported='yes'>([\\s\\S]*?)</${device}>`));
+  const values = first(kind, new RegExp(`<enum name='${name}'>([\\s\\S]*?)</enum>`));
+  return [...values.matchAll(/<value>([^<]*)</g)].map((match) => match[1] ?? '');
 }
 
 function firmware(domainCapabilities: string): HypervisorFacts['firmware'] {

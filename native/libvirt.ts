@@ -127,7 +127,7 @@ function asExists(error: unknown): never {
   throw isInUse ? new HypervisorError(error.message, error.code, 'exists') : error;
 }
 
-type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'setBlockLimits' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand' | 'guestInfo' | 'setGuestTime' | 'trimGuest'>;
+type Devices = Pick<Hypervisor, 'attachDevice' | 'detachDevice' | 'updateDevice' | 'resizeBlock' | 'setBlockLimits' | 'setVcpus' | 'setMemory' | 'diskErrors' | 'screenshot' | 'sendKeys' | 'agentCommand' | 'guestInfo' | 'setGuestTime' | 'trimGuest'>;
 
 function deviceOperations(channel: Channel): Devices {
   const change = (operation: string) => async (uuid: string, xml: string) => {
@@ -143,6 +143,12 @@ function deviceOperations(channel: Channel): Devices {
     async setBlockLimits(uuid, target, { readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond }) {
       const limits = [readBytesPerSecond, writeBytesPerSecond, readsPerSecond, writesPerSecond].map((limit) => limit ?? 0);
       await channel.call('set-block-limits', [uuid, target, limits.join(' ')], slowTimeoutMs);
+    },
+    async setVcpus(uuid, count) {
+      await channel.call('set-vcpus', [uuid, String(count)], slowTimeoutMs);
+    },
+    async setMemory(uuid, bytes) {
+      await channel.call('set-memory', [uuid, BigInt(Math.floor(bytes / 1024)).toString()], slowTimeoutMs);
     },
     async diskErrors(uuid) {
       const errors = (await channel.call('disk-errors', [uuid], slowTimeoutMs)) as Record<string, number>;

@@ -35,6 +35,8 @@ static const struct operation operations[] = {
     { "send-keys", LANE_GUEST, 2, NULL, run_send_keys },
     { "resize-block", LANE_GUEST, 3, NULL, run_resize_block },
     { "set-block-limits", LANE_GUEST, 3, NULL, run_set_block_limits },
+    { "set-vcpus", LANE_GUEST, 2, NULL, run_set_vcpus },
+    { "set-memory", LANE_GUEST, 2, NULL, run_set_memory },
     { "disk-errors", LANE_GUEST, 1, NULL, run_disk_errors },
     { "stack-layers", LANE_GUEST, 3, NULL, run_stack_layers },
     { "merge-layer", LANE_GUEST, 5, NULL, run_merge_layer },

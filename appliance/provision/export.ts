@@ -106,7 +106,7 @@ function exportVm(vm: Current['vms'][number], current: Current, options: ExportO
   // What the guest system decides is written out: it is what this VM has, whatever a later version makes of that system.
   const settings = Object.entries({ description, ...hardware, vcpus, memoryBytes, firmware, bootOrder, autostart, cdrom, ...startup })
     .filter(([key, value]) => (vm.os !== 'other' && !(key in startup)) || JSON.stringify(value) !== JSON.stringify(freshVm[key]))
-    .map(([key, value]) => [key, key === 'memoryBytes' ? size(memoryBytes) : value]);
+    .map(([key, value]) => [key, key.endsWith('Bytes') && typeof value === 'number' ? size(value) : value]);
   const isPlain = vm.os === 'other';
   const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
   const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));

@@ -67,7 +67,7 @@ function planNew(wish: Wish, wanted: SiteVmWish): Step {
 
 function planVm(wish: Wish, wanted: SiteVmWish, given: Record<string, unknown>, is: Vm): Step[] {
   const { changes, details } = differences(settings, { wanted, given, is });
-  const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
+  const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['what cannot change while it runs holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
   const isOtherCdrom = 'cdrom' in given && wanted.cdrom !== is.cdrom;
   const cdrom = isOtherCdrom ? [step('vms', 'change', is.name, [`cdrom: ${is.cdrom ?? '-'} -> ${wanted.cdrom ?? '-'}`], perform('vm.change-cdrom', { vm: is.id, iso: wanted.cdrom }))] : [];
   return [...edit, ...cdrom, ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is })];

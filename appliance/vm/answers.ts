@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { Problem } from '../core/problem.ts';
 import { diskTarget } from './device-xml.ts';
 import { explain, explainWaiting } from './explanations.ts';
-import { diskNames, faultsOf, nicNames } from './hardware.ts';
+import { diskNames, faultsOf, mostVcpus, nicNames } from './hardware.ts';
 import type { Vm } from './rows.ts';
 import { pendingChanges, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
@@ -18,8 +18,8 @@ export function allow(verb: VmVerb, vm: Vm): void {
 
 /** Throws `invalid-input` unless what the VM is to have now fits together. `path` names the field where it is not one of the VM. */
 export function requireFit({ rows }: Pick<VmServices, 'rows'>, vmId: string, path?: string): void {
-  const { vcpus, firmware, hardware } = rows.require(vmId);
-  const faults = faultsOf({ ...hardware, vcpus, firmware, buses: rows.disks(vmId).map(({ settings }) => settings.bus) });
+  const { vcpus, memoryBytes, firmware, hardware } = rows.require(vmId);
+  const faults = faultsOf({ ...hardware, vcpus, memoryBytes, firmware, buses: rows.disks(vmId).map(({ settings }) => settings.bus) });
   const [first] = faults;
   if (first) throw new Problem('invalid-input', first.message, { errors: faults.map((fault) => (path === undefined ? fault : { ...fault, path })) });
 }
@@ -50,7 +50,7 @@ export function answerOf({ rows, storage, guests, waitsFor }: Pick<VmServices, '
     nics: rows.nics(vm.id).map(({ id, network, mac, settings }) => ({ id, network, mac, ...settings, isPlugged: running?.nics.includes(id) ?? false, pending: pendingSettings(nicNames, settings, running?.nicSettings[id]) })),
     bootOrder: vm.bootOrder,
     ...vm.hardware,
-    cores: Math.floor(vm.vcpus / vm.hardware.sockets / vm.hardware.threads),
+    cores: Math.floor(mostVcpus({ ...vm.hardware, vcpus: vm.vcpus }) / vm.hardware.sockets / vm.hardware.threads),
     ...shownStartup(rows, vm.startup),
     pending: pendingChanges(vm, running),
     hasAgent, startedAt,

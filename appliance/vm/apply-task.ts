@@ -1,5 +1,6 @@
 /**
- * What can change in a running guest does so at once: limits of disks, the cables of network interfaces. All else waits for the
+ * What can change in a running guest does so at once: limits of disks, the cables of network interfaces, processors and memory as far as
+ * the guest was started with room for them. All else waits for the
  * next start, and is shown as `pending` until then. A VM that is down has nothing to change.
  */
 import * as z from 'zod';
@@ -8,7 +9,8 @@ import { type AnyTask, defineTask } from '../core/task.ts';
 import { deviceAlias } from './device-xml.ts';
 import { lookAt, persist } from './domain.ts';
 import { limitNames, type NicSettings } from './hardware.ts';
-import { pendingSettings } from './rules.ts';
+import { memoryXml } from './hardware-xml.ts';
+import { growthOf, pendingSettings } from './rules.ts';
 import type { Running } from './running.ts';
 import type { VmServices } from './services.ts';
 import { type Element, element, find, findAll, parseXml, printXml } from './xml.ts';
@@ -44,6 +46,9 @@ export function applyTask(services: VmServices): AnyTask {
 async function apply({ rows, hypervisor }: VmServices, vmId: string): Promise<void> {
   const running = await lookAt({ hypervisor }, vmId);
   if (!running) return;
+  const { vcpus, addBytes } = growthOf(rows.require(vmId), running);
+  if (vcpus !== undefined) await hypervisor.setVcpus(vmId, vcpus);
+  if (addBytes !== undefined) await hypervisor.attachDevice(vmId, printXml(memoryXml(addBytes)));
   for (const { diskId, settings } of rows.disks(vmId)) {
     const runs = running.diskSettings[diskId];
     if (runs && pendingSettings(limitNames, settings, runs).length > 0) await hypervisor.setBlockLimits(vmId, runs.target, settings);

@@ -3,6 +3,7 @@ import { write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow, answerOf } from './answers.ts';
 import { ideUnitOf } from './device-xml.ts';
+import { heldAtOnce } from './hardware.ts';
 import { VmOutput, VmRef } from './schema.ts';
 import type { VmServices } from './services.ts';
 
@@ -17,7 +18,8 @@ export const vmDiscardChanges = write<VmServices>()({
     const { running } = vm.fact;
     if (!running) throw new Problem('wrong-state', `${vm.name} does not run, so nothing waits for its next start.`);
     const { name, vcpus, memoryBytes, firmware, bootOrder, hardware } = running;
-    rows.update(tx, vm.id, { name, vcpus, memoryBytes, firmware, bootOrder, hardware });
+    const kept = Object.fromEntries(heldAtOnce.map((name) => [name, vm.hardware[name]]));
+    rows.update(tx, vm.id, { name, vcpus, memoryBytes, firmware, bootOrder, hardware: { ...hardware, ...kept } });
     for (const { diskId, settings } of rows.disks(vm.id)) {
       const runs = running.diskSettings[diskId];
       if (!runs) continue;

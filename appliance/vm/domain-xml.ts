@@ -6,7 +6,7 @@
  */
 import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, type NicDevice, nicXml } from './device-xml.ts';
 import type { FirmwareName, Hardware } from './hardware.ts';
-import { clockXml, controllers, cpuXml, featuresXml, osXml, otherDevices } from './hardware-xml.ts';
+import { clockXml, controllers, cpuXml, featuresXml, osXml, otherDevices, sizeXml } from './hardware-xml.ts';
 import { agentChannel, configXml } from './running.ts';
 import { type Element, element, printXml } from './xml.ts';
 
@@ -46,8 +46,7 @@ export function domainXml(spec: DomainSpec): string {
       element('name', {}, spec.name),
       element('uuid', {}, spec.id),
       configXml(spec),
-      element('memory', { unit: 'b' }, String(spec.memoryBytes)),
-      element('vcpu', { placement: 'static' }, String(spec.vcpus)),
+      ...sizeXml(spec),
       spec.hardware.ioThreads > 0 ? element('iothreads', {}, String(spec.hardware.ioThreads)) : undefined,
       osXml(spec),
       featuresXml(spec),

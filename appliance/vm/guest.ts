@@ -5,9 +5,10 @@
 import { join } from 'node:path';
 import { Problem } from '../core/problem.ts';
 import type { Storage } from '../storage/storage.ts';
+import type { HypervisorFacts } from '../world.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
-import type { Hardware } from './hardware.ts';
+import { type Hardware, videoModels } from './hardware.ts';
 import type { DiskLink, NicRow, Vm } from './rows.ts';
 import type { VmServices } from './services.ts';
 
@@ -48,6 +49,7 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
   if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
   // QEMU always brings a BIOS; UEFI is a package of its own.
   if (vm.firmware !== 'bios' && !(await hasEfi(services))) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
+  await requireModules(services, vm);
   const accelerator = await host.accelerator();
   if (hardware.cpu === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
   const spec: DomainSpec = {
@@ -57,6 +59,13 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
     nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic, hardware)),
   };
   return domainXml(spec);
+}
+
+/** SPICE and some graphics cards are packages of their own, without which QEMU ends with words that help nobody. Asked anew where they were missing. */
+async function requireModules({ host, hypervisor }: VmServices, { name, hardware: { graphics, video } }: Vm): Promise<void> {
+  const has = (facts: HypervisorFacts | undefined) => facts?.screens.includes(graphics) && facts.videoModels.includes(video);
+  if (has(host.hypervisorFacts()) || has(await hypervisor.facts())) return;
+  throw new Problem('wrong-state', `QEMU on this host has no ${graphics === 'spice' ? 'SPICE, or no ' : ''}${videoModels[video]} graphics card. Install what it lacks (package "qemu-system-modules-spice"), or change the screen or the graphics card of ${name}.`);
 }
 
 /** As told at the connection; asked anew only where it was missing then, for it may have been installed since. */

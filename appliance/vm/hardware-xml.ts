@@ -6,7 +6,7 @@
  */
 import { rootAddress, sataUnits } from './device-xml.ts';
 import type { DomainSpec } from './domain-xml.ts';
-import type { Hardware } from './hardware.ts';
+import { type Hardware, mostVcpus } from './hardware.ts';
 import { type Element, element } from './xml.ts';
 
 /** Places on the root bus. i440FX has disks and NICs up to 0x12. */
@@ -93,17 +93,42 @@ function serialPorts({ hardware, paths }: DomainSpec): Element[] {
     (index === 0 ? serial(0, paths.serialSocket, element('log', { file: paths.serialLog, append: 'on' })) : serial(index, `${paths.serialSockets}${index + 1}.sock`)));
 }
 
-// ------------------------------------------------------------------------------------------------ processor, chipset, clock
+// ------------------------------------------------------------------------------------------------ processor, memory, chipset, clock
 
-export function cpuXml({ accelerator, vcpus, hardware }: DomainSpec): Element {
-  const { cpu, sockets, threads } = hardware;
-  const topology = element('topology', { sockets, dies: 1, cores: vcpus / sockets / threads, threads });
-  if (cpu === 'host-model' || cpu === 'host-passthrough') return element('cpu', { mode: cpu }, topology);
+/** Places for modules of memory that come while the guest runs. */
+const memorySlots = 16;
+
+export function sizeXml({ vcpus, memoryBytes, hardware }: DomainSpec): (Element | undefined)[] {
+  const { maxVcpus, maxMemoryBytes } = hardware;
+  const most = mostVcpus({ vcpus, maxVcpus });
+  return [
+    hasMoreMemory({ memoryBytes, maxMemoryBytes }) ? element('maxMemory', { slots: memorySlots, unit: 'b' }, String(maxMemoryBytes)) : undefined,
+    element('memory', { unit: 'b' }, String(memoryBytes)),
+    element('vcpu', { placement: 'static', current: maxVcpus === null ? undefined : vcpus }, String(most)),
+  ];
+}
+
+const hasMoreMemory = ({ memoryBytes, maxMemoryBytes }: { memoryBytes: number; maxMemoryBytes: number | null }) => maxMemoryBytes !== null && maxMemoryBytes > memoryBytes;
+
+/** Memory that comes later belongs to a node, so a guest that can have more is one. */
+function nodeXml({ vcpus, memoryBytes, hardware }: DomainSpec): Element | undefined {
+  if (!hasMoreMemory({ memoryBytes, maxMemoryBytes: hardware.maxMemoryBytes })) return undefined;
+  return element('numa', {}, element('cell', { id: 0, cpus: `0-${mostVcpus({ vcpus, maxVcpus: hardware.maxVcpus }) - 1}`, memory: memoryBytes, unit: 'b' }));
+}
+
+/** A module of memory for a running guest. */
+export const memoryXml = (bytes: number): Element => element('memory', { model: 'dimm' }, element('target', {}, element('size', { unit: 'b' }, String(bytes)), element('node', {}, '0')));
+
+export function cpuXml(spec: DomainSpec): Element {
+  const { accelerator, vcpus, hardware } = spec;
+  const { cpu, sockets, threads, maxVcpus } = hardware;
+  const topology = [element('topology', { sockets, dies: 1, cores: mostVcpus({ vcpus, maxVcpus }) / sockets / threads, threads }), nodeXml(spec)];
+  if (cpu === 'host-model' || cpu === 'host-passthrough') return element('cpu', { mode: cpu }, ...topology);
   // The host's own model with KVM. TCG emulates all that it can, because today's systems refuse a bare x86-64.
-  if (cpu === 'auto') return element('cpu', { mode: accelerator === 'kvm' ? 'host-model' : 'maximum' }, topology);
-  if (accelerator === 'tcg') return element('cpu', { mode: 'custom', match: 'exact', check: 'none' }, element('model', { fallback: 'forbid' }, cpu), topology);
+  if (cpu === 'auto') return element('cpu', { mode: accelerator === 'kvm' ? 'host-model' : 'maximum' }, ...topology);
+  if (accelerator === 'tcg') return element('cpu', { mode: 'custom', match: 'exact', check: 'none' }, element('model', { fallback: 'forbid' }, cpu), ...topology);
   // x2APIC is emulated by KVM itself, on any host: large guests need it and all gain by it.
-  return element('cpu', { mode: 'custom', match: 'exact', check: 'partial' }, element('model', { fallback: 'forbid' }, cpu), topology, element('feature', { policy: 'require', name: 'x2apic' }));
+  return element('cpu', { mode: 'custom', match: 'exact', check: 'partial' }, element('model', { fallback: 'forbid' }, cpu), ...topology, element('feature', { policy: 'require', name: 'x2apic' }));
 }
 
 const isWindows = ({ hardware }: DomainSpec) => hardware.os.startsWith('windows');

@@ -6,6 +6,7 @@
  * A setting is one row in `hardwareShape`, with its default in `plainHardware`. Form, site file, `pending` and undo follow.
  */
 import * as z from 'zod';
+import { MiB, TiB } from '../core/units.ts';
 
 export const machines = { q35: 'Q35, PCI Express', pc: 'i440FX, PCI' } as const;
 export const firmwares = { efi: 'UEFI', 'efi-secure': 'UEFI with secure boot', bios: 'BIOS' } as const;
@@ -44,13 +45,19 @@ export const NicModel = oneOf(nicModels, { label: 'Model', help: 'virtio is the 
 
 const channelName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-/** Everything that is chosen for a VM as a whole; each holds from its next start on. */
+const memory = (meta: { label: string; help: string }) =>
+  z.int().min(64 * MiB, 'At least 64 MiB.').max(4 * TiB, 'At most 4 TiB.').multipleOf(MiB, 'Whole MiB only.').nullable().meta({ ...meta, unit: 'bytes' });
+
+/** Everything that is chosen for a VM as a whole; each holds from its next start on, unless `heldAtOnce` names it. */
 export const hardwareShape = {
   os: GuestSystem,
   machine: oneOf(machines, { label: 'Machine', help: 'i440FX for systems from before 2010. A system that is installed may have to find its devices anew.' }),
   cpu: oneOf(cpuModels, { label: 'Processor model', help: 'Automatic gives all that this host can. A named model looks the same on every host that has it.' }),
   sockets: z.int().min(1).max(64).meta({ label: 'Sockets', help: 'The processors are spread evenly over sockets. Some systems use no more than two.' }),
   threads: z.int().min(1).max(8).meta({ label: 'Threads per core', help: 'One is right for nearly all. A system counts them as processors.' }),
+  maxVcpus: z.int().min(1).max(64, 'At most 64.').nullable().meta({ label: 'Most processors', help: 'So many can be given to it while it runs. Leave empty for no more than it starts with.' }),
+  maxMemoryBytes: memory({ label: 'Most memory', help: 'So much can be given to it while it runs, in steps of 128 MiB. Leave empty for no more than it starts with.' }),
+  guaranteedBytes: memory({ label: 'Guaranteed memory', help: 'So much it has in any case: what is above it may be borrowed while the host is short of memory. Leave empty to lend nothing and promise nothing. Applies at once.' }),
   clock: oneOf(clocks, { label: 'Clock', help: 'What its hardware clock shows. Windows expects local time.' }),
   video: oneOf(videoModels, { label: 'Graphics card', help: 'VGA and Cirrus need no driver. QXL and virtio are faster with one.' }),
   graphics: oneOf(screens, { label: 'Screen', help: 'SPICE is for virt-viewer: sound, and a screen of up to 2560x1600. The page always uses VNC.' }),
@@ -78,9 +85,15 @@ export type NicModelName = z.output<typeof NicModel>;
 
 /** What a VM has unless it, or its guest system, says otherwise. Never changed after a release: VMs that exist rely on it. */
 export const plainHardware: Hardware = {
-  os: 'other', machine: 'q35', cpu: 'auto', sockets: 1, threads: 1, clock: 'utc', video: 'vga', graphics: 'vnc', sound: 'none', usb: 'xhci', rng: true,
+  os: 'other', machine: 'q35', cpu: 'auto', sockets: 1, threads: 1, maxVcpus: null, maxMemoryBytes: null, guaranteedBytes: null, clock: 'utc', video: 'vga', graphics: 'vnc', sound: 'none', usb: 'xhci', rng: true,
   watchdog: 'none', watchdogAction: 'reset', ioThreads: 0, serialPorts: 1, channels: [],
 };
+
+/** What nothing in a running domain depends on. */
+export const heldAtOnce: readonly (keyof Hardware)[] = ['guaranteedBytes'];
+
+/** Memory comes to a running guest in modules; guests take none that is smaller. */
+export const memoryStep = 128 * MiB;
 
 export interface SystemDefaults {
   firmware: FirmwareName;
@@ -130,6 +143,7 @@ export interface Fault {
 
 export interface Machinery extends Hardware {
   vcpus: number;
+  memoryBytes: number;
   firmware: FirmwareName;
   buses: readonly DiskBusName[];
 }
@@ -138,13 +152,28 @@ export interface Machinery extends Hardware {
 export const mostIdeDisks = 3;
 
 /** What of a VM does not fit together; empty for a VM that can start. */
-export function faultsOf({ vcpus, sockets, threads, machine, firmware, buses }: Machinery): Fault[] {
+export function faultsOf({ sockets, threads, machine, firmware, buses, ...size }: Machinery): Fault[] {
   const ide = buses.filter((bus) => bus === 'ide').length;
+  const most = mostVcpus(size);
   return [
-    ...(vcpus % (sockets * threads) === 0 ? [] : [{ path: 'sockets', message: `${vcpus} processors cannot be spread evenly over ${sockets} sockets with ${threads} threads per core.` }]),
+    ...sizeFaults(size),
+    ...(most % (sockets * threads) === 0 ? [] : [{ path: 'sockets', message: `${most} processors cannot be spread evenly over ${sockets} sockets with ${threads} threads per core.` }]),
     ...(machine === 'q35' && ide > 0 ? [{ path: 'machine', message: 'Only the machine i440FX (pc) has IDE. Choose that machine, or another bus for its disks.' }] : []),
     ...(ide > mostIdeDisks ? [{ path: 'disks', message: `A VM has at most ${mostIdeDisks} IDE disks beside its CD-ROM drive. Choose another bus.` }] : []),
     ...(machine === 'pc' && firmware === 'efi-secure' ? [{ path: 'firmware', message: 'Only the machine Q35 has secure boot. Choose that machine, or another firmware.' }] : []),
+  ];
+}
+
+type Size = Pick<Machinery, 'vcpus' | 'memoryBytes' | 'maxVcpus' | 'maxMemoryBytes' | 'guaranteedBytes'>;
+
+/** Sockets, cores and threads are those of all processors that it can have. */
+export const mostVcpus = ({ vcpus, maxVcpus }: Pick<Size, 'vcpus' | 'maxVcpus'>): number => maxVcpus ?? vcpus;
+
+function sizeFaults({ vcpus, memoryBytes, maxVcpus, maxMemoryBytes, guaranteedBytes }: Size): Fault[] {
+  return [
+    ...(maxVcpus !== null && maxVcpus < vcpus ? [{ path: 'maxVcpus', message: `It has ${vcpus} processors; the most cannot be fewer.` }] : []),
+    ...(maxMemoryBytes !== null && maxMemoryBytes < memoryBytes ? [{ path: 'maxMemoryBytes', message: 'It has more memory than that; the most cannot be less.' }] : []),
+    ...(guaranteedBytes !== null && guaranteedBytes > memoryBytes ? [{ path: 'guaranteedBytes', message: 'It has less memory than that. Guarantee no more than it has.' }] : []),
   ];
 }
 

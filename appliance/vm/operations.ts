@@ -11,6 +11,7 @@ import { vmTrim } from './guest-operations.ts';
 import { vmSendKeys } from './keys-operations.ts';
 import { aboutVm, powerOperations } from './power-operations.ts';
 import { snapshotClone } from './snapshot-clone-operations.ts';
+import { growthOf } from './rules.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmRow } from './rows.ts';
@@ -76,7 +77,10 @@ export const vmEdit = write<VmServices>()({
     if (Object.keys(startup).length > 0) given.startup = keptStartup(services.rows, startup, vm);
     if (Object.keys(given).length > 0) services.rows.update(tx, vm.id, given);
     requireFit(services, vm.id);
-    return answerOf(services, services.rows.require(vm.id));
+    const after = services.rows.require(vm.id);
+    const { running } = vm.fact;
+    if (running && Object.keys(growthOf(after, running)).length > 0) services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(after));
+    return answerOf(services, after);
   },
 });
 

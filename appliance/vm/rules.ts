@@ -10,7 +10,7 @@
  *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
  */
 import type { DomainState } from '../world.ts';
-import { type Hardware, hardwareNames } from './hardware.ts';
+import { type Hardware, hardwareNames, heldAtOnce, memoryStep } from './hardware.ts';
 
 export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'] as const;
 export type VmState = (typeof vmStates)[number];
@@ -237,6 +237,9 @@ export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: nu
 
 // ------------------------------------------------------------------------------------------------ pending
 
+/** Such as a limit on what is lent; libvirt knows nothing of it. */
+const waits = hardwareNames.filter((name) => !heldAtOnce.includes(name));
+
 type RestartConfig = { name: string; vcpus: number; memoryBytes: number; firmware: string; bootOrder: readonly string[]; hardware: Hardware };
 
 const restartFields = ['name', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder'] as const;
@@ -245,7 +248,26 @@ const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.st
 /** Settings that differ between the wish and what runs: they hold from the next start on. */
 export function pendingChanges(wished: RestartConfig, runs: RestartConfig | null): string[] {
   if (!runs) return [];
-  return [...restartFields.filter((field) => !isSame(wished[field], runs[field])), ...hardwareNames.filter((name) => !isSame(wished.hardware[name], runs.hardware[name]))];
+  return [...restartFields.filter((field) => !isSame(wished[field], runs[field])), ...waits.filter((name) => !isSame(wished.hardware[name], runs.hardware[name]))];
+}
+
+export interface Growth {
+  /** How many processors it is to have; absent if they stay. */
+  vcpus?: number;
+  /** Memory to be added; absent if none is. */
+  addBytes?: number;
+}
+
+type Sized = Pick<RestartConfig, 'vcpus' | 'memoryBytes'>;
+
+/** What of a new size a running guest gets at once: as far as it was started with room for it. What is taken away waits. */
+export function growthOf(wished: Sized, runs: Sized & { hardware: Pick<Hardware, 'maxVcpus' | 'maxMemoryBytes'> }): Growth {
+  const { maxVcpus, maxMemoryBytes } = runs.hardware;
+  const addBytes = wished.memoryBytes - runs.memoryBytes;
+  return {
+    ...(wished.vcpus > runs.vcpus && wished.vcpus <= (maxVcpus ?? 0) && { vcpus: wished.vcpus }),
+    ...(addBytes > 0 && addBytes % memoryStep === 0 && wished.memoryBytes <= (maxMemoryBytes ?? 0) && { addBytes }),
+  };
 }
 
 /** The same of a disk or a network interface; `null` for one that the guest does not have. */

@@ -2,7 +2,7 @@
  * What a running domain was given: read from libvirt's live XML, the same way after a start, after hot-plug and when a VM is
  * found running. Pure.
  *
- * Disks and NICs are recognised by the alias that `device-xml.ts` gave them, and read as libvirt has them now; settings of the VM as a
+ * Disks and NICs are recognised by the alias that `device-xml.ts` gave them, and read as libvirt has them now, as are processors and memory; settings of the VM as a
  * whole, which libvirt changes or forgets, travel in the domain's metadata.
  */
 import type { BootDevice } from './domain-xml.ts';
@@ -43,8 +43,8 @@ export const agentChannel = 'org.qemu.guest_agent.0';
 const namespace = 'urn:bothy:vm:1';
 
 /** The settings as one element for the domain's metadata. */
-export function configXml({ vcpus, memoryBytes, firmware, bootOrder, hardware }: Config): Element {
-  const attributes = { 'xmlns:bothy': namespace, vcpus, memoryBytes, firmware, bootOrder: bootOrder.join(' ') };
+export function configXml({ firmware, bootOrder, hardware }: Omit<Config, 'vcpus' | 'memoryBytes'>): Element {
+  const attributes = { 'xmlns:bothy': namespace, firmware, bootOrder: bootOrder.join(' ') };
   return element('metadata', {}, element('bothy:vm', attributes, JSON.stringify(pickHardware(hardware))));
 }
 
@@ -107,12 +107,16 @@ function readNic(nic: Element): NicSettings {
   return { model: find(nic, 'model')?.attributes.type as NicSettings['model'], isLinked: find(nic, 'link')?.attributes.state !== 'down' }; // a NIC of ours has a model of ours
 }
 
+/** libvirt tells memory in KiB; with what has been added since the start. */
+const bytesOf = (memory: Element | undefined) => Number(textOf(memory)) * (memory?.attributes.unit === 'b' ? 1 : 1024);
+
 function readConfig(domain: Element): Config {
   const config = find(domain, 'metadata', 'bothy:vm');
-  const { vcpus, memoryBytes, firmware, bootOrder } = config?.attributes ?? {};
+  const { firmware, bootOrder } = config?.attributes ?? {};
+  const vcpu = find(domain, 'vcpu');
   return {
-    vcpus: Number(vcpus ?? textOf(find(domain, 'vcpu'))),
-    memoryBytes: Number(memoryBytes ?? 0),
+    vcpus: Number(vcpu?.attributes.current ?? textOf(vcpu)),
+    memoryBytes: bytesOf(find(domain, 'memory')),
     firmware: firmware === 'efi' || firmware === 'efi-secure' ? firmware : 'bios',
     hardware: readHardware(textOf(config)),
     bootOrder: (bootOrder ?? '').split(' ').filter((device): device is BootDevice => device === 'disk' || device === 'cdrom' || device === 'network'),

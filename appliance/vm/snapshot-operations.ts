@@ -9,7 +9,7 @@ import { read, startTask, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow } from './answers.ts';
 import { deviceSlots } from './device-xml.ts';
-import { faultsOf } from './hardware.ts';
+import { faultsOf, plainHardware } from './hardware.ts';
 import { aboutVm } from './power-operations.ts';
 import type { Vm } from './rows.ts';
 import { mostSnapshots, snapshotFault, type VmVerb } from './rules.ts';
@@ -165,8 +165,8 @@ function requireNics({ rows }: VmServices, vm: Vm, { name, config }: SnapshotRow
 function requireFitThen({ rows }: VmServices, vm: Vm, { name, config }: SnapshotRow): void {
   const then = new Map(config.disks.map(({ diskId, settings }) => [diskId, settings.bus]));
   const buses = rows.disks(vm.id).map(({ diskId, settings }) => then.get(diskId) ?? settings.bus);
-  const { vcpus, firmware, hardware } = config.hardware;
-  const [fault] = faultsOf({ ...hardware, vcpus, firmware, buses });
+  const { vcpus, memoryBytes, firmware, hardware } = config.hardware;
+  const [fault] = faultsOf({ ...plainHardware, ...hardware, vcpus, memoryBytes, firmware, buses });
   if (fault) throw new Problem('wrong-state', `The disks that ${vm.name} has got since do not fit what it was at the snapshot "${name}". ${fault.message}`);
 }
 

@@ -12,6 +12,7 @@ import * as z from 'zod';
 import { exclusive, shared } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../core/task.ts';
+import { requireMemory } from './balloon.ts';
 import { findDomain, isDisconnected, isNoDomain, lookAt, persist } from './domain.ts';
 import { foldersOf, guestXml } from './guest.ts';
 import type { Running } from './running.ts';
@@ -54,8 +55,11 @@ export function startVmTask(services: VmServices): AnyTask {
 
 function check(services: VmServices, { input, signal }: Context): Promise<Partial<Memory>> {
   return persist(services, 'The VM could not be started', signal, async () => {
-    await guestXml(services, services.rows.require(input.vm));
-    return { wasRunning: (await findDomain(services, input.vm)) !== undefined };
+    const vm = services.rows.require(input.vm);
+    await guestXml(services, vm);
+    const wasRunning = (await findDomain(services, input.vm)) !== undefined;
+    if (!wasRunning) await requireMemory(services, vm);
+    return { wasRunning };
   });
 }
 

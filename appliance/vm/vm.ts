@@ -7,6 +7,7 @@ import { newId } from '../core/id.ts';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { DomainStats, World } from '../world.ts';
+import { lendMemory } from './balloon.ts';
 import { type Consoles, createConsoles } from './console.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device-tasks.ts';
@@ -80,6 +81,7 @@ export function createVm(deps: VmDeps): Vms {
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
   const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, outgoing, rows, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
+  lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));

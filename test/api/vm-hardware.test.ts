@@ -118,6 +118,16 @@ test('disks on buses without hot-plug wait for the next start, and stay while th
   assert.equal((await plugged()).filter(([bus]: [string]) => bus === 'scsi'), [['scsi', true], ['scsi', true]], 'its controller is there now');
 });
 
+test('what this QEMU lacks is told before it is started', async () => {
+  site.host.libvirt.facts.screens = ['vnc'];
+  await create({ graphics: 'spice' });
+  const { body } = await send('POST', '/vms/web/start');
+  const task = await site.app.core.tasks.ended(body.id);
+  assert.equal([task.state, /has no SPICE.*qemu-system-modules-spice/.test((task.problem as Json).detail)], ['failed', true]);
+  await send('PATCH', '/vms/web', { graphics: 'vnc' });
+  await carryOut('POST', '/vms/web/start');
+});
+
 test('processors of the host itself are refused where software emulates them', async () => {
   site.host.machine.change({ isKvmLoaded: false });
   site = await site.killAndRestart();

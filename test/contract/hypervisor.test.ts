@@ -152,6 +152,7 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
     for (const version of [facts.libvirtVersion, facts.hypervisorVersion]) assert.match(version, /^\d+\.\d+\.\d+$/);
     assert.match(facts.hostUuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     assert.ok(facts.arch && facts.domainTypes.includes('qemu') && facts.firmware.length > 0);
+    assert.ok(['vnc', 'spice'].every((screen) => facts.screens.includes(screen)) && ['vga', 'cirrus', 'qxl', 'virtio'].every((model) => facts.videoModels.includes(model)), JSON.stringify(facts));
     assert.equal(hypervisor.connection().state, 'connected');
   });
 
@@ -197,7 +198,7 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
     const calls: Promise<unknown>[] = [
       hypervisor.domainXml(uuid), hypervisor.shutdown(uuid), hypervisor.destroy(uuid), hypervisor.reboot(uuid), hypervisor.reset(uuid), hypervisor.suspend(uuid),
       hypervisor.resume(uuid), hypervisor.attachDevice(uuid, cdromXml()), hypervisor.detachDevice(uuid, cdromXml()), hypervisor.updateDevice(uuid, cdromXml()),
-      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.setBlockLimits(uuid, 'vda', { readBytesPerSecond: 1, writeBytesPerSecond: null, readsPerSecond: null, writesPerSecond: null }), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.sendKeys(uuid, [a]), hypervisor.guestInfo(uuid), hypervisor.setGuestTime(uuid, 1), hypervisor.trimGuest(uuid), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
+      hypervisor.resizeBlock(uuid, 'vda', MiB), hypervisor.setBlockLimits(uuid, 'vda', { readBytesPerSecond: 1, writeBytesPerSecond: null, readsPerSecond: null, writesPerSecond: null }), hypervisor.setVcpus(uuid, 1), hypervisor.setMemory(uuid, MiB), hypervisor.diskErrors(uuid), hypervisor.screenshot(uuid), hypervisor.sendKeys(uuid, [a]), hypervisor.guestInfo(uuid), hypervisor.setGuestTime(uuid, 1), hypervisor.trimGuest(uuid), hypervisor.agentCommand(uuid, '{"execute":"guest-ping"}', 1000),
     ];
     for (const error of await Promise.all(calls.map(refusal))) {
       assert.equal([error.kind, error.code, error.message], ['no-domain', 42, `Domain not found: no domain with matching uuid '${uuid}'`]);
@@ -320,6 +321,31 @@ function defineCases({ hypervisor, events, folder, ...parts }: Parts): void {
       await hypervisor.updateDevice(uuid, formatXml({ ...nic, children: [...others, { name: 'link', attributes: { state }, children: [], text: '' }] }));
       assert.is(await cable(), state);
     }
+  });
+
+  test('processors and memory come to a guest that was started with room for them', async () => {
+    const uuid = uuidOf(24);
+    const room = `<maxMemory slots='4' unit='MiB'>1024</maxMemory><memory unit='MiB'>128</memory><vcpu current='1'>4</vcpu>`;
+    const node = "<cpu mode='maximum'><topology sockets='1' dies='1' cores='4' threads='1'/><numa><cell id='0' cpus='0-3' memory='128' unit='MiB'/></numa></cpu>";
+    await hypervisor.create(guestXml(24).replace(/<memory[^]*<\/vcpu>/, room).replace('<devices>', `${node}<devices>`));
+    const size = async () => {
+      const tree = await treeOf(uuid);
+      const memory = find(tree, 'memory');
+      return [find(tree, 'vcpu')?.attributes['current'], find(tree, 'vcpu')?.text, Number(memory?.text) * (memory?.attributes['unit'] === 'KiB' ? 1024 : memory?.attributes['unit'] === 'b' ? 1 : MiB)];
+    };
+    assert.equal(await size(), ['1', '4', 128 * MiB]);
+    await hypervisor.setVcpus(uuid, 3);
+    await hypervisor.attachDevice(uuid, "<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>");
+    assert.equal(await size(), ['3', '4', 384 * MiB]);
+    const tooMany = await refusal(hypervisor.setVcpus(uuid, 5));
+    assert.equal([tooMany.kind, tooMany.code, tooMany.message], ['other', 8, 'invalid argument: requested vcpus is greater than max allowable vcpus for the live domain: 5 > 4']);
+    await hypervisor.setMemory(uuid, 300 * MiB);
+    const tooMuch = await refusal(hypervisor.setMemory(uuid, 400 * MiB));
+    assert.equal([tooMuch.kind, tooMuch.code, tooMuch.message], ['other', 8, 'invalid argument: cannot set memory higher than max memory']);
+    const plain = uuidOf(25);
+    await hypervisor.create(guestXml(25));
+    const noRoom = await refusal(hypervisor.attachDevice(plain, "<memory model='dimm'><target><size unit='MiB'>256</size><node>0</node></target></memory>"));
+    assert.equal([noRoom.kind, noRoom.code, noRoom.message], ['other', 35, "can't add memory backend as guest has no NUMA nodes configured"]);
   });
 
   test('statistics name what the guest has, and its time goes on', async () => {

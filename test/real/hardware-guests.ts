@@ -24,7 +24,7 @@ export interface Details extends Hardware {
   nics: { id: string; mac: string; model: NicModelName; pending: string[] }[];
 }
 
-export type Wish = Partial<Hardware> & { vcpus?: number; disks?: { bus: DiskBusName; serial?: string; discard?: boolean }[]; nics?: { model: NicModelName; mac: string }[] };
+export type Wish = Partial<Hardware> & { vcpus?: number; memoryBytes?: number; disks?: { bus: DiskBusName; serial?: string; discard?: boolean }[]; nics?: { model: NicModelName; mac: string }[] };
 
 export const details = (service: Service, name: string) => service.must<Details>('GET', `/vms/${name}`);
 export const macOf = (number: number) => `52:54:00:00:01:${String(number).padStart(2, '0')}`;
@@ -53,6 +53,16 @@ export async function type({ host, service }: Context, name: string, line: strin
   socket.send(Buffer.from(`${line}\r`));
   await new Promise((resolve) => setTimeout(resolve, 500));
   socket.close();
+}
+
+/** What the guest prints after a line was typed. */
+export async function answerTo(context: Context, name: string, line: string): Promise<string> {
+  const before = (await serialOf(context.service, name)).length;
+  await type(context, name, `${line}; echo ready-$((40 + 2))`);
+  return context.service.until(`${name} answers`, async () => {
+    const text = (await serialOf(context.service, name)).slice(before);
+    return text.includes('ready-42') && text;
+  });
 }
 
 /** A service with the CD-ROM of that Linux. */

@@ -6,7 +6,7 @@ import { type DiskDevice, deviceSlots, type NicDevice } from '../../appliance/vm
 import { type DomainSpec, domainXml } from '../../appliance/vm/domain-xml.ts';
 import { type Hardware, machines, plainDisk, plainHardware, plainNic, screens, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/hardware.ts';
 import { readRunning } from '../../appliance/vm/running.ts';
-import { type Element, find, findAll, parseXml, textOf } from '../../appliance/vm/xml.ts';
+import { type Element, find, findAll, parseXml, printXml, textOf } from '../../appliance/vm/xml.ts';
 
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const disk = (number: number, changes: Partial<DiskDevice> = {}): DiskDevice => ({ ...plainDisk, id: id(number), slot: 0, path: '/disks/a', format: 'raw', machine: 'q35', ...changes });
@@ -129,6 +129,18 @@ test('without a word about hardware a VM is what it always was', () => {
   assert.equal([findAll(domain, 'devices', 'graphics').map((graphics) => graphics.attributes['type']), findAll(domain, 'devices', 'serial').length], [['vnc'], 1]);
   assert.equal(attributes(domain, 'cpu', 'topology'), { sockets: '1', dies: '1', cores: '2', threads: '1' });
   assert.is(find(domain, 'iothreads'), undefined);
+});
+
+test('room to grow: the most of processors and memory', () => {
+  const names = (domain: Element) => domain.children.flatMap((child) => (typeof child === 'string' ? [] : [child.name]));
+  assert.not.ok(names(domainOf()).some((name) => name === 'maxMemory'));
+  const domain = withHardware({ maxVcpus: 4, sockets: 4, maxMemoryBytes: 2 ** 30 }, { vcpus: 2 });
+  assert.equal([attributes(domain, 'vcpu')['current'], textOf(find(domain, 'vcpu')), attributes(domain, 'cpu', 'topology')['sockets']], ['2', '4', '4']);
+  assert.equal([textOf(find(domain, 'maxMemory')), attributes(domain, 'cpu', 'numa', 'cell')], ['1073741824', { id: '0', cpus: '0-3', memory: '536870912', unit: 'b' }]);
+  assert.is(find(withHardware({ maxMemoryBytes: plain.memoryBytes }), 'maxMemory'), undefined, 'QEMU refuses a most that is what there is');
+  const running = readRunning(printXml(domain));
+  assert.equal([running.vcpus, running.memoryBytes, running.hardware.maxVcpus], [2, plain.memoryBytes, 4]);
+  assert.is(readRunning(printXml(domain).replace('<memory unit="b">536870912<', "<memory unit='KiB'>655360<")).memoryBytes, 640 * 2 ** 20, 'as libvirt tells it');
 });
 
 test('processors: sockets, cores and threads; a named model is the same everywhere', () => {

@@ -2,10 +2,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { GiB, MiB } from '../../appliance/core/units.ts';
 import type { DomainState } from '../../appliance/world.ts';
 import { eventOf, explain } from '../../appliance/vm/explanations.ts';
 import { completeHardware, defaultBus, faultsOf, freeIdeUnit, type GuestSystemName, guestSystems, type Machinery, mostIdeDisks, nicNames, plainHardware, plainNic, systemDefaults } from '../../appliance/vm/hardware.ts';
-import { type Fact, needsAutostart, nextFact, pendingChanges, pendingSettings, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
+import { type Fact, growthOf, needsAutostart, nextFact, pendingChanges, pendingSettings, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
 
 const at = 1_000_000;
 const fact = (state: VmState, reason = ''): Fact => ({ state, reason, since: at });
@@ -149,6 +150,7 @@ test('a changed setting waits for the next start only while the VM runs', () => 
   assert.equal(pendingChanges(wished, structuredClone(wished)), []);
   assert.equal(pendingChanges(wished, { ...wished, name: 'old', vcpus: 1, bootOrder: ['disk'] }), ['name', 'vcpus', 'bootOrder']);
   assert.equal(pendingChanges(wished, { ...wished, hardware: { ...plainHardware, video: 'qxl', channels: ['a'] } }), ['video', 'channels']);
+  assert.equal(pendingChanges(wished, { ...wished, hardware: { ...plainHardware, guaranteedBytes: 64 * MiB } }), [], 'holds at once');
   assert.equal(pendingSettings(nicNames, plainNic, { ...plainNic, model: 'e1000' }), ['model']);
   assert.equal(pendingSettings(nicNames, plainNic, undefined), []);
 });
@@ -163,19 +165,29 @@ test('a guest system brings what it has drivers for; what is chosen goes first',
   assert.is(defaultBus({ os: 'windows-xp', machine: 'q35' }), 'sata', 'where there is no IDE');
 });
 
+test('a new size holds at once as far as the guest was started with room for it', () => {
+  const runs = { vcpus: 2, memoryBytes: GiB, hardware: { maxVcpus: 4, maxMemoryBytes: 2 * GiB } };
+  const grown = (vcpus: number, memoryBytes: number) => growthOf({ vcpus, memoryBytes }, runs);
+  assert.equal([grown(2, GiB), grown(4, GiB), grown(1, GiB), grown(5, GiB)], [{}, { vcpus: 4 }, {}, {}]);
+  assert.equal([grown(2, 2 * GiB), grown(2, GiB + 128 * MiB), grown(2, GiB + 64 * MiB), grown(2, 3 * GiB), grown(2, 512 * MiB)], [{ addBytes: GiB }, { addBytes: 128 * MiB }, {}, {}, {}]);
+  assert.equal(growthOf({ vcpus: 1, memoryBytes: 2 * GiB }, { ...runs, hardware: plainHardware }), {}, 'without a most there is no room');
+});
+
 test('every guest system can start with what it brings', () => {
   for (const os of Object.keys(guestSystems) as GuestSystemName[]) {
     const hardware = completeHardware({ os });
-    assert.equal(faultsOf({ ...hardware, vcpus: 1, firmware: systemDefaults(os).firmware, buses: [defaultBus(hardware)] }), [], os);
+    assert.equal(faultsOf({ ...hardware, vcpus: 1, memoryBytes: GiB, firmware: systemDefaults(os).firmware, buses: [defaultBus(hardware)] }), [], os);
   }
 });
 
 test('what does not fit together is told at the field that is to change', () => {
-  const fields = (changes: Partial<Machinery>) => faultsOf({ ...plainHardware, vcpus: 4, firmware: 'bios', buses: ['virtio'], ...changes }).map(({ path }) => path);
+  const fields = (changes: Partial<Machinery>) => faultsOf({ ...plainHardware, vcpus: 4, memoryBytes: GiB, firmware: 'bios', buses: ['virtio'], ...changes }).map(({ path }) => path);
   assert.equal(fields({}), []);
   assert.equal([fields({ sockets: 3 }), fields({ sockets: 2, threads: 2 }), fields({ sockets: 4, threads: 2 })], [['sockets'], [], ['sockets']]);
   assert.equal([fields({ buses: ['ide'] }), fields({ machine: 'pc', buses: ['ide', 'ide', 'ide', 'sata'] })], [['machine'], []]);
   assert.equal(fields({ machine: 'pc', buses: ['ide', 'ide', 'ide', 'ide'] }), ['disks'], 'with the CD-ROM drive there are four at most');
+  assert.equal([fields({ maxVcpus: 3 }), fields({ maxVcpus: 8, sockets: 8 }), fields({ maxVcpus: 6, sockets: 4 })], [['maxVcpus'], [], ['sockets']], 'the most processors are spread');
+  assert.equal([fields({ maxMemoryBytes: 512 * MiB }), fields({ maxMemoryBytes: GiB }), fields({ guaranteedBytes: 2 * GiB }), fields({ guaranteedBytes: 64 * MiB })], [['maxMemoryBytes'], [], ['guaranteedBytes'], []]);
   assert.equal([fields({ machine: 'pc', firmware: 'efi' }), fields({ machine: 'pc', firmware: 'efi-secure' })], [[], ['firmware']]);
 });
 

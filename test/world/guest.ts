@@ -56,7 +56,7 @@ export interface SimulatedDomain {
   isButtonPending: boolean;
 }
 
-const deviceNames = new Set(['disk', 'interface', 'controller', 'graphics', 'video', 'channel', 'serial', 'console', 'rng', 'memballoon', 'input', 'tpm', 'watchdog']);
+const deviceNames = new Set(['disk', 'interface', 'controller', 'graphics', 'video', 'channel', 'serial', 'console', 'rng', 'memballoon', 'input', 'tpm', 'watchdog', 'memory']);
 
 /** Parses and completes; throws what is wrong with the XML. */
 export function makeDomain(xml: string): SimulatedDomain {
@@ -125,8 +125,9 @@ export const factOf = ({ uuid, name, state, reason }: SimulatedDomain): DomainFa
 
 export function statsOf(domain: SimulatedDomain, behaviour: GuestBehaviour, now: number): DomainStats {
   const seconds = ranMs(domain, now) / 1000;
-  const vcpus = Number(find(domain.tree, 'vcpu')?.text ?? 1);
-  const memoryBytes = memoryOf(domain.tree);
+  const vcpu = find(domain.tree, 'vcpu');
+  const vcpus = Number(vcpu?.attributes['current'] ?? vcpu?.text ?? 1);
+  const memoryBytes = memoryOf(domain.tree, 'currentMemory');
   return {
     uuid: domain.uuid, state: domain.state, vcpus, memoryBytes,
     cpuTimeNs: Math.round(seconds * 1e9 * behaviour.cpuFraction),
@@ -149,8 +150,10 @@ function blockOf(domain: SimulatedDomain, disk: Element, seconds: number): Domai
   };
 }
 
-function memoryOf(tree: Element): number {
-  const memory = find(tree, 'currentMemory') ?? find(tree, 'memory');
+/** What the guest has now, or could have. */
+export const memoryOf = (tree: Element, name: 'memory' | 'currentMemory') => bytesOf(find(tree, name) ?? find(tree, 'memory'));
+
+export function bytesOf(memory: Element | undefined): number {
   const unit = { b: 1, bytes: 1, k: 1024, KiB: 1024, M: 1024 ** 2, MiB: 1024 ** 2, G: 1024 ** 3, GiB: 1024 ** 3 }[memory?.attributes['unit'] ?? 'KiB'];
   if (!unit) throw new Error('XML error: unknown memory unit');
   return Number(memory?.text ?? 0) * unit;

@@ -8,11 +8,11 @@
  */
 import { createNotices } from '../../appliance/core/events.ts';
 import { type BlockLimits, type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
-import { aliasOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
+import { aliasOf, bytesOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, memoryOf, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
 import { createLayerCalls } from './layers.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { drawScreen } from './screen.ts';
-import { type Element, find, formatXml, parseXml } from './xml.ts';
+import { type Element, ensureChild, find, formatXml, parseXml } from './xml.ts';
 
 export type HypervisorCall = Exclude<keyof Hypervisor, 'connection' | 'onEvent' | 'close'>;
 
@@ -82,7 +82,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     destroy: through('destroy', calls.destroy), reboot: through('reboot', calls.reboot), reset: through('reset', calls.reset),
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
-    resizeBlock: through('resizeBlock', calls.resizeBlock), setBlockLimits: through('setBlockLimits', calls.setBlockLimits), diskErrors: through('diskErrors', calls.diskErrors),
+    resizeBlock: through('resizeBlock', calls.resizeBlock), setBlockLimits: through('setBlockLimits', calls.setBlockLimits), setVcpus: through('setVcpus', calls.setVcpus), setMemory: through('setMemory', calls.setMemory), diskErrors: through('diskErrors', calls.diskErrors),
     stackLayers: through('stackLayers', calls.stackLayers), mergeLayer: through('mergeLayer', calls.mergeLayer),
     mergeProgress: through('mergeProgress', calls.mergeProgress), endMerge: through('endMerge', calls.endMerge),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
@@ -104,7 +104,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
 type Calls = Pick<Hypervisor, HypervisorCall>;
 
 function createCalls(libvirt: SimulatedLibvirt): Calls {
-  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createReadCalls(libvirt), ...createLayerCalls(libvirt, (uuid) => answering(libvirt, uuid)) };
+  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createSizeCalls(libvirt), ...createReadCalls(libvirt), ...createLayerCalls(libvirt, (uuid) => answering(libvirt, uuid)) };
 }
 
 /** The domain, provided that its QEMU answers. */
@@ -173,6 +173,7 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
   return {
     async attachDevice(uuid: string, xml: string) {
       const { domain, wanted, device } = matching(uuid, xml);
+      if (wanted.name === 'memory') growMemory(domain.tree, wanted);
       if (device?.name === 'disk') throw refuse.other(`XML error: target '${targetOf(wanted)}' duplicated`, 27);
       completeDevice(domain.tree, wanted);
       find(domain.tree, 'devices')?.children.push(wanted);
@@ -206,6 +207,33 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       limit(disk, limits);
     },
   };
+}
+
+/** Processors and memory of a running guest. */
+function createSizeCalls(libvirt: SimulatedLibvirt) {
+  return {
+    async setVcpus(uuid: string, count: number) {
+      const vcpu = find(answering(libvirt, uuid).tree, 'vcpu');
+      const most = Number(vcpu?.text ?? 1);
+      if (count > most) throw refuse.other(`invalid argument: requested vcpus is greater than max allowable vcpus for the live domain: ${count} > ${most}`, 8);
+      if (vcpu) vcpu.attributes = { ...vcpu.attributes, current: String(count) };
+    },
+    async setMemory(uuid: string, bytes: number) {
+      const { tree } = answering(libvirt, uuid);
+      if (bytes > memoryOf(tree, 'memory')) throw refuse.other('invalid argument: cannot set memory higher than max memory', 8);
+      Object.assign(ensureChild(tree, 'currentMemory'), { attributes: { unit: 'b' }, text: String(bytes) });
+    },
+  };
+}
+
+/** A module of memory adds to what the guest has. */
+function growMemory(tree: Element, module: Element): void {
+  if (!find(tree, 'cpu/numa')) throw refuse.other("can't add memory backend as guest has no NUMA nodes configured", 35);
+  const added = bytesOf(find(module, 'target/size'));
+  for (const name of ['memory', 'currentMemory'] as const) {
+    const bytes = memoryOf(tree, name) + added;
+    if (find(tree, name)) Object.assign(ensureChild(tree, name), { attributes: { unit: 'b' }, text: String(bytes) });
+  }
 }
 
 const limitElements = { readBytesPerSecond: 'read_bytes_sec', writeBytesPerSecond: 'write_bytes_sec', readsPerSecond: 'read_iops_sec', writesPerSecond: 'write_iops_sec' } as const;

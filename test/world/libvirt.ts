@@ -80,7 +80,7 @@ const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 
 
 const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
-  cpuModel: 'EPYC-Rome', cpuVendor: 'AMD', domainTypes: ['qemu', 'kvm'], firmware: ['efi'],
+  cpuModel: 'EPYC-Rome', cpuVendor: 'AMD', domainTypes: ['qemu', 'kvm'], firmware: ['efi'], screens: ['vnc', 'spice'], videoModels: ['vga', 'cirrus', 'qxl', 'virtio'],
 };
 
 export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvirt {

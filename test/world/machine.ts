@@ -6,6 +6,8 @@ import type { Machine, MachineFacts } from '../../appliance/world.ts';
 export interface SimulatedMachine extends Machine {
   /** Changes what the machine is made of; a look at it tells the rest. */
   change(facts: Partial<MachineFacts>): void;
+  /** The share of its memory that is in use from now on, whatever the hour. */
+  useMemory(fraction: number): void;
   /** It starts anew: its uptime and counters begin at nothing. */
   restart(): void;
   /** Makes every look fail, as when /proc cannot be read; `undefined` ends it. */
@@ -30,9 +32,11 @@ const swingMs = 600_000;
 export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFacts> = {}): SimulatedMachine {
   let facts = { ...smallServer, ...changes };
   let fault: Error | undefined;
+  let memoryFraction: number | undefined;
   let bootedAt = clock.now() - 86_400_000;
   return {
     change: (more) => { facts = { ...facts, ...more }; },
+    useMemory: (fraction) => { memoryFraction = fraction; },
     restart: () => { bootedAt = clock.now(); },
     setFault: (error) => { fault = error; },
     async facts() {
@@ -44,7 +48,7 @@ export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFac
       const uptimeSeconds = (clock.now() - bootedAt) / 1000;
       const swing = Math.sin(((clock.now() % swingMs) / swingMs) * 2 * Math.PI);
       return {
-        cpuFraction: 0.35 + 0.2 * swing, memoryUsedBytes: Math.round(facts.memoryBytes * (0.5 + 0.05 * swing)), memoryTotalBytes: facts.memoryBytes,
+        cpuFraction: 0.35 + 0.2 * swing, memoryUsedBytes: Math.round(facts.memoryBytes * (memoryFraction ?? 0.5 + 0.05 * swing)), memoryTotalBytes: facts.memoryBytes,
         uptimeSeconds, receivedBytes: Math.round(uptimeSeconds * 40_000), sentBytes: Math.round(uptimeSeconds * 25_000),
       };
     },

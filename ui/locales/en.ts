@@ -789,7 +789,7 @@ export const en = {
   'vm.discardChanges': 'Undo changes',
   'vm.firmware': 'Firmware',
   'vm.foreign': 'On this host libvirt also runs one domain that was not made here; it is left alone.|On this host libvirt also runs {count} domains that were not made here; they are left alone.',
-  'vm.fromNextStart': 'What you change here holds from the next start on.',
+  'vm.fromNextStart': 'Up to the most that it was started with, processors and memory are given at once; all else holds from the next start on.',
   'vm.lastMinutes': 'last half hour',
   'vm.load': 'Load',
   'vm.machine': 'Machine',

@@ -791,7 +791,7 @@ export const zhCN = {
   'vm.discardChanges': '撤销更改',
   'vm.firmware': '固件',
   'vm.foreign': '本主机的 libvirt 还运行着 {count} 个不是在这里创建的域，它们不受影响。',
-  'vm.fromNextStart': '此处的更改在下次启动后生效。',
+  'vm.fromNextStart': '在启动时设定的上限之内，增加处理器和内存立即生效；其余更改在下次启动后生效。',
   'vm.lastMinutes': '最近半小时',
   'vm.load': '负载',
   'vm.machine': '机器',

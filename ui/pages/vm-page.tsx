@@ -171,6 +171,9 @@ export const vmSettingsPage = definePage({
   ),
 });
 
+/** Settings of hardware that stand beside processors and memory. */
+const sizeFields = ['guaranteedBytes', 'maxVcpus', 'maxMemoryBytes'];
+
 /** What somebody is filling in stays as it was when it was opened; saving over another's change is refused. */
 function EditVm({ vm, others }: { vm: VmDetails; others: string[] }) {
   const { t } = useUi();
@@ -180,9 +183,9 @@ function EditVm({ vm, others }: { vm: VmDetails; others: string[] }) {
         choices={{ startAfter: others.map((name) => ({ value: name, label: name })) }}
         sections={[
           { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description', 'os'] },
-          { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes'] },
+          { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes', ...sizeFields] },
           { title: t('vm.section.boot'), icon: 'disc', fields: ['bootOrder', 'autostart'] },
-          { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields] },
+          { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields.filter((name) => !sizeFields.includes(name))] },
           { title: t('vm.section.startup'), icon: 'clock', isFolded: true, help: t('vm.startupHelp'), fields: ['tier', 'startOrder', 'startAfter', 'healthProbe', 'startDelaySeconds'] },
         ]} />
     </div>
