@@ -19,18 +19,17 @@ interface Verb {
   letter: string;
   text: string;
   path: string;
-  body: object;
 }
 
 /** Offered by state; the appliance itself decides whether it may be done. */
 function verbsFor(stage: Stage, { state }: Vm): Verb[] {
   const { t } = stage.ui();
-  const reset = { letter: 'x', text: t('console.vmReset'), path: 'reboot', body: { force: true } };
-  const off = { letter: 'o', text: t('console.vmOff'), path: 'power-off', body: {} };
+  const reset = { letter: 'x', text: t('console.vmReset'), path: 'reset' };
+  const off = { letter: 'o', text: t('console.vmOff'), path: 'power-off' };
   switch (state) {
-    case 'down': return [{ letter: 's', text: t('console.vmStart'), path: 'start', body: {} }];
-    case 'up': return [{ letter: 'r', text: t('console.vmReboot'), path: 'reboot', body: {} }, reset];
-    case 'paused': return [{ letter: 'r', text: t('console.vmResume'), path: 'resume', body: {} }, off];
+    case 'down': return [{ letter: 's', text: t('console.vmStart'), path: 'start' }];
+    case 'up': return [{ letter: 'r', text: t('console.vmReboot'), path: 'reboot' }, reset];
+    case 'paused': return [{ letter: 'r', text: t('console.vmResume'), path: 'resume' }, off];
     case 'powering-down': return [off];
     default: return [];
   }
@@ -39,8 +38,8 @@ function verbsFor(stage: Stage, { state }: Vm): Verb[] {
 function machineScreen(stage: Stage, id: string): Screen {
   const { t } = stage.ui();
   const find = () => boxOf(stage).vms.find((vm) => vm.id === id);
-  const act = ({ path, body, text }: Verb, { name }: Vm) => stage.attempt(async () => {
-    const task = await stage.api.ask<{ id: string }>('POST', `/vms/${id}/${path}`, body);
+  const act = ({ path, text }: Verb, { name }: Vm) => stage.attempt(async () => {
+    const task = await stage.api.ask<{ id: string }>('POST', `/vms/${id}/${path}`, {});
     stage.pop();
     stage.push(progress(stage, task.id, `${name}: ${text}`));
   });
