@@ -227,8 +227,8 @@ function ofNone(before: Fact, ending: string): Judgement {
   return ['down', known];
 }
 
-/** Down because someone wanted it so. */
-const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed', 'start-failed']);
+/** Down because someone wanted it so; a start that failed is none of them: the power may have been cut in it. */
+const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed']);
 
 /** Whether a VM that starts with the host is started now: the host started after it stopped, or it did not stop by anyone's will. */
 export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: number): boolean {

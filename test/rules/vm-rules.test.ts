@@ -141,6 +141,7 @@ test('starts with the host, but not against the will of who stopped it since', (
   assert.not.ok(needsAutostart(down('power-off', 15), 10), 'someone stopped it since');
   assert.ok(needsAutostart(down('lost', 15), 10), 'nobody wanted it down');
   assert.ok(needsAutostart(down('host-restarted', 15), 10));
+  assert.ok(needsAutostart(down('start-failed', 15), 10), 'a start that a power cut met, and that failed before the first look');
   assert.not.ok(needsAutostart(fact('up', 'running'), at + 1));
 });
 
