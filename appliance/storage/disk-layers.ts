@@ -1,5 +1,6 @@
 /** The layers of disks as slices to the right use them: they decide who wants what kept, and say it in their own transactions. */
 import type { Tx } from '../core/db.ts';
+import { requireNotCopied } from './copying.ts';
 import type { DiskRow } from './disks.ts';
 import type { LayerRow, NewLayer } from './layers.ts';
 import { collapse, type CollapseOptions, dropLayer, layerBytes, makeLayer } from './layer-work.ts';
@@ -38,6 +39,7 @@ export function diskLayers(services: StorageServices): DiskLayers {
     lock(tx, diskId) {
       const disk = disks.requireFor('snapshot', diskId);
       readers.requireNone(diskKey(disk.id), `The disk "${disk.name}"`);
+      requireNotCopied(services, disk, `The disk "${disk.name}"`);
       space.require(tx.sql, space.recall(domains.require(disk.domainId)), layerBytes);
       return disks.update(tx, disk, { state: 'locked' });
     },

@@ -3,6 +3,7 @@ import type { Tx } from '../core/db.ts';
 import { newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
 import { formatBytes } from '../core/units.ts';
+import { requireNotCopied } from './copying.ts';
 import type { DiskRow } from './disks.ts';
 import { diskKey } from './readers.ts';
 import { volumeBytes } from './rules.ts';
@@ -44,11 +45,13 @@ export function insertDisk(services: StorageServices, tx: Tx, wish: NewDisk, roo
 }
 
 /** Throws `in-use` while something refers to the disk. */
-export function beginDelete({ disks, users, readers, tasks }: StorageServices, tx: Tx, ref: string): string {
+export function beginDelete(services: StorageServices, tx: Tx, ref: string): string {
+  const { disks, users, readers, tasks } = services;
   const disk = disks.requireFor('delete', ref);
   const what = `The disk "${disk.name}"`;
   requireUnused(what, users.find('disk', disk.id), 'Detach it there first.');
   readers.requireNone(diskKey(disk.id), what);
+  requireNotCopied(services, disk, what);
   disks.update(tx, disk, { state: 'locked' });
   return tasks.start(tx, 'disk.delete', { disk: disk.id }, about(disk));
 }

@@ -8,6 +8,7 @@
 import type { Tx } from '../core/db.ts';
 import type { CopyWish, Filling } from './copy.ts';
 import { fillCopy, insertCopy } from './copy.ts';
+import { requireNotCopied } from './copying.ts';
 import type { DiskRow } from './disks.ts';
 import { diskKey } from './readers.ts';
 import type { StorageServices } from './services.ts';
@@ -43,6 +44,7 @@ export function templateImages(services: StorageServices): TemplateImages {
     lock(tx, id) {
       const disk = disks.require(id);
       readers.requireNone(diskKey(id), `The image "${disk.name}"`);
+      requireNotCopied(services, disk, `The image "${disk.name}"`);
       disks.update(tx, disk, { state: 'locked' });
     },
     async drop(id) {

@@ -130,7 +130,7 @@ async function lookAtOverlays({ page, open }: Visitor, look: (name: string) => P
   await look('dialog-certificate');
   await open('/vms/new');
   await page.locator('#create-vm').getByLabel('Name', { exact: true }).fill('-');
-  await page.locator('#create-vm').getByLabel('Memory').fill('0');
+  await page.locator('#create-vm').getByLabel('Memory', { exact: true }).fill('0');
   await page.locator('#create-vm').getByRole('button', { name: 'Create VM' }).click();
   await page.locator('[aria-invalid]').first().waitFor();
   await look('form-faults');

@@ -130,7 +130,7 @@ step('the form says at each field what is wrong, then makes the VM', async ({ pa
   await go(page, 'Create VM', '/vms/new');
   const form = page.locator('#create-vm');
   await form.getByLabel('Name').fill('-wrong');
-  await form.getByLabel('Memory').fill('1');
+  await form.getByLabel('Memory', { exact: true }).fill('1');
   await form.getByLabel('Unit').first().selectOption('MiB');
   await form.getByLabel('MAC address').fill('01:00:00:00:00:01');
   await form.getByRole('button', { name: 'Create VM' }).click();
@@ -139,9 +139,10 @@ step('the form says at each field what is wrong, then makes the VM', async ({ pa
   }
   assert.is(await page.evaluate(() => document.activeElement?.getAttribute('name')), 'name', 'the first wrong field has the focus');
   await form.getByLabel('Name').fill('first');
-  await form.getByLabel('Memory').fill('128');
+  await form.getByLabel('Memory', { exact: true }).fill('128');
   await form.getByLabel('MAC address').fill('');
-  await form.getByRole('radio', { name: /BIOS/ }).check({ force: true });
+  await form.locator('summary', { hasText: 'Hardware' }).click();
+  await form.locator('[name="firmware"]').selectOption('bios');
   await form.getByLabel('CD-ROM').selectOption('memtest86+x64.iso');
   await form.locator('[name="disks.0.sizeBytes"]').fill('2');
   await form.getByRole('button', { name: 'Create VM' }).click();
@@ -200,7 +201,7 @@ step('power off asks first; no is no, yes is yes', async ({ page }) => {
 step('the CD-ROM is changed; the guest on it greets on the serial console and answers what is typed', async ({ page, service }) => {
   await go(page, /^Disks/, '/vms/first/disks');
   await page.getByLabel('CD-ROM').selectOption({ label: (await bootIso()).split('/').at(-1) ?? '' });
-  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  await page.locator('#cdrom-form').getByRole('button', { name: 'Change', exact: true }).click();
   await toast(page, 'Change CD-ROM').getByText('Done').waitFor();
   await head(page).getByRole('button', { name: 'Start', exact: true }).click();
   await stateIs(page, 'Up', 60_000);
@@ -225,7 +226,7 @@ step('pause and resume; the CD is ejected while the guest runs', async ({ page, 
   await stateIs(page, 'Up');
   await go(page, /^Disks/, '/vms/first/disks');
   await page.getByLabel('CD-ROM').selectOption('');
-  await page.getByRole('button', { name: 'Change', exact: true }).click();
+  await page.locator('#cdrom-form').getByRole('button', { name: 'Change', exact: true }).click();
   await toast(page, 'Change CD-ROM').getByText('Done').waitFor();
   await service.until('the drive is empty', async () => !/\.iso/.test(await service.host.must(['virsh', 'domblklist', 'first'])));
   assert.ok(await isMarked(page), 'the document was never loaded anew');
