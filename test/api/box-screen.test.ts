@@ -142,7 +142,7 @@ test('a VM is restarted; the audit trail says that it was the console', async (c
   await shows(/State: Up/);
   terminal.type('x');
   await shows(/tills: Reset it at once[\s\S]*Done/);
-  assert.equal((await audit(context, 'vm.reboot')).map(({ actor, from, outcome }) => [actor, from, outcome]), [['console', 'tty1', 'ok']]);
+  assert.equal((await audit(context, 'vm.reset')).map(({ actor, from, outcome }) => [actor, from, outcome]), [['console', 'tty1', 'ok']]);
 });
 
 test('the box shuts down: asked first, VMs first, progress shown; No is what a bare Enter means', async (context) => {

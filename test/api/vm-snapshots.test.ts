@@ -168,9 +168,9 @@ test('a VM that runs has its snapshot taken and deleted, and a VM of its own is 
   assert.is.not(made.nics[0].mac, '52:54:00:00:00:01');
   await refused(site, ['POST', '/vms/first/snapshots/live/clone', { name: 'second' }], [409, /There is already/]);
   await refused(site, ['POST', '/vms/first/snapshots/none/clone', { name: 'third' }], [404, /no snapshot "none"/]);
+  await carryOut(site, 'POST', '/vms/second/start'); // waits for its disks
   await carryOut(site, 'DELETE', '/vms/first/snapshots/live');
   assert.equal([(await list(site)).items, (await vmOf(site)).state], [[], 'up']);
-  await carryOut(site, 'POST', '/vms/second/start');
 });
 
 test.run();
