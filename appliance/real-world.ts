@@ -17,7 +17,7 @@ import { createDiskSpace } from './storage/disk-space.ts';
 import { createQemuImg } from './storage/qemu-img.ts';
 import { stagingFolder } from './update/record.ts';
 import { createSlots } from './update/slots.ts';
-import { createGuestLog } from './vm/guest-log.ts';
+import { createGuestLog } from './vm/observe/guest-log.ts';
 import type { World } from './world.ts';
 
 export function realWorld(config: Config): World {

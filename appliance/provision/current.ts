@@ -8,9 +8,9 @@ import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
 import type { UpdatePolicyOutput } from '../update/schema.ts';
-import type { PoolOutput } from '../vm/pool-schema.ts';
+import type { PoolOutput } from '../vm/pool/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
-import type { TemplateOutput } from '../vm/template-schema.ts';
+import type { TemplateOutput } from '../vm/template/schema.ts';
 
 export interface Current {
   host: z.output<typeof HostSettingsOutput>;

@@ -9,7 +9,7 @@ import { UpdatePolicy } from '../update/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
-import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/hardware.ts';
+import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/definition/hardware.ts';
 
 export interface ExportOptions {
   /** By user name; none in an export without secrets. */

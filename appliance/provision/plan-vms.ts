@@ -3,7 +3,7 @@ import type { Current } from './current.ts';
 import { differences, entries, exactSize, perform, planSize, type Step, step, type Wish } from './plan.ts';
 import { diskName } from './rules.ts';
 import type { SiteVmWish } from './schema.ts';
-import { diskNames, hardwareNames, nicNames } from '../vm/hardware.ts';
+import { diskNames, hardwareNames, nicNames } from '../vm/definition/hardware.ts';
 
 type Vm = Current['vms'][number];
 

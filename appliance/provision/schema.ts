@@ -15,7 +15,7 @@ import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
 import { UpdatePolicyInput } from '../update/schema.ts';
-import { PoolCreateInput } from '../vm/pool-schema.ts';
+import { PoolCreateInput } from '../vm/pool/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
 
 const ImageUrl = z.string().max(2048).refine(isWebAddress, 'An address that begins with https:// or http://, without user and password in it.')

@@ -1,14 +1,14 @@
 /** A VM as the API shows it: its wish, its fact, its devices and what the state means. */
 import type { z } from 'zod';
 import { Problem } from '../core/problem.ts';
-import { diskTarget } from './device-xml.ts';
+import { diskTarget } from './definition/device-xml.ts';
 import { explain, explainWaiting } from './explanations.ts';
-import { diskNames, faultsOf, mostVcpus, nicNames } from './hardware.ts';
+import { diskNames, faultsOf, mostVcpus, nicNames } from './definition/hardware.ts';
 import type { Vm } from './rows.ts';
 import { pendingChanges, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
 import type { VmServices } from './services.ts';
-import { shownStartup } from './startup.ts';
+import { shownStartup } from './power/startup.ts';
 
 /** Throws `wrong-state` with what to do unless `verb` is allowed now. */
 export function allow(verb: VmVerb, vm: Vm): void {

@@ -4,7 +4,7 @@
  */
 import { Problem } from '../core/problem.ts';
 import { type DomainFact, HypervisorError } from '../world.ts';
-import { readRunning, type Running } from './running.ts';
+import { readRunning, type Running } from './definition/running.ts';
 import type { VmServices } from './services.ts';
 
 type Services = Pick<VmServices, 'hypervisor' | 'clock'>;

@@ -4,7 +4,7 @@
  * `explain` speaks of a state that lasts; `eventOf` tells of a change.
  */
 import type { Fact, VmState } from './rules.ts';
-import type { Waiting } from './startup-rules.ts';
+import type { Waiting } from './power/startup-rules.ts';
 
 export interface Explanation {
   cause: string;

@@ -3,29 +3,29 @@ import { questionOf } from '../activity/sample-query.ts';
 import { type Operation, read, startTask, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow, answerOf, requireFit } from './answers.ts';
-import { consoleOperations } from './console-operations.ts';
-import { addDisk, addNic, deviceOperations, requireOn } from './device-operations.ts';
-import { completeHardware, pickHardware, systemDefaults } from './hardware.ts';
-import { vmDiscardChanges } from './discard-changes-operations.ts';
-import { vmTrim } from './guest-operations.ts';
-import { vmSendKeys } from './keys-operations.ts';
-import { aboutVm, powerOperations } from './power-operations.ts';
-import { snapshotClone } from './snapshot-clone-operations.ts';
+import { consoleOperations } from './console/operations.ts';
+import { addDisk, addNic, deviceOperations, requireOn } from './device/operations.ts';
+import { completeHardware, pickHardware, systemDefaults } from './definition/hardware.ts';
+import { vmDiscardChanges } from './device/discard-operations.ts';
+import { vmTrim } from './guest/operations.ts';
+import { vmSendKeys } from './console/keys-operations.ts';
+import { aboutVm, powerOperations } from './power/operations.ts';
+import { snapshotClone } from './snapshot/clone-operations.ts';
 import { growthOf } from './rules.ts';
-import { requireNoSnapshotTask, snapshotOperations } from './snapshot-operations.ts';
+import { requireNoSnapshotTask, snapshotOperations } from './snapshot/operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmHistoryInput, VmHistoryOutput, VmListInput, VmListOutput, VmOutput, VmRef, VmStatsInput, VmStatsOutput } from './schema.ts';
 import type { VmRow } from './rows.ts';
-import { keptStartup, splitStartup } from './startup.ts';
+import { keptStartup, splitStartup } from './power/startup.ts';
 import type { VmServices } from './services.ts';
 
-export { vmConsoleFile, vmConsole, vmScreenshot } from './console-operations.ts';
-export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from './device-operations.ts';
-export { vmDiscardChanges } from './discard-changes-operations.ts';
-export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot-operations.ts';
-export { snapshotClone } from './snapshot-clone-operations.ts';
-export { vmTrim } from './guest-operations.ts';
-export { vmSendKeys } from './keys-operations.ts';
-export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power-operations.ts';
+export { vmConsoleFile, vmConsole, vmScreenshot } from './console/operations.ts';
+export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from './device/operations.ts';
+export { vmDiscardChanges } from './device/discard-operations.ts';
+export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot/operations.ts';
+export { snapshotClone } from './snapshot/clone-operations.ts';
+export { vmTrim } from './guest/operations.ts';
+export { vmSendKeys } from './console/keys-operations.ts';
+export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power/operations.ts';
 
 export const vmList = read<VmServices>()({
   id: 'vm.list', method: 'GET', path: '/vms', permission: 'vm.read', scope: 'each', summary: 'List VMs',

@@ -6,10 +6,10 @@ import type { Sql, Tx } from '../core/db.ts';
 import { type Id, newId } from '../core/id.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
-import { deviceSlots } from './device-xml.ts';
-import { type DiskSettings, freeIdeUnit, type NicSettings, plainDisk, plainHardware, plainNic } from './hardware.ts';
+import { deviceSlots } from './definition/device-xml.ts';
+import { type DiskSettings, freeIdeUnit, type NicSettings, plainDisk, plainHardware, plainNic } from './definition/hardware.ts';
 import type { VmState } from './rules.ts';
-import type { KeptConfig } from './snapshots.ts';
+import type { KeptConfig } from './snapshot/snapshots.ts';
 import { vmDiskTable, vmFactTable, vmNicTable, vmTable } from './table.ts';
 
 export type VmRow = typeof vmTable.$inferSelect;

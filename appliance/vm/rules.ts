@@ -10,7 +10,7 @@
  *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
  */
 import type { DomainState } from '../world.ts';
-import { type Hardware, hardwareNames, heldAtOnce, memoryStep } from './hardware.ts';
+import { type Hardware, hardwareNames, heldAtOnce, memoryStep } from './definition/hardware.ts';
 
 export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'] as const;
 export type VmState = (typeof vmStates)[number];

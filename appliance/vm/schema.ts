@@ -5,12 +5,12 @@ import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
-import { diskShape, Firmware, hardwareShape, nicShape } from './hardware.ts';
-import { chordFault } from './keys.ts';
+import { diskShape, Firmware, hardwareShape, nicShape } from './definition/hardware.ts';
+import { chordFault } from './console/keys.ts';
 import { vmStates } from './rules.ts';
-import { startupChanges, startupInput, startupOutput } from './startup-schema.ts';
+import { startupChanges, startupInput, startupOutput } from './power/startup-schema.ts';
 
-export { diskBuses, hardwareNames } from './hardware.ts';
+export { diskBuses, hardwareNames } from './definition/hardware.ts';
 
 /** Bytes that a file name may have, less what libvirt adds when it names files after a domain. */
 const longestNameBytes = 200;

@@ -7,16 +7,16 @@ import type { Network } from '../network/network.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Outgoing } from '../core/outgoing.ts';
 import type { GuestLog, Hypervisor, Machine } from '../world.ts';
-import type { Waiting } from './startup-rules.ts';
-import type { Consoles } from './console.ts';
-import type { Facts } from './facts.ts';
-import type { Guests } from './guest-info.ts';
+import type { Waiting } from './power/startup-rules.ts';
+import type { Consoles } from './console/console.ts';
+import type { Facts } from './observe/facts.ts';
+import type { Guests } from './guest/info.ts';
 import type { VmRows } from './rows.ts';
-import type { Pools } from './pools.ts';
-import type { Snapshots } from './snapshots.ts';
-import type { StatsHistory } from './stats.ts';
-import type { Templates } from './templates.ts';
-import type { Tickets } from './tickets.ts';
+import type { Pools } from './pool/pools.ts';
+import type { Snapshots } from './snapshot/snapshots.ts';
+import type { StatsHistory } from './observe/stats.ts';
+import type { Templates } from './template/templates.ts';
+import type { Tickets } from './console/tickets.ts';
 
 export interface VmServices extends Core {
   /** This life of the service: what must never be done twice is done in the one that was asked. */

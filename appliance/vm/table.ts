@@ -3,14 +3,14 @@
  * `vm_fact` is made and removed with the VM, so a list joins the two and nothing else.
  */
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
-import type { BootDevice } from './domain-xml.ts';
-import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './hardware.ts';
+import type { BootDevice } from './definition/domain-xml.ts';
+import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './definition/hardware.ts';
 import type { SnapshotState, TemplateState } from './rules.ts';
-import type { Before, KeptConfig } from './snapshots.ts';
-import type { TemplateHardware, TemplateNic } from './templates.ts';
+import type { Before, KeptConfig } from './snapshot/snapshots.ts';
+import type { TemplateHardware, TemplateNic } from './template/templates.ts';
 import { vmStates } from './rules.ts';
-import type { Startup } from './startup-rules.ts';
-import type { Running } from './running.ts';
+import type { Startup } from './power/startup-rules.ts';
+import type { Running } from './definition/running.ts';
 
 export const vmTable = sqliteTable('vm', {
   id: text().primaryKey(),

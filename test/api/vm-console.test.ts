@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { mostConsoles, mostRelays, type Viewer } from '../../appliance/vm/console.ts';
-import { overlapBytes, scrollBackBytes } from '../../appliance/vm/serial-hub.ts';
+import { mostConsoles, mostRelays, type Viewer } from '../../appliance/vm/console/console.ts';
+import { overlapBytes, scrollBackBytes } from '../../appliance/vm/console/serial-hub.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { find, findAll } from '../world/xml.ts';
 

@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/hardware.ts';
+import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/definition/hardware.ts';
 import { type GuestReport, linuxIso, readReport } from './guest/linux-guest.ts';
 import { openRackHost, type RackHost } from './rack-host.ts';
 import { openService, type Service } from './service.ts';

@@ -2,7 +2,7 @@
  * What a guest must see of each model of `appliance/vm/hardware.ts`: PCI ids as QEMU gives them, drivers as Linux names them. The
  * compiler asks for a row for each model. Called by vm-hardware*.test.ts.
  */
-import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/hardware.ts';
+import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/definition/hardware.ts';
 import type { GuestReport } from './guest/linux-guest.ts';
 
 type Sight<K extends keyof Hardware> = Record<Hardware[K] & string, (report: GuestReport) => boolean>;

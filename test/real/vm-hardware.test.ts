@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { diskBuses, nicModels, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/hardware.ts';
+import { diskBuses, nicModels, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/definition/hardware.ts';
 import { real } from './count.ts';
 import type { GuestReport } from './guest/linux-guest.ts';
 import { diskPlaces, nicDrivers, seen } from './hardware.ts';

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Borrower, balloonTargets, missingMemory } from '../../appliance/vm/balloon-rules.ts';
+import { type Borrower, balloonTargets, missingMemory } from '../../appliance/vm/power/balloon-rules.ts';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 
 const guest = (id: string, changes: Partial<Borrower> = {}): Borrower => ({ id, memoryBytes: 2 * GiB, guaranteedBytes: GiB, currentBytes: 2 * GiB, unusedBytes: GiB, ...changes });

@@ -2,11 +2,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type DiskDevice, deviceSlots, type NicDevice } from '../../appliance/vm/device-xml.ts';
-import { type DomainSpec, domainXml } from '../../appliance/vm/domain-xml.ts';
-import { type Hardware, machines, plainDisk, plainHardware, plainNic, screens, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/hardware.ts';
-import { readRunning } from '../../appliance/vm/running.ts';
-import { type Element, find, findAll, parseXml, printXml, textOf } from '../../appliance/vm/xml.ts';
+import { type DiskDevice, deviceSlots, type NicDevice } from '../../appliance/vm/definition/device-xml.ts';
+import { type DomainSpec, domainXml } from '../../appliance/vm/definition/domain-xml.ts';
+import { type Hardware, machines, plainDisk, plainHardware, plainNic, screens, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/definition/hardware.ts';
+import { readRunning } from '../../appliance/vm/definition/running.ts';
+import { type Element, find, findAll, parseXml, printXml, textOf } from '../../appliance/vm/definition/xml.ts';
 
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, '0')}`;
 const disk = (number: number, changes: Partial<DiskDevice> = {}): DiskDevice => ({ ...plainDisk, id: id(number), slot: 0, path: '/disks/a', format: 'raw', machine: 'q35', ...changes });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createGuestLog, parseLastEnding, parseLastWords } from '../../appliance/vm/guest-log.ts';
+import { createGuestLog, parseLastEnding, parseLastWords } from '../../appliance/vm/observe/guest-log.ts';
 
 const start = `2026-11-23 04:15:41.002+0000: starting up libvirt version: 9.0.0, package: 9.0.0-4+deb12u2 (Debian), qemu version: 7.2.22\nLC_ALL=C \\\n/usr/bin/qemu-system-x86_64 \\\n-name guest=first\n`;
 const end = (reason: string) => `2026-11-23T04:16:33.532632Z qemu-system-x86_64: terminating on signal 15 from pid 21 (libvirtd)\n2026-11-23 04:16:33.646+0000: shutting down, reason=${reason}\n`;

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 import type { DomainState } from '../../appliance/world.ts';
 import { eventOf, explain } from '../../appliance/vm/explanations.ts';
-import { completeHardware, defaultBus, faultsOf, freeIdeUnit, type GuestSystemName, guestSystems, type Machinery, mostIdeDisks, nicNames, plainHardware, plainNic, systemDefaults } from '../../appliance/vm/hardware.ts';
+import { completeHardware, defaultBus, faultsOf, freeIdeUnit, type GuestSystemName, guestSystems, type Machinery, mostIdeDisks, nicNames, plainHardware, plainNic, systemDefaults } from '../../appliance/vm/definition/hardware.ts';
 import { type Fact, growthOf, needsAutostart, nextFact, pendingChanges, pendingSettings, refusal, type Seen, shutdownPatienceMs, vmAllows, vmCan, type VmState, vmStates, type VmVerb } from '../../appliance/vm/rules.ts';
 
 const at = 1_000_000;

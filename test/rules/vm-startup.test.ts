@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { circleOf, healthProbePattern, readProbe, type Starter, usualStartup, whoStarts } from '../../appliance/vm/startup-rules.ts';
+import { circleOf, healthProbePattern, readProbe, type Starter, usualStartup, whoStarts } from '../../appliance/vm/power/startup-rules.ts';
 
 const starter = (name: string, changes: Partial<Starter> = {}): Starter => ({ ...usualStartup, id: name, name, stage: 'due', ...changes });
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Element, element, find, findAll, parseXml, printXml, textOf } from '../../appliance/vm/xml.ts';
+import { type Element, element, find, findAll, parseXml, printXml, textOf } from '../../appliance/vm/definition/xml.ts';
 
 /** Any text that XML 1.0 can hold, with the dangerous characters often. */
 const text = fc.array(fc.oneof(

@@ -4,7 +4,7 @@ import { checkTask, settle, type Life } from './harness.ts';
 import { guestWrites } from './snapshot-site.ts';
 import { common, observe, withTemplate } from './template-cases.ts';
 import { origin, perform, type VmSite } from './vm-site.ts';
-import { templateVm } from '../../appliance/vm/template-operations.ts';
+import { templateVm } from '../../appliance/vm/template/operations.ts';
 import { simulatedWrite } from '../world/guest-disk.ts';
 
 const illegal = 'a disk that holds nothing of use';

@@ -14,7 +14,7 @@ import * as assert from 'uvu/assert';
 import { systemClock } from '../../appliance/core/clock.ts';
 import type { TaskProbe } from '../../appliance/core/task.ts';
 import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotPreview, snapshotUndo, vmDelete, vmPowerOff, vmStart } from '../../appliance/vm/operations.ts';
-import { templateCreate, templateVm } from '../../appliance/vm/template-operations.ts';
+import { templateCreate, templateVm } from '../../appliance/vm/template/operations.ts';
 import type { ImageTool } from '../../appliance/world.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import type { GuestWrite } from '../world/guest-disk.ts';

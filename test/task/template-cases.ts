@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { snapshotCreate } from '../../appliance/vm/operations.ts';
-import { templateCreate, templateVm } from '../../appliance/vm/template-operations.ts';
+import { templateCreate, templateVm } from '../../appliance/vm/template/operations.ts';
 import { simulatedWrite } from '../world/guest-disk.ts';
 import { type Life, settle } from './harness.ts';
 import { chainFaults, guestWrites } from './snapshot-site.ts';

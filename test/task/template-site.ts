@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { Problem } from '../../appliance/core/problem.ts';
 import { snapshotCreate, snapshotDelete, snapshotPreview, snapshotUndo, vmDelete } from '../../appliance/vm/operations.ts';
-import { templateCreate, templateDelete, templateVm } from '../../appliance/vm/template-operations.ts';
+import { templateCreate, templateDelete, templateVm } from '../../appliance/vm/template/operations.ts';
 import type { ImageTool } from '../../appliance/world.ts';
 import { createVirtualClock } from '../world/clock.ts';
 import type { GuestWrite } from '../world/guest-disk.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { snapshotCreate, snapshotDelete, vmStart } from '../../appliance/vm/operations.ts';
-import { chainOfDisk } from '../../appliance/vm/live-chain.ts';
+import { chainOfDisk } from '../../appliance/vm/snapshot/live-chain.ts';
 import type { ImageSource } from '../../appliance/world.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 import { formatXml } from '../world/xml.ts';

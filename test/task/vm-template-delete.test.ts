@@ -1,6 +1,6 @@
 /** Deleting a template, cut at any instant and failing at any step. */
 import { test } from 'uvu';
-import { templateDelete } from '../../appliance/vm/template-operations.ts';
+import { templateDelete } from '../../appliance/vm/template/operations.ts';
 import { checkTask } from './harness.ts';
 import { common, withTemplate } from './template-cases.ts';
 import { begin, type VmSite } from './vm-site.ts';

@@ -1,7 +1,7 @@
 /** Pools of VMs: for those who keep them a list, for those who use them a card with what they have, or their place among those who wait. */
-import { poolCreate, poolDelete, poolEdit, poolGiveBack, poolList, poolTake } from '../../appliance/vm/pool-operations.ts';
-import type { PoolDetails } from '../../appliance/vm/pool-schema.ts';
-import { templateList } from '../../appliance/vm/template-operations.ts';
+import { poolCreate, poolDelete, poolEdit, poolGiveBack, poolList, poolTake } from '../../appliance/vm/pool/operations.ts';
+import type { PoolDetails } from '../../appliance/vm/pool/schema.ts';
+import { templateList } from '../../appliance/vm/template/operations.ts';
 import { Button, Dialog, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import type { Choice } from '../field-info.ts';

@@ -4,7 +4,7 @@
  */
 import { quotaOwn } from '../../appliance/auth/quota-operations.ts';
 import { vmList } from '../../appliance/vm/operations.ts';
-import { poolList } from '../../appliance/vm/pool-operations.ts';
+import { poolList } from '../../appliance/vm/pool/operations.ts';
 import { vmCan } from '../../appliance/vm/rules.ts';
 import { useUi } from '../context.ts';
 import { formatBytes } from '../format.tsx';

@@ -1,6 +1,6 @@
 /** The consoles of a VM, each filling the window: the screen (noVNC) and the serial line (xterm.js). */
 import type { Child } from 'hono/jsx';
-import { usualChords } from '../../appliance/vm/keys-operations.ts';
+import { usualChords } from '../../appliance/vm/console/keys-operations.ts';
 import { vmConsole, vmSendKeys } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import type { VmDetails } from '../../appliance/vm/schema.ts';

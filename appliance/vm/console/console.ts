@@ -1,0 +1,234 @@
+/**
+ * Consoles: from a one-use ticket to bytes between a browser and a guest.
+ *
+ *   screen   each viewer has a connection of its own to QEMU's VNC socket; QEMU sends what a viewer asks for
+ *   serial   all viewers of a VM share one connection (`serial-hub.ts`)
+ *   .vv      a relay on loopback for one viewer, for virt-viewer on this machine or through an SSH tunnel: VNC, or SPICE with a password
+ *
+ * Nobody is waited for: a viewer that cannot keep up is dropped, so memory stays bounded. Called by the WebSocket server with
+ * `open`, and by the verbs of `console-operations.ts`.
+ */
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { deadline } from '../../core/clock.ts';
+import { Problem } from '../../core/problem.ts';
+import { asRefusal, lookAt } from '../domain.ts';
+import { foldersOf } from '../guest.ts';
+import type { Running } from '../definition/running.ts';
+import type { Vm } from '../rows.ts';
+import { createSerialHub, type SerialHub } from './serial-hub.ts';
+import { issueSpicePassword } from './spice-password.ts';
+import type { ViewerAddress } from './viewer-file.ts';
+import type { VmServices } from '../services.ts';
+import { ticketLifeMs } from './tickets.ts';
+
+/** One viewer, as the WebSocket server shows it. */
+export interface Viewer {
+  /** Returns the bytes that wait to be sent. */
+  send(data: Uint8Array | string): number;
+  close(code?: number, reason?: string): void;
+  onMessage(listener: (data: Uint8Array) => void): void;
+  onClose(listener: () => void): void;
+}
+
+/** WebSocket close codes: the console ended; there is none; the viewer was too slow; there are too many viewers. */
+export const closeCodes = { ended: 1000, absent: 4404, tooSlow: 4408, tooMany: 4429 } as const;
+
+/** A whole uncompressed screen of 4K fits; twice that waits only for a viewer that has stopped reading. */
+const longestScreenQueueBytes = 64 * 1024 * 1024;
+const longestInputQueueBytes = 1024 * 1024;
+
+/** Of one VM, screens and serial together: each screen costs QEMU work and us a connection. */
+export const mostConsoles = 16;
+/** Of one VM, for virt-viewer: each is a port on loopback. */
+export const mostRelays = 4;
+
+/** After so long without a byte virt-viewer's machine is asked whether it is still there. */
+const keepAliveMs = 60_000;
+
+export interface Consoles {
+  /** Throws `in-use` when the VM has as many consoles as it may, those counted that a ticket can still open. */
+  requireRoom(vm: Vm): void;
+  /** What to do with the viewer that brings `ticket`; `undefined` when the ticket is not valid. */
+  open(ticket: string): ((viewer: Viewer) => void) | undefined;
+  /** A loopback address that leads to the VM's screen: for one viewer, begun within 30 seconds. */
+  openRelay(vm: Vm): Promise<ViewerAddress>;
+}
+
+type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock'>;
+
+export function createConsoles(services: ConsoleServices): Consoles {
+  const hubs = new Map<string, SerialHub>();
+  const [viewers, relays] = [createCounter(), createCounter()];
+  const hubOf = (vmId: string, socketPath: string) => {
+    const known = hubs.get(vmId);
+    if (known) return known;
+    const hub = createSerialHub({ socketPath, logPath: foldersOf(services.statePath, vmId).serialLog, onEnd: () => hubs.delete(vmId) });
+    hubs.set(vmId, hub);
+    return hub;
+  };
+
+  const attach = async (viewer: Viewer, vmId: string, type: 'vnc' | 'serial') => {
+    const early = collectEarly(viewer);
+    const running = await lookAt(services, vmId);
+    const path = type === 'vnc' ? running?.vncSocket : running?.serialSocket;
+    if (!path) return viewer.close(closeCodes.absent, 'The VM is not running.');
+    if (type === 'vnc') joinStreams(viewer, connect(path), early());
+    else hubOf(vmId, path).join(viewer, early());
+  };
+
+  return {
+    open(key) {
+      const ticket = services.tickets.redeem(key);
+      if (!ticket) return undefined;
+      return (viewer) => {
+        if (viewers.count(ticket.vmId) >= mostConsoles) return viewer.close(closeCodes.tooMany, 'Too many consoles of this VM are open.');
+        viewer.onClose(viewers.enter(ticket.vmId));
+        attach(viewer, ticket.vmId, ticket.type).catch((error: unknown) => {
+          services.log.warn('a console could not be opened', { vm: ticket.vmId, error });
+          viewer.close(closeCodes.absent, 'The console cannot be reached.');
+        });
+      };
+    },
+    requireRoom({ id, name }) {
+      if (viewers.count(id) + services.tickets.count(id) < mostConsoles) return;
+      throw new Problem('in-use', `${name} has ${mostConsoles} consoles open, which is the most. Close one of them first; one that is only lost ends by itself within two minutes.`);
+    },
+    async openRelay(vm) {
+      if (relays.count(vm.id) >= mostRelays) {
+        throw new Problem('in-use', `virt-viewer has ${mostRelays} connections to ${vm.name} open or awaited, which is the most. Close one first; one that is not used ends after ${ticketLifeMs / 1000} seconds.`);
+      }
+      const leave = relays.enter(vm.id);
+      try {
+        return await openScreen(services, vm, leave).catch((error: unknown) => {
+          throw asRefusal(error, 'The console cannot be reached');
+        });
+      } catch (error) {
+        leave();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Counts what is open of each VM. What `enter` returns counts down, once. */
+function createCounter() {
+  const open = new Map<string, number>();
+  const add = (vmId: string, change: number) => {
+    const count = (open.get(vmId) ?? 0) + change;
+    if (count > 0) open.set(vmId, count);
+    else open.delete(vmId);
+  };
+  return {
+    count: (vmId: string) => open.get(vmId) ?? 0,
+    enter(vmId: string): () => void {
+      let isIn = true;
+      add(vmId, 1);
+      return () => {
+        if (isIn) add(vmId, -1);
+        isIn = false;
+      };
+    },
+  };
+}
+
+async function openScreen(services: ConsoleServices, vm: Vm, leave: () => void): Promise<ViewerAddress> {
+  const running = await lookAt(services, vm.id);
+  if (running?.spiceSocket) {
+    const password = await issueSpicePassword(services, vm.id);
+    return { type: 'spice', password, ...(await relay(running.spiceSocket, leave, spiceChannels)) };
+  }
+  return { type: 'vnc', ...(await relay(requireSocket(vm, running), leave, 1)) };
+}
+
+function requireSocket(vm: Vm, running: Running | null): string {
+  if (!running?.vncSocket) throw new Problem('wrong-state', `${vm.name} has no screen now. Start it first.`);
+  return running.vncSocket;
+}
+
+/** Keeps what a viewer sends before its console is found; the returned function hands it over and stops keeping. */
+function collectEarly(viewer: Viewer): () => Early {
+  const messages: Uint8Array[] = [];
+  let keptBytes = 0;
+  let take: (data: Uint8Array) => void = (data) => {
+    keptBytes += data.length;
+    if (keptBytes > longestInputQueueBytes) return viewer.close(closeCodes.tooSlow, 'Too much was sent before the console was there.');
+    messages.push(data);
+  };
+  let isClosed = false;
+  viewer.onMessage((data) => take(data));
+  viewer.onClose(() => { isClosed = true; });
+  return () => ({
+    isClosed,
+    onMessage(listener) {
+      for (const data of messages.splice(0)) listener(data);
+      take = (data) => listener(data);
+    },
+  });
+}
+
+/** A viewer's input, from its very first byte. */
+export interface Early {
+  isClosed: boolean;
+  onMessage(listener: (data: Uint8Array) => void): void;
+}
+
+function joinStreams(viewer: Viewer, socket: Socket, early: Early): void {
+  if (early.isClosed) {
+    socket.destroy();
+    return;
+  }
+  socket.on('data', (chunk) => {
+    if (viewer.send(chunk) > longestScreenQueueBytes) viewer.close(closeCodes.tooSlow, 'The connection is too slow.');
+  });
+  socket.on('error', () => viewer.close(closeCodes.absent, 'The console cannot be reached.'));
+  socket.on('close', () => viewer.close(closeCodes.ended, 'The console has ended.'));
+  viewer.onClose(() => socket.destroy());
+  early.onMessage((data) => {
+    socket.write(data);
+    if (socket.writableLength > longestInputQueueBytes) socket.destroy();
+  });
+}
+
+/** A viewer of SPICE has a connection for each of screen, sound, keys and so on. */
+const spiceChannels = 16;
+
+/**
+ * For `most` connections, all of one viewer: when its last has gone, or nobody came, the relay ends. `onEnd` is called then. A server
+ * has closed when its connections have, too.
+ */
+async function relay(socketPath: string, onEnd: () => void, most: number): Promise<{ host: string; port: number }> {
+  const host = '127.0.0.1';
+  let open = 0;
+  const server = createServer((outside) => {
+    open += 1;
+    if (most === 1) server.close();
+    joinSockets(outside, connect(socketPath));
+    outside.on('close', () => {
+      open -= 1;
+      if (open === 0) server.close();
+    });
+  });
+  server.maxConnections = most;
+  server.once('close', onEnd);
+  await listen(server, host);
+  const { port } = server.address() as AddressInfo; // it listens on TCP
+  server.unref(); // a relay that nobody uses does not hold up the end of the service
+  deadline(ticketLifeMs).addEventListener('abort', () => { if (open === 0) server.close(); }, { once: true });
+  return { host, port };
+}
+
+function joinSockets(outside: Socket, inside: Socket): void {
+  outside.setKeepAlive(true, keepAliveMs);
+  for (const [from, to] of [[outside, inside], [inside, outside]] as const) {
+    from.pipe(to);
+    from.on('error', () => to.destroy());
+    from.on('close', () => to.destroy());
+  }
+}
+
+function listen(server: Server, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, host, resolve);
+  });
+}

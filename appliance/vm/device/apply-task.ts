@@ -1,0 +1,71 @@
+/**
+ * What can change in a running guest does so at once: limits of disks, the cables of network interfaces, processors and memory as far as
+ * the guest was started with room for them. All else waits for the
+ * next start, and is shown as `pending` until then. A VM that is down has nothing to change.
+ */
+import * as z from 'zod';
+import { exclusive } from '../../core/locks.ts';
+import { type AnyTask, defineTask } from '../../core/task.ts';
+import { deviceAlias } from '../definition/device-xml.ts';
+import { lookAt, persist } from '../domain.ts';
+import { limitNames, type NicSettings } from '../definition/hardware.ts';
+import { memoryXml } from '../definition/hardware-xml.ts';
+import { growthOf, pendingSettings } from '../rules.ts';
+import type { Running } from '../definition/running.ts';
+import type { VmServices } from '../services.ts';
+import { type Element, element, find, findAll, parseXml, printXml } from '../definition/xml.ts';
+
+interface Input {
+  vm: string;
+}
+
+interface Memory {
+  running: Running | null;
+}
+
+export function applyTask(services: VmServices): AnyTask {
+  return defineTask<Input, Memory>({
+    kind: 'vm.apply', input: z.object({ vm: z.string() }), canCancel: true,
+    locks: ({ vm }) => [exclusive('vm', vm)],
+    steps: [
+      { name: 'Tell the running guest', timeoutMs: 120_000, do: ({ input, signal }) => persist(services, 'The running guest could not be changed', signal, () => apply(services, input.vm)) },
+      { name: 'See what the guest has', timeoutMs: 60_000, do: ({ input, signal }) => persist(services, 'The guest cannot be seen', signal, async () => ({ running: await lookAt(services, input.vm) })) },
+    ],
+    finished(tx, { state, input: { vm }, memory: { running } }) {
+      if (state === 'done') return services.facts.note(tx, vm, { running: running ?? null });
+      // Some of it may have been done: only the guest itself can tell what it has.
+      tx.afterCommit(() => {
+        services.seenDevices.delete(vm);
+        services.reconcilers.wake('vm.observe');
+      });
+    },
+  });
+}
+
+/** Every wish of the VM, not only the one that was just made: so the step can run twice, and one that failed before is made good. */
+async function apply({ rows, hypervisor }: VmServices, vmId: string): Promise<void> {
+  const running = await lookAt({ hypervisor }, vmId);
+  if (!running) return;
+  const { vcpus, addBytes } = growthOf(rows.require(vmId), running);
+  if (vcpus !== undefined) await hypervisor.setVcpus(vmId, vcpus);
+  if (addBytes !== undefined) await hypervisor.attachDevice(vmId, printXml(memoryXml(addBytes)));
+  for (const { diskId, settings } of rows.disks(vmId)) {
+    const runs = running.diskSettings[diskId];
+    if (runs && pendingSettings(limitNames, settings, runs).length > 0) await hypervisor.setBlockLimits(vmId, runs.target, settings);
+  }
+  for (const { id, settings } of rows.nics(vmId)) {
+    const runs = running.nicSettings[id];
+    if (runs && runs.isLinked !== settings.isLinked) await setCable({ hypervisor }, { vmId, nicId: id, ...settings });
+  }
+}
+
+/** libvirt wants the interface whole, as it is but for the cable. */
+async function setCable({ hypervisor }: Pick<VmServices, 'hypervisor'>, { vmId, nicId, isLinked }: Pick<NicSettings, 'isLinked'> & { vmId: string; nicId: string }): Promise<void> {
+  const nic = findAll(parseXml(await hypervisor.domainXml(vmId)), 'devices', 'interface').find((device) => find(device, 'alias')?.attributes['name'] === deviceAlias(nicId));
+  if (nic) await hypervisor.updateDevice(vmId, printXml(withCable(nic, isLinked)));
+}
+
+function withCable(nic: Element, isLinked: boolean): Element {
+  const others = nic.children.filter((child) => typeof child === 'string' || child.name !== 'link');
+  return { ...nic, children: [...others, element('link', { state: isLinked ? 'up' : 'down' })] };
+}
