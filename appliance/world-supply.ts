@@ -36,30 +36,6 @@ export interface Slots {
   giveUp(signal: AbortSignal): Promise<void>;
 }
 
-// ---------------------------------------------------------------------------------------------- downloads
-
-export interface Download {
-  /** http or https. */
-  url: string;
-  /** The file; what an earlier try of the same address has left of it is gone on with. */
-  path: string;
-  /** More than that is refused. */
-  limitBytes: number;
-  signal: AbortSignal;
-  /** What has arrived, and the size of the whole where the server tells it. */
-  progress(receivedBytes: number, totalBytes: number | undefined): void;
-  /** What comes is checked by its signature afterwards, so the server need not prove who it is. */
-  isVerifiedLater?: boolean;
-}
-
-/** Files from addresses that people or site files name. Refuses addresses of this machine and link-local ones, also behind a redirect. */
-export interface Downloads {
-  /** The first bytes of a file, fewer where it is shorter. One try; rejects with a `Problem`. */
-  readBeginning(wish: Pick<Download, 'url' | 'signal' | 'isVerifiedLater'> & { bytes: number }): Promise<Uint8Array>;
-  /** Resolves when the whole file is on the disk. Tries again while the line is bad; rejects with a `Problem`. */
-  fetch(download: Download): Promise<void>;
-}
-
 // ---------------------------------------------------------------------------------------------- site file
 
 /** A site file that lies before the machine, or why the place that names one could not be read. */

@@ -1,5 +1,6 @@
 /** The verbs of the second factor: begin it, confirm it, give it up; and taking it from somebody who has lost the phone. */
 import * as z from 'zod';
+import type { Tx } from '../core/db.ts';
 import { type Call, read, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { requireNotAbove } from './guard.ts';
@@ -64,11 +65,7 @@ export const totpConfirm = write<AuthServices>()({
     const user = requireSelf(services, tx.call);
     if (!services.factors.find(user.id)) throw new Problem('wrong-state', 'Begin first: with your password you get the secret for the app.');
     if (services.factors.isOn(user.id)) throw new Problem('wrong-state', 'Codes are on already.');
-    requireCode(services, user, code);
-    services.factors.redeem(tx, user.id, code);
-    services.limit.succeeded(keys);
-    const recoveryCodes = services.factors.renewRecovery(tx, user.id);
-    return { ...show(services, user), recoveryCodes };
+    return newRecoveryCodes(services, tx, user, { code, keys });
   },
 });
 
@@ -79,11 +76,7 @@ export const totpRenew = write<AuthServices>()({
   run(services, tx, { code }, keys) {
     const user = requireSelf(services, tx.call);
     if (!services.factors.isOn(user.id)) throw new Problem('wrong-state', 'Codes are not on.');
-    requireCode(services, user, code);
-    services.factors.redeem(tx, user.id, code);
-    services.limit.succeeded(keys);
-    const recoveryCodes = services.factors.renewRecovery(tx, user.id);
-    return { ...show(services, user), recoveryCodes };
+    return newRecoveryCodes(services, tx, user, { code, keys });
   },
 });
 
@@ -100,6 +93,15 @@ export const totpOff = write<AuthServices>()({
     return show(services, user);
   },
 });
+
+/** For a right code: it is spent, and the recovery codes that come are shown this once. */
+function newRecoveryCodes(services: AuthServices, tx: Tx, user: UserRow, { code, keys }: { code: string; keys: string[] }): z.input<typeof TotpOutput> {
+  requireCode(services, user, code);
+  services.factors.redeem(tx, user.id, code);
+  services.limit.succeeded(keys);
+  const recoveryCodes = services.factors.renewRecovery(tx, user.id);
+  return { ...show(services, user), recoveryCodes };
+}
 
 /** Somebody who is signed in gets a fault at the field, not "sign in first". */
 function requireCode({ factors }: AuthServices, user: UserRow, code: string): void {

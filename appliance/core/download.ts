@@ -11,20 +11,29 @@ import { judgedLookup, ownFault } from './judged-lookup.ts';
 import { Problem } from './problem.ts';
 import { formatBytes } from './units.ts';
 
-export interface DownloadWish {
+export interface Download {
+  /** http or https. */
   url: string;
+  /** The file; what an earlier try of the same address has left of it is gone on with. */
   path: string;
+  /** More than that is refused. */
   limitBytes: number;
   signal: AbortSignal;
+  /** What has arrived, and the size of the whole where the server tells it. */
   progress(receivedBytes: number, totalBytes: number | undefined): void;
+  /** What comes is checked by its signature afterwards, so the server need not prove who it is. */
   isVerifiedLater?: boolean;
 }
 
-export interface BeginningWish {
-  url: string;
-  bytes: number;
-  signal: AbortSignal;
-  isVerifiedLater?: boolean;
+/** The first `bytes` of a file. */
+type Beginning = Pick<Download, 'url' | 'signal' | 'isVerifiedLater'> & { bytes: number };
+
+/** Files from addresses that people or site files name. Refuses addresses of this machine and link-local ones, also behind a redirect. */
+export interface Downloads {
+  /** The first bytes of a file, fewer where it is shorter. One try; rejects with a `Problem`. */
+  readBeginning(beginning: Beginning): Promise<Uint8Array>;
+  /** Resolves when the whole file is on the disk. Tries again while the line is bad; rejects with a `Problem`. */
+  fetch(download: Download): Promise<void>;
 }
 
 export interface DownloadOptions {
@@ -40,9 +49,9 @@ export interface DownloadOptions {
 const mostRedirects = 5;
 const usualPausesMs = [1_000, 2_000, 5_000, 10_000, 20_000, 40_000, 60_000, 60_000, 60_000, 60_000];
 
-export function createDownloads({ clock, faultOf = ownFault, silenceMs = 60_000, pausesMs = usualPausesMs }: DownloadOptions) {
+export function createDownloads({ clock, faultOf = ownFault, silenceMs = 60_000, pausesMs = usualPausesMs }: DownloadOptions): Downloads {
   return {
-    async fetch(wish: DownloadWish): Promise<void> {
+    async fetch(wish: Download): Promise<void> {
       const state = await openState(wish);
       try {
         for (let failures = 0; ; ) {
@@ -58,7 +67,7 @@ export function createDownloads({ clock, faultOf = ownFault, silenceMs = 60_000,
         await state.file.close();
       }
     },
-    async readBeginning({ url, bytes, signal, isVerifiedLater = false }: BeginningWish): Promise<Uint8Array> {
+    async readBeginning({ url, bytes, signal, isVerifiedLater = false }: Beginning): Promise<Uint8Array> {
       const asked = { signal, isVerifiedLater, faultOf, silenceMs, headers: { range: `bytes=0-${bytes - 1}` } };
       try {
         const { response, host } = await follow(url, asked);
@@ -92,7 +101,7 @@ interface State {
 }
 
 interface Attempt {
-  wish: DownloadWish;
+  wish: Download;
   state: State;
   faultOf(address: string): string | undefined;
   silenceMs: number;
@@ -100,7 +109,7 @@ interface Attempt {
 
 const notePath = (path: string) => `${path}.etag`;
 
-async function openState({ url, path }: DownloadWish): Promise<State> {
+async function openState({ url, path }: Download): Promise<State> {
   const note = await readFile(notePath(path), 'utf8').then((text) => JSON.parse(text) as { url?: string; etag?: string }, () => undefined); // written below
   const isKnown = note?.url === url && note.etag !== undefined;
   const file = await open(path, isKnown ? 'a+' : 'w+', 0o600);
@@ -192,7 +201,7 @@ function ask(url: URL, { signal, isVerifiedLater, headers, faultOf, silenceMs }:
 }
 
 /** Where the body goes on, from its headers; remembers how the server calls it. */
-async function begin({ statusCode, headers }: IncomingMessage, { wish, state }: { wish: DownloadWish; state: State }): Promise<number | undefined> {
+async function begin({ statusCode, headers }: IncomingMessage, { wish, state }: { wish: Download; state: State }): Promise<number | undefined> {
   const range = /^bytes (\d+)-\d+\/(\d+)$/.exec(headers['content-range'] ?? '');
   if (statusCode === 206 && (!range || Number(range[1]) !== state.receivedBytes)) throw new Error('it goes on somewhere else');
   if (statusCode === 200) await startAnew(state);
@@ -229,4 +238,4 @@ async function writeAll(state: State, chunk: Buffer): Promise<void> {
   }
 }
 
-const tooLarge = ({ limitBytes }: DownloadWish) => new Problem('too-large', `The file is larger than ${formatBytes(limitBytes)}. Check the address.`);
+const tooLarge = ({ limitBytes }: Download) => new Problem('too-large', `The file is larger than ${formatBytes(limitBytes)}. Check the address.`);

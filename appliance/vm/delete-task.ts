@@ -9,7 +9,7 @@ import { exclusive } from '../core/locks.ts';
 import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask } from '../core/task.ts';
 import { findDomain, persist } from './domain.ts';
-import { foldersOf } from './guest.ts';
+import { foldersOf } from './definition/guest.ts';
 import type { VmServices } from './services.ts';
 
 export function deleteVmTask(services: VmServices): AnyTask {

@@ -104,63 +104,6 @@ function wayOut(verb: VmVerb, state: VmState): string {
   return '';
 }
 
-// ------------------------------------------------------------------------------------------------ snapshots
-
-/**
- *   creating -> ok -> deleting -> gone
- *                        \-> broken (it could not be deleted whole; delete it again)
- */
-export type SnapshotState = 'creating' | 'ok' | 'deleting' | 'broken';
-
-export const snapshotAllows = {
-  preview: ['ok'],
-  clone: ['ok'],
-  delete: ['ok', 'broken'],
-} as const satisfies Record<string, readonly SnapshotState[]>;
-
-const snapshotWords: Record<SnapshotState, string> = {
-  creating: 'is still being taken. Wait for its task to end.',
-  ok: 'is ready.',
-  deleting: 'is being deleted.',
-  broken: 'was deleted in part and cannot be gone back to. Delete it again.',
-};
-
-/** Why that cannot be done with a snapshot now; `undefined` when it can. */
-export function snapshotFault(verb: keyof typeof snapshotAllows, snapshot: { name: string; state: SnapshotState }): string | undefined {
-  const states: readonly SnapshotState[] = snapshotAllows[verb];
-  return states.includes(snapshot.state) ? undefined : `The snapshot "${snapshot.name}" ${snapshotWords[snapshot.state]}`;
-}
-
-/** More than that makes every read of a guest look through too many layers. */
-export const mostSnapshots = 64;
-
-// ------------------------------------------------------------------------------------------------ templates
-
-/**
- *   creating -> ok -> deleting -> gone
- *                        \-> broken (it could not be deleted whole; delete it again)
- */
-export type TemplateState = 'creating' | 'ok' | 'deleting' | 'broken';
-
-export const templateAllows = {
-  use: ['ok'],
-  edit: ['creating', 'ok', 'deleting', 'broken'],
-  delete: ['ok', 'broken'],
-} as const satisfies Record<string, readonly TemplateState[]>;
-
-const templateWords: Record<TemplateState, string> = {
-  creating: 'is still being made. Wait for its task to end.',
-  ok: 'is ready.',
-  deleting: 'is being deleted.',
-  broken: 'was deleted in part and nothing can be made from it. Delete it again.',
-};
-
-/** Why that cannot be done with a template now; `undefined` when it can. */
-export function templateFault(verb: keyof typeof templateAllows, { name, version, state }: { name: string; version: number; state: TemplateState }): string | undefined {
-  const states: readonly TemplateState[] = templateAllows[verb];
-  return states.includes(state) ? undefined : `The template "${name}", version ${version}, ${templateWords[state]}`;
-}
-
 // ------------------------------------------------------------------------------------------------ facts
 
 /** What libvirt shows of a VM's domain; `null` when there is none, with why it ended as far as known. */

@@ -1,7 +1,5 @@
-/** What goes in and out of the verbs of VMs: the wish (config), the state, and each verb's input. */
+/** What goes in and out of the verbs of VMs and of their devices: the wish (config), the state, and each verb's input. */
 import * as z from 'zod';
-import { namesOf } from '../activity/sample-rules.ts';
-import { samplesInput, samplesOutput } from '../activity/schema.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
@@ -18,7 +16,7 @@ const longestNameBytes = 200;
 export const VmName = nameSchema
   .refine((name) => new TextEncoder().encode(name).length <= longestNameBytes, 'This name is too long in bytes. Use fewer characters.')
   .meta({ label: 'Name', help: 'How lists and tools call it.' });
-const Description = z.string().trim().max(1000).meta({ label: 'Description', help: 'What it is for.', widget: 'textarea' });
+export const Description = z.string().trim().max(1000).meta({ label: 'Description', help: 'What it is for.', widget: 'textarea' });
 const Vcpus = z.int().min(1, 'At least one.').max(64, 'At most 64.').meta({ label: 'Processors', help: 'As many as the guest keeps busy; more slow others down.' });
 const MemoryBytes = z.int()
   .min(64 * MiB, 'At least 64 MiB.').max(4 * TiB, 'At most 4 TiB.')
@@ -217,84 +215,4 @@ export const EditDiskInput = VmRef.extend({ disk: refSchema, ...z.object(diskSha
 export const EditNicInput = VmRef.extend({ nic: z.uuid(), ...z.object(nicShape).partial().shape });
 export const RemoveNicInput = VmRef.extend({ nic: z.uuid() });
 export const ChangeCdromInput = VmRef.extend({ iso: IsoName.nullable().meta({ label: 'CD-ROM', help: 'Leave empty to eject.' }) });
-
-// ------------------------------------------------------------------------------------------------ snapshots
-
-const SnapshotName = nameSchema.meta({ label: 'Name', help: 'What the VM is like now, such as "before the update".' });
-const SnapshotDescription = Description.meta({ help: 'What would be lost by going back to it.' });
-
-export const SnapshotCreateInput = VmRef.extend({ name: SnapshotName, description: SnapshotDescription.default('') });
-export const SnapshotRef = VmRef.extend({ snapshot: refSchema.meta({ label: 'Snapshot' }) });
-export const SnapshotEditInput = SnapshotRef.extend({ name: SnapshotName.optional(), description: SnapshotDescription.optional() });
-
-export const SnapshotCloneInput = SnapshotRef.extend({ name: VmName.meta({ help: 'Of the new VM.' }), description: Description.default('') });
-
-export const SnapshotOutput = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  description: z.string(),
-  /** The snapshot that it follows from; null for a first one. */
-  parent: z.uuid().nullable(),
-  state: z.enum(['creating', 'ok', 'deleting', 'broken']),
-  /** What a guest finds that comes up from it: a clean end, file systems that its agent had stilled, or what a power cut leaves. */
-  consistency: z.enum(['stopped', 'quiet', 'crash']),
-  /** The VM stands on it for a try: until that is committed or undone. */
-  isPreviewed: z.boolean(),
-  vcpus: z.int(),
-  memoryBytes: z.int(),
-  /** Disks that it goes back with; those that came later stay as they are. */
-  disks: z.array(z.object({ id: z.uuid(), name: z.string() })),
-  createdAt: z.int(),
-});
-export const SnapshotListOutput = z.object({
-  /** From the first to the latest. */
-  items: z.array(SnapshotOutput),
-  next: z.null(),
-  /** The snapshot that the VM's present state follows from. */
-  current: z.uuid().nullable(),
-  /** While a snapshot is previewed: what was there before, and comes back when that is undone; else null. */
-  beforePreview: z.object({ parent: z.uuid().nullable() }).nullable(),
-});
-export type SnapshotDetails = z.output<typeof SnapshotOutput>;
-
-export const ConsoleInput = VmRef.extend({ type: z.enum(['vnc', 'serial']).default('vnc').meta({ label: 'Console', widget: 'radio' }) });
-export const ConsoleFileInput = VmRef.extend({ ticket: z.string().max(64).optional() });
-export const ConsoleTicket = z.object({
-  ticket: z.string(),
-  type: z.enum(['vnc', 'serial']),
-  /** Path of the WebSocket; works once, until `expiresAt`. */
-  url: z.string(),
-  expiresAt: z.int(),
-});
-
-/** One reading of a running VM. Rates are over the time since the reading before. */
-export const StatsSample = z.object({
-  at: z.int(),
-  /** Of all its processors together, 0 to 1. */
-  cpuFraction: z.number(),
-  memoryBytes: z.int(),
-  /** What the guest uses, where its driver tells. */
-  memoryUsedBytes: z.int().nullable(),
-  readBytesPerSecond: z.number(),
-  writtenBytesPerSecond: z.number(),
-  receivedBytesPerSecond: z.number(),
-  sentBytesPerSecond: z.number(),
-});
-
-export const VmHistoryInput = VmRef.extend({
-  of: z.uuid().optional().meta({ label: 'Of', help: 'Id of one of its disks or NICs; without it the VM as a whole.' }),
-  ...samplesInput,
-});
-export const VmHistoryOutput = z.union([samplesOutput(namesOf('vm')), samplesOutput(namesOf('disk')), samplesOutput(namesOf('nic'))]);
-
-export const VmStatsInput = VmRef.extend({
-  since: z.coerce.number().int().min(0).default(0).meta({ label: 'Since', help: 'Only readings after this time.' }),
-});
-
-export const VmStatsOutput = z.object({
-  items: z.array(StatsSample),
-  /** Time of the oldest reading that is kept; what a reader holds from before it belongs to an earlier run of the VM, or is too old. */
-  since: z.int().nullable(),
-});
-export type StatsReading = z.output<typeof StatsSample>;
 export type VmDetails = z.output<typeof VmOutput>;

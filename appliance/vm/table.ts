@@ -5,7 +5,7 @@
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import type { BootDevice } from './definition/domain-xml.ts';
 import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './definition/hardware.ts';
-import type { SnapshotState, TemplateState } from './rules.ts';
+import type { KeptState } from './kept-rules.ts';
 import type { Before, KeptConfig } from './snapshot/snapshots.ts';
 import type { TemplateHardware, TemplateNic } from './template/templates.ts';
 import { vmStates } from './rules.ts';
@@ -73,7 +73,7 @@ export const vmSnapshotTable = sqliteTable('vm_snapshot', {
   parentId: text(),
   name: text().notNull(),
   description: text().notNull(),
-  state: text().$type<SnapshotState>().notNull(),
+  state: text().$type<KeptState>().notNull(),
   /** What a guest finds that comes up from it: disks of a VM that was down, file systems that the guest agent had stilled, or what a power cut leaves. */
   consistency: text({ enum: ['stopped', 'quiet', 'crash'] }).notNull(),
   config: text({ mode: 'json' }).$type<KeptConfig>().notNull(),
@@ -96,7 +96,7 @@ export const vmTemplateTable = sqliteTable('vm_template', {
   name: text().notNull(),
   version: integer().notNull(),
   description: text().notNull(),
-  state: text().$type<TemplateState>().notNull(),
+  state: text().$type<KeptState>().notNull(),
   /** Name that the VM had. */
   madeFrom: text().notNull(),
   hardware: text({ mode: 'json' }).$type<TemplateHardware>().notNull(),

@@ -1,5 +1,5 @@
 /**
- * What a guest must see of each model of `appliance/vm/hardware.ts`: PCI ids as QEMU gives them, drivers as Linux names them. The
+ * What a guest must see of each model of `appliance/vm/definition/hardware.ts`: PCI ids as QEMU gives them, drivers as Linux names them. The
  * compiler asks for a row for each model. Called by vm-hardware*.test.ts.
  */
 import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/definition/hardware.ts';

@@ -357,6 +357,7 @@ export const en = {
   'console.typeNow': 'Type it',
   'console.viewerHelp': 'Open the screen in virt-viewer',
 
+  'device.change': 'Change {name}',
   'device.inUse': 'In use',
   'device.nextStart': 'From the next start',
   'disk.create': 'Create disk',

@@ -359,6 +359,7 @@ export const zhCN = {
   'console.typeNow': '键入',
   'console.viewerHelp': '用 virt-viewer 打开屏幕',
 
+  'device.change': '更改 {name}',
   'device.inUse': '使用中',
   'device.nextStart': '下次启动生效',
   'disk.create': '创建磁盘',

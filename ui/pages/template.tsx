@@ -1,6 +1,6 @@
 /** Templates: what there is, making one of a VM, and VMs from them. */
 import { vmList } from '../../appliance/vm/operations.ts';
-import { templateFault } from '../../appliance/vm/rules.ts';
+import { templateFault } from '../../appliance/vm/template/rules.ts';
 import { templateCreate, templateDelete, templateEdit, templateList, templateVm } from '../../appliance/vm/template/operations.ts';
 import type { TemplateDetails } from '../../appliance/vm/template/schema.ts';
 import { Button, Dialog, More, OperationButton } from '../action.tsx';

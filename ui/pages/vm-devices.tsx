@@ -1,4 +1,5 @@
 /** The disks, the CD-ROM drive and the network interfaces of a VM. */
+import type { AnyOperation } from '../../appliance/core/operation.ts';
 import { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import { diskBuses, type VmDetails } from '../../appliance/vm/schema.ts';
@@ -41,7 +42,7 @@ function DiskTable({ vm }: { vm: VmDetails }) {
       { head: t('field.state'), cell: (disk) => <PlugChip isPlugged={disk.isPlugged && disk.pending.length === 0} isUp={vm.state !== 'down'} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (disk) => (
         <span class="row-verbs">
-          <EditDisk vm={vm} disk={disk} />
+          <EditDevice vm={vm} operation={diskEdit} path={{ disk: disk.id }} name={disk.name} values={{ ...disk }} />
           <OperationButton operation={diskDetach} path={{ vm: vm.name, disk: disk.id }} label={t('disk.detach')} icon="eject" tone="quiet" isCompact disabledReason={reason}
             confirm={{ title: t('disk.detachTitle', { name: disk.name, vm: vm.name }), body: t('disk.detachBody') }} />
           <OperationButton operation={diskDetach} path={{ vm: vm.name, disk: disk.id }} values={{ delete: true }} label={t('disk.delete')} icon="trash" tone="quiet" isCompact disabledReason={reason}
@@ -52,27 +53,16 @@ function DiskTable({ vm }: { vm: VmDetails }) {
   );
 }
 
-function EditDisk({ vm, disk }: { vm: VmDetails; disk: VmDetails['disks'][number] }) {
+/** `name` is what the button is told apart by, for who hears the page. */
+function EditDevice({ vm, operation, path, name, values }: { vm: VmDetails; operation: AnyOperation; path: Record<string, string>; name: string; values: Record<string, unknown> }) {
   const { t, can } = useUi();
-  if (!can(diskEdit.permission, aboutVm(vm))) return null;
+  if (!can(operation.permission, aboutVm(vm))) return null;
+  const id = `edit-${Object.values(path).join('-')}`;
   return (
     <>
-      <Button text={t('word.change')} icon="edit" tone="quiet" isCompact data-dialog={`edit-disk-${disk.id}`} />
-      <Dialog id={`edit-disk-${disk.id}`} title={disk.name}>
-        <Form operation={diskEdit} id={`edit-disk-form-${disk.id}`} path={{ vm: vm.name, disk: disk.id }} values={{ ...disk }} submit={t('word.save')} />
-      </Dialog>
-    </>
-  );
-}
-
-function EditNic({ vm, nic }: { vm: VmDetails; nic: VmDetails['nics'][number] }) {
-  const { t, can } = useUi();
-  if (!can(nicEdit.permission, aboutVm(vm))) return null;
-  return (
-    <>
-      <Button text={t('word.change')} icon="edit" tone="quiet" isCompact data-dialog={`edit-nic-${nic.id}`} />
-      <Dialog id={`edit-nic-${nic.id}`} title={nic.mac}>
-        <Form operation={nicEdit} id={`edit-nic-form-${nic.id}`} path={{ vm: vm.name, nic: nic.id }} values={{ ...nic }} submit={t('word.save')} />
+      <Button text={t('device.change', { name })} icon="edit" tone="quiet" isCompact data-dialog={id} />
+      <Dialog id={id} title={name}>
+        <Form operation={operation} id={`${id}-form`} path={{ vm: vm.name, ...path }} values={values} submit={t('word.save')} />
       </Dialog>
     </>
   );
@@ -129,7 +119,7 @@ function NicTable({ vm }: { vm: VmDetails }) {
       { head: t('field.state'), cell: (nic) => <PlugChip isPlugged={nic.isPlugged && nic.pending.length === 0} isUp={vm.state !== 'down'} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (nic) => (
         <span class="row-verbs">
-          <EditNic vm={vm} nic={nic} />
+          <EditDevice vm={vm} operation={nicEdit} path={{ nic: nic.id }} name={nic.mac} values={{ ...nic }} />
           <OperationButton operation={nicRemove} path={{ vm: vm.name, nic: nic.id }} label={t('nic.remove')} icon="trash" tone="quiet" isCompact disabledReason={reason}
             confirm={{ title: t('nic.removeTitle', { network: nic.network }), body: t('nic.removeBody') }} />
         </span>

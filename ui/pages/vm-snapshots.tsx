@@ -1,9 +1,10 @@
 /** The snapshots of a VM as a tree, and going back to them. */
 import type * as z from 'zod';
 import { snapshotClone, snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotList, snapshotPreview, snapshotUndo } from '../../appliance/vm/operations.ts';
-import { refusal, snapshotFault, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
-import type * as schema from '../../appliance/vm/schema.ts';
-import type { SnapshotDetails, VmDetails } from '../../appliance/vm/schema.ts';
+import { refusal, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
+import { snapshotFault } from '../../appliance/vm/snapshot/rules.ts';
+import type { VmDetails } from '../../appliance/vm/schema.ts';
+import type { SnapshotDetails, SnapshotListOutput } from '../../appliance/vm/snapshot/schema.ts';
 import { Button, Dialog, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
@@ -14,7 +15,7 @@ import { type TreeRow, treeRows } from '../snapshot-tree.ts';
 import { readVm, VmFrame } from './vm-page.tsx';
 import { aboutVm } from './vm-state.tsx';
 
-type Snapshots = z.output<typeof schema.SnapshotListOutput>;
+type Snapshots = z.output<typeof SnapshotListOutput>;
 
 export const vmSnapshotsPage = definePage({
   path: '/vms/{vm}/snapshots', live: ['vm', 'snapshot'],

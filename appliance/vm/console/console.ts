@@ -12,7 +12,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { deadline } from '../../core/clock.ts';
 import { Problem } from '../../core/problem.ts';
 import { asRefusal, lookAt } from '../domain.ts';
-import { foldersOf } from '../guest.ts';
+import { foldersOf } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
 import type { Vm } from '../rows.ts';
 import { createSerialHub, type SerialHub } from './serial-hub.ts';

@@ -3,7 +3,8 @@ import { stream, write } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
 import { allow } from '../answers.ts';
 import { asRefusal } from '../domain.ts';
-import { ConsoleFileInput, ConsoleInput, ConsoleTicket, VmRef } from '../schema.ts';
+import { VmRef } from '../schema.ts';
+import { ConsoleFileInput, ConsoleInput, ConsoleTicket } from './schema.ts';
 import type { VmServices } from '../services.ts';
 import { viewerFile } from './viewer-file.ts';
 

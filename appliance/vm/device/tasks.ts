@@ -16,7 +16,7 @@ import { deleteDisk } from '../delete-task.ts';
 import { cdromXml, diskXml, nicXml } from '../definition/device-xml.ts';
 import { lookAt, persist } from '../domain.ts';
 import { isHotPlug } from '../definition/hardware.ts';
-import { diskDevice, nicDevice } from '../guest.ts';
+import { diskDevice, nicDevice } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
 import type { VmServices } from '../services.ts';
 import { printXml } from '../definition/xml.ts';

@@ -6,7 +6,7 @@
  */
 import type { Clock } from '../../core/clock.ts';
 import type { DomainStats, Hypervisor } from '../../world.ts';
-import type { StatsReading } from '../schema.ts';
+import type { StatsReading } from './schema.ts';
 
 export const idlePeriodMs = 10_000;
 const watchedPeriodMs = 2_000;

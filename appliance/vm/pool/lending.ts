@@ -4,7 +4,7 @@
  *   free -> taken (started if it does not run, its user may use it) -> given back, or shut down -> made as it was -> free
  *
  * Whoever asks is written down first and then served in order; so a newcomer never overtakes one who waits. Called by the verbs and, when
- * something has become free, by `pool-reconcile.ts`.
+ * something has become free, by `reconcile.ts`.
  */
 import type { Tx } from '../../core/db.ts';
 import type { PoolMember, PoolRow } from './pools.ts';

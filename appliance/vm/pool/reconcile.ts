@@ -9,7 +9,7 @@ import { rm } from 'node:fs/promises';
 import { wholeReach } from '../../core/objects.ts';
 import type { Actor } from '../../core/operation.ts';
 import { asProblem } from '../../core/problem.ts';
-import { foldersOf } from '../guest.ts';
+import { foldersOf } from '../definition/guest.ts';
 import { freeOf, type Lendable, membersOf, release, serve } from './lending.ts';
 import type { PoolRow } from './pools.ts';
 import { aboutVm, startVm } from '../power/operations.ts';

@@ -14,7 +14,7 @@ import { Problem } from '../../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../../core/task.ts';
 import { requireMemory } from './balloon.ts';
 import { findDomain, isDisconnected, isNoDomain, lookAt, persist } from '../domain.ts';
-import { foldersOf, guestXml } from '../guest.ts';
+import { foldersOf, guestXml } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
 import type { VmServices } from '../services.ts';
 

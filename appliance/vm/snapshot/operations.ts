@@ -12,8 +12,10 @@ import { deviceSlots } from '../definition/device-xml.ts';
 import { faultsOf, plainHardware } from '../definition/hardware.ts';
 import { aboutVm } from '../power/operations.ts';
 import type { Vm } from '../rows.ts';
-import { mostSnapshots, snapshotFault, type VmVerb } from '../rules.ts';
-import { SnapshotCreateInput, SnapshotEditInput, SnapshotListOutput, SnapshotOutput, SnapshotRef, VmRef } from '../schema.ts';
+import type { VmVerb } from '../rules.ts';
+import { mostSnapshots, snapshotFault } from './rules.ts';
+import { VmRef } from '../schema.ts';
+import { SnapshotCreateInput, SnapshotEditInput, SnapshotListOutput, SnapshotOutput, SnapshotRef } from './schema.ts';
 import type { VmServices } from '../services.ts';
 import { holderOf, previewHolder, type SnapshotRow } from './snapshots.ts';
 

@@ -1,5 +1,5 @@
 /**
- * Going back to snapshots; `snapshot-take-task.ts` takes them.
+ * Going back to snapshots; `take-task.ts` takes them.
  *
  *   vm.preview-snapshot  a new layer on each layer of the snapshot -> the VM stands on it; what it had is kept for the undo
  *   vm.commit-snapshot   what was kept for the undo is let go

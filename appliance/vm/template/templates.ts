@@ -9,7 +9,7 @@ import { isId } from '../../core/id.ts';
 import { Problem } from '../../core/problem.ts';
 import type { Core } from '../../core/services.ts';
 import type { DiskSettings, NicSettings } from '../definition/hardware.ts';
-import { type templateAllows, templateFault } from '../rules.ts';
+import { templateFault, type TemplateVerb } from './rules.ts';
 import type { KeptConfig } from '../snapshot/snapshots.ts';
 import { vmTemplateDiskTable, vmTemplateTable } from '../table.ts';
 
@@ -61,7 +61,7 @@ export function createTemplates({ database, journal }: Pick<Core, 'database' | '
     list: (visible: SQL | undefined): TemplateRow[] => sql.select().from(vmTemplateTable).where(and(visible)).orderBy(asc(vmTemplateTable.name), desc(vmTemplateTable.version)).all(),
     require: requireTemplate,
     /** As `require`, and throws `wrong-state` unless that may begin now. */
-    requireFor(verb: keyof typeof templateAllows, ref: string): TemplateRow {
+    requireFor(verb: TemplateVerb, ref: string): TemplateRow {
       const row = requireTemplate(ref);
       const fault = templateFault(verb, row);
       if (fault) throw new Problem('wrong-state', fault);

@@ -3,14 +3,14 @@
  * libvirt would.
  */
 import { join } from 'node:path';
-import { Problem } from '../core/problem.ts';
-import type { Storage } from '../storage/storage.ts';
-import type { HypervisorFacts } from '../world.ts';
-import type { DiskDevice, NicDevice } from './definition/device-xml.ts';
-import { type DomainPaths, type DomainSpec, domainXml } from './definition/domain-xml.ts';
-import { type Hardware, videoModels } from './definition/hardware.ts';
-import type { DiskLink, NicRow, Vm } from './rows.ts';
-import type { VmServices } from './services.ts';
+import { Problem } from '../../core/problem.ts';
+import type { Storage } from '../../storage/storage.ts';
+import type { HypervisorFacts } from '../../world.ts';
+import type { DiskDevice, NicDevice } from './device-xml.ts';
+import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
+import { type Hardware, videoModels } from './hardware.ts';
+import type { DiskLink, NicRow, Vm } from '../rows.ts';
+import type { VmServices } from '../services.ts';
 
 /** A unix socket's path may have 107 bytes, and libvirt refuses a longer one with words that help nobody. */
 const longestSocketPath = 107;
