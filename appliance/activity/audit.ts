@@ -12,7 +12,7 @@ export interface AuditEntry {
   actor: string;
   from: string;
   operation: string;
-  /** Path parameters, such as `{ vm: 'web-1' }`. */
+  /** Path parameters, such as `{ vm: 'web-1' }`; without any, the `name` or `user` that was given. */
   subject: Record<string, string>;
   /** `ok`, or the type of the problem. */
   outcome: string;

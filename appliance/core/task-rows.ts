@@ -8,7 +8,7 @@ import { createNotices } from './events.ts';
 import type { Journal } from './journal.ts';
 import type { ProblemJson } from './problem.ts';
 import { taskTable } from './table.ts';
-import type { About, AnyTask } from './task.ts';
+import type { About, AnyTask } from './task-definition.ts';
 
 export type TaskRow = typeof taskTable.$inferSelect;
 export type TaskState = TaskRow['state'];

@@ -6,7 +6,7 @@ import type { Clock } from './clock.ts';
 import type { Locks } from './locks.ts';
 import type { Log } from './log.ts';
 import { asProblem, Problem } from './problem.ts';
-import type { AnyTask, Step, StepContext, TaskProbe } from './task.ts';
+import type { AnyTask, Step, StepContext, TaskProbe } from './task-definition.ts';
 import type { createTaskRows, TaskRow } from './task-rows.ts';
 
 export interface Engine {

@@ -11,72 +11,19 @@
  * At start `resume` drives every unfinished task on, or goes on unwinding it. `finished` runs in the same commit as the
  * end state, for the row that the task was about. Stopping the service leaves tasks as they are.
  */
-import type * as z from 'zod';
 import type { Clock } from './clock.ts';
-import type { Database, Origin, Tx } from './db.ts';
+import type { Database, Tx } from './db.ts';
 import { newId } from './id.ts';
 import type { Journal } from './journal.ts';
-import type { Lock, Locks } from './locks.ts';
+import type { Locks } from './locks.ts';
 import type { Log } from './log.ts';
-import { Problem, type ProblemJson } from './problem.ts';
+import { Problem } from './problem.ts';
+import type { About, AnyTask, TaskProbe } from './task-definition.ts';
 import { createTaskRows, type TaskRow } from './task-rows.ts';
 import { definitionOf, drive, type Engine } from './task-walk.ts';
 
-export interface StepContext<I, M> {
-  taskId: string;
-  input: I;
-  memory: Partial<M>;
-  /** Aborts when the task is cancelled, the step's time is up, or the service stops. */
-  signal: AbortSignal;
-  /** 0 to 1 within this step, and what is being done. */
-  progress(fraction: number, message?: string): void;
-  origin: Origin;
-}
-
-export interface Step<I, M> {
-  /** Imperative, as people read it: `Convert the image`. */
-  name: string;
-  /** Default 5 minutes. */
-  timeoutMs?: number;
-  do(context: StepContext<I, M>): Promise<Partial<M> | undefined | void>;
-  undo?(context: StepContext<I, M>): Promise<void>;
-}
-
-export interface Outcome<I, M> {
-  state: 'done' | 'failed' | 'cancelled';
-  input: I;
-  memory: Partial<M>;
-  problem: ProblemJson | undefined;
-}
-
-export interface TaskDefinition<I = unknown, M = Record<string, unknown>> {
-  kind: string;
-  input: z.ZodType<I>;
-  /** False where stopping half-way helps nobody. */
-  canCancel: boolean;
-  locks(input: I): Lock[];
-  steps: Step<I, M>[];
-  finished?(tx: Tx, outcome: Outcome<I, M>): void;
-}
-
-/** Checks a definition's types against each other; changes nothing. */
-export function defineTask<I, M = Record<string, never>>(definition: TaskDefinition<I, M>): AnyTask {
-  return definition as unknown as AnyTask; // the engine parses the input before it calls a step
-}
-// biome-ignore lint/suspicious/noExplicitAny: the engine runs definitions of many types; each parses its own input
-export type AnyTask = TaskDefinition<any, any>;
-
-/** What a task is about, for lists and for people. */
-export interface About {
-  kind: string;
-  id: string;
-  name: string;
-}
-
-/** Told at each instant at which a power cut would matter; a test that never resolves it is that power cut. */
-export interface TaskProbe {
-  at(point: { task: string; kind: string; step: string; when: 'before' | 'done' | 'marked' | 'undone' }): Promise<void>;
-}
+export { defineTask } from './task-definition.ts';
+export type { About, AnyTask, Outcome, Step, StepContext, TaskDefinition, TaskProbe } from './task-definition.ts';
 
 export interface Tasks {
   define(definitions: AnyTask[]): void;

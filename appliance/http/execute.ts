@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
+import type { AuditEntry } from '../activity/audit.ts';
 import type { Origin, Tx } from '../core/db.ts';
 import { kindOfPath, type ObjectKindName, readPermissionOf } from '../auth/rules.ts';
 import type { Objects } from '../core/objects.ts';
@@ -26,16 +27,6 @@ export interface Terms {
   /** Generation that the caller saw (`If-Match`). */
   ifMatch?: number;
   idempotencyKey?: string;
-}
-
-export interface AuditEntry {
-  actor: string;
-  from: string;
-  operation: string;
-  /** Path parameters, such as `{ vm: 'web-1' }`; without any, the `name` or `user` that was given. */
-  subject: Record<string, string>;
-  outcome: string;
-  requestId: string;
 }
 
 export type Audit = (tx: Tx | null, entry: AuditEntry) => void;

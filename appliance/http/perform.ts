@@ -7,22 +7,9 @@ import { wholeReach } from '../core/objects.ts';
 import { type BoundOperation, type Call, pathParameters } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
+import type { Perform, Performer } from '../provision/services.ts';
 import { type Audit, createExecute } from './execute.ts';
 import { checkInput } from './input.ts';
-
-export interface Performer {
-  /** Whose name journal and audit trail get. */
-  actor: string;
-  requestId: string;
-  signal: AbortSignal;
-}
-
-export interface Perform {
-  /** Runs an operation by its id; gives its answer and the task that it started. */
-  run(id: string, input: Record<string, unknown>, by: Performer): Promise<{ body: unknown; task?: string | undefined }>;
-  /** Sends bytes to an operation that takes them. */
-  send(id: string, input: Record<string, unknown>, by: Performer, request: Request): Promise<Response>;
-}
 
 const permissions = new Set<string>(grantable);
 const reach = wholeReach(permissions);

@@ -11,7 +11,7 @@ import { Problem, type ProblemJson } from '../core/problem.ts';
 import { type AnyTask, defineTask, type Outcome, type StepContext } from '../core/task.ts';
 import type { Tx } from '../core/db.ts';
 import { planNow, reopen, type Wanted } from './look.ts';
-import type { Action, NewDisk, Section, Step } from './plan.ts';
+import type { Action, NewDisk, Section, Step } from './plan-step.ts';
 import type { Content } from './schema.ts';
 import type { Performer, SiteServices } from './services.ts';
 import { transfer } from './transfer.ts';

@@ -2,7 +2,8 @@
 import { secretNames } from '../activity/destination-rules.ts';
 import { checkDocument } from './check.ts';
 import { type Current, readCurrent } from './current.ts';
-import { planSite, type Step } from './plan.ts';
+import { planSite } from './plan.ts';
+import type { Step } from './plan-step.ts';
 import type { Site } from './schema.ts';
 import type { Performer, SiteServices } from './services.ts';
 

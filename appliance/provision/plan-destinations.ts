@@ -1,6 +1,6 @@
 /** Where events are sent, from what is to what a site file wishes. Pure. What it does not name stays. */
 import { missingSecrets, receiverOf, settingNames } from '../activity/destination-rules.ts';
-import { differences, entries, perform, step, type Step, type Wish } from './plan.ts';
+import { differences, entries, perform, step, type Step, type Wish } from './plan-step.ts';
 
 export function planDestinations(wish: Wish): Step[] {
   return entries(wish, 'destinations').flatMap(({ wanted, given }) => {

@@ -5,7 +5,7 @@
  * an assignment that it does not name stays.
  */
 import { isPredefined } from '../auth/rules.ts';
-import { differences, entries, perform, step, type Step, type Wish } from './plan.ts';
+import { differences, entries, perform, step, type Step, type Wish } from './plan-step.ts';
 
 export const fullUser = (name: string): string => (name.includes('@') ? name : `${name}@internal`);
 const isSame = (left: readonly string[], right: readonly string[]) => [...left].sort().join() === [...right].sort().join();

@@ -1,5 +1,5 @@
 /** The part of a plan that is about pools. A file cannot hold what is on the images of a template: that must be here already. Pure. */
-import { differences, entries, perform, type Step, step, type Wish } from './plan.ts';
+import { differences, entries, perform, type Step, step, type Wish } from './plan-step.ts';
 
 export function planPools(wish: Wish): Step[] {
   return entries(wish, 'pools').flatMap(({ wanted, given }) => {

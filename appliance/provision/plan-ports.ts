@@ -1,6 +1,6 @@
 /** The addresses of the machine's own ports, from what is to what a site file wishes. Pure. */
 import { findPort, noPort } from '../network/rules.ts';
-import { perform, step, type Step, type Wish } from './plan.ts';
+import { perform, step, type Step, type Wish } from './plan-step.ts';
 
 /** How long the network behind a port may take to answer: a switch that got power together with this machine needs most of it. */
 const confirmSeconds = 120;

@@ -1,6 +1,7 @@
 /** The part of a plan that is about VMs. Pure. */
 import type { Current } from './current.ts';
-import { differences, entries, exactSize, perform, planSize, type Step, step, type Wish } from './plan.ts';
+import { differences, entries, exactSize, perform, type Step, step, type Wish } from './plan-step.ts';
+import { planSize } from './plan-storage.ts';
 import { diskName } from './rules.ts';
 import type { SiteVmWish } from './schema.ts';
 import { diskNames, hardwareNames, nicNames } from '../vm/definition/hardware.ts';

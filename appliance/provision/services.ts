@@ -16,7 +16,9 @@ export interface Performer {
 
 /** The operations of the slices to the left, as `http/perform.ts` carries them out. */
 export interface Perform {
+  /** Runs an operation by its id; gives its answer and the task that it started. */
   run(id: string, input: Record<string, unknown>, by: Performer): Promise<{ body: unknown; task?: string | undefined }>;
+  /** Sends bytes to an operation that takes them. */
   send(id: string, input: Record<string, unknown>, by: Performer, request: Request): Promise<Response>;
 }
 

@@ -12,7 +12,7 @@ import { Problem } from '../../appliance/core/problem.ts';
 import type { Core } from '../../appliance/core/services.ts';
 import { defineTask } from '../../appliance/core/task.ts';
 import { createHttp } from '../../appliance/http.ts';
-import type { AuditEntry } from '../../appliance/http/execute.ts';
+import type { AuditEntry } from '../../appliance/activity/audit.ts';
 import { openTestCore } from '../world/core.ts';
 
 const Note = z.object({ name: z.string(), text: z.string(), generation: z.number().int() });
