@@ -1,0 +1,52 @@
+/** Addresses of devices stay the same over restarts and changes of other devices: a small Linux tells where it finds them, on real libvirt and QEMU. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { real } from './count.ts';
+import type { GuestReport } from './guest/linux-guest.ts';
+import { boot, closeHardwareHost, type Context, details, macOf, make, MiB, openHardwareHost, wishes } from './hardware-guests.ts';
+
+const test = suite<Context>('addresses');
+test.before(openHardwareHost);
+test.after(closeHardwareHost);
+
+/** Linux numbers what is virtio, and gives letters, in the order in which it finds them: what has an address of its own is the place before that. */
+const addressOf = (at: string) => at.replace(/\/virtio\d+.*/, '');
+
+/** Where the guest has what it had before: disks by serial number, NICs by address, all else by place and id. */
+function placesOf({ pci, disks, nics }: GuestReport, isKept: (id: string) => boolean): string[] {
+  return [
+    ...[...pci].filter(([, id]) => isKept(id)).map(([place, id]) => `${id} at ${place}`),
+    ...disks.map(({ serial, at }) => `${serial} at ${addressOf(at)}`),
+    ...[...nics].map(([mac, { at }]) => `${mac} at ${addressOf(at)}`),
+  ].sort();
+}
+
+test('addresses stay over three starts, while other devices come, go and change', async ({ host, service }) => {
+  await make(service, 'modern', { ...wishes.modern, vcpus: 1, sockets: 1 });
+  const first = await boot(service, 'modern');
+  const changes: (() => Promise<unknown>)[] = [
+    () => service.carryOut('POST', '/vms/modern/disks', { sizeBytes: 8 * MiB, bus: 'virtio', serial: 'NEW' }),
+    async () => {
+      const { disks } = await details(service, 'modern');
+      await service.carryOut('DELETE', `/vms/modern/disks/${disks.find(({ serial }) => serial === 'V-1')?.id}`);
+      await service.must('PATCH', '/vms/modern', { sound: 'none', watchdog: 'none', usb: 'ehci' });
+    },
+    () => service.carryOut('POST', '/vms/modern/nics', { network: 'default', model: 'rtl8139', mac: macOf(9) }),
+  ];
+  const changing = new Set(['8086:293e', '8086:25ab', '1b36:000d', '8086:293a', '8086:2934', '8086:2935', '8086:2936']);
+  let before = placesOf(first, (id) => !changing.has(id));
+  for (const change of changes) {
+    await service.carryOut('POST', '/vms/modern/power-off');
+    await change();
+    const report = await boot(service, 'modern');
+    const now = placesOf(report, (id) => !changing.has(id));
+    const moved = before.filter((place) => !now.includes(place) && !/V-1|1af4:1042|1af4:1001/.test(place));
+    assert.equal(moved, []);
+    before = now;
+  }
+  assert.ok(before.some((place) => place.startsWith('NEW')) && before.some((place) => place.startsWith(macOf(9))));
+  assert.match(await host.must(['virsh', 'list', '--name']), /modern/);
+  real('libvirt', 'qemu');
+});
+
+test.run();
