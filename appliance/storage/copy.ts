@@ -3,7 +3,8 @@
  *
  *   disk.copy   make room -> copy -> the disk is ready            failed: the image goes, as of a creation
  *
- * What is read must stay as it is meanwhile: a layer that somebody holds, the image of a template, or a disk that its caller has locked.
+ * What is read must stay as it is meanwhile: a layer that somebody holds, or the image of a template. Any other disk is locked until the copy is whole, so
+ * that nothing starts with it.
  */
 import * as z from 'zod';
 import type { Tx } from '../core/db.ts';
@@ -50,7 +51,9 @@ function bottomOf({ layers }: StorageServices, source: DiskRow): Pick<DiskRow, '
 export function beginCopy(services: StorageServices, tx: Tx, wish: CopyWish): { disk: DiskRow; task: string } {
   const source = services.disks.requireFor('copy', wish.from);
   const disk = insertCopy(services, tx, wish);
-  const input = { disk: disk.id, from: source.id, volume: wish.volume ?? source.volumeId };
+  const isLocked = wish.volume === undefined && source.state !== 'template';
+  if (isLocked) services.disks.update(tx, source, { state: 'locked' });
+  const input = { disk: disk.id, from: source.id, volume: wish.volume ?? source.volumeId, isLocked };
   return { disk, task: services.tasks.start(tx, 'disk.copy', input, [...about(disk), ...about(source)]) };
 }
 
@@ -80,7 +83,7 @@ export async function fillCopy(services: StorageServices, diskId: string, fillin
   });
 }
 
-const copyInput = z.object({ disk: z.uuid(), from: z.uuid(), volume: z.uuid() });
+const copyInput = z.object({ disk: z.uuid(), from: z.uuid(), volume: z.uuid(), isLocked: z.boolean().default(false) });
 
 export function copyTask(services: StorageServices): AnyTask {
   return defineTask<z.output<typeof copyInput>>({
@@ -91,6 +94,10 @@ export function copyTask(services: StorageServices): AnyTask {
       do: ({ input: { disk, from, volume }, signal, progress }) => fillCopy(services, disk, { from, volume, role: 'leaf', signal, progress }),
       undo: ({ input }) => locate(services, input.disk).backend.deleteImage(input.disk),
     }],
-    finished: (tx, outcome) => endCreate(services, tx, outcome),
+    finished(tx, outcome) {
+      endCreate(services, tx, outcome);
+      const source = services.disks.find(outcome.input.from);
+      if (outcome.input.isLocked && source?.state === 'locked') services.disks.update(tx, source, { state: 'ok' });
+    },
   });
 }

@@ -10,7 +10,7 @@ import { vmDiscardChanges } from './device/discard-operations.ts';
 import { vmTrim } from './guest/operations.ts';
 import { vmSendKeys } from './console/keys-operations.ts';
 import { aboutVm, powerOperations } from './power/operations.ts';
-import { snapshotClone } from './snapshot/clone-operations.ts';
+import { snapshotClone, vmClone } from './clone/operations.ts';
 import { growthOf } from './rules.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot/operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef } from './schema.ts';
@@ -23,7 +23,7 @@ export { vmConsoleFile, vmConsole, vmScreenshot } from './console/operations.ts'
 export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from './device/operations.ts';
 export { vmDiscardChanges } from './device/discard-operations.ts';
 export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot/operations.ts';
-export { snapshotClone } from './snapshot/clone-operations.ts';
+export { snapshotClone, vmClone } from './clone/operations.ts';
 export { vmTrim } from './guest/operations.ts';
 export { vmSendKeys } from './console/keys-operations.ts';
 export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power/operations.ts';
@@ -122,5 +122,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, snapshotClone, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, snapshotClone, vmClone, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

@@ -52,6 +52,7 @@ export const vmAllows = {
   'commit-snapshot': ['down'],
   'undo-snapshot': ['down'],
   'make-template': ['down'],
+  clone: ['down'],
 } as const satisfies Record<string, readonly VmState[]>;
 
 export type VmVerb = keyof typeof vmAllows;
@@ -86,7 +87,7 @@ const verbWords: Record<VmVerb, string> = {
   delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
-  'undo-snapshot': 'undo a preview', 'make-template': 'make a template of it',
+  'undo-snapshot': 'undo a preview', 'make-template': 'make a template of it', clone: 'make a VM of it',
 };
 
 /** What to tell someone whose verb is not allowed now, with what would make it so. */
@@ -99,6 +100,7 @@ export function refusal(verb: VmVerb, name: string, standing: Standing): string 
 
 function wayOut(verb: VmVerb, state: VmState): string {
   const needsDown = (vmAllows[verb] as readonly VmState[]).every((allowed) => allowed === 'down');
+  if (verb === 'clone' && (state === 'up' || state === 'paused')) return ' Or take a snapshot and make a VM of that.';
   if (needsDown && verb !== 'start' && (state === 'up' || state === 'paused')) return ' Shut it down or power it off first.';
   if (verb === 'shutdown' && state === 'paused') return ' Resume it first, or power it off.';
   return '';

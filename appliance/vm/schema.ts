@@ -197,6 +197,8 @@ export const VmOutput = VmSummary.extend({
   createdAt: z.int(),
 });
 
+export const VmCloneInput = VmRef.extend({ name: VmName.meta({ help: 'Of the new VM.' }), description: Description.default('') });
+
 /** `?keepDisks=true` in the address as well as a JSON boolean. */
 const Flag = z.union([z.boolean(), z.stringbool()]).default(false);
 

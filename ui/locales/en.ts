@@ -760,6 +760,8 @@ export const en = {
   'vm.shutdown': 'Shut down',
   'vm.power-off': 'Power off',
   'vm.reboot': 'Reboot',
+  'vm.clone': 'New machine from this one',
+  'vm.cloneText': 'The new machine gets copies of the disks, and network interfaces with addresses of their own. The system inside is the same: its name, its keys and its fixed addresses, too. Until the copies are made, neither of the two starts.',
   'vm.trim': 'Trim file systems',
   'vm.said': 'It was said:',
   'vm.reset': 'Reset',

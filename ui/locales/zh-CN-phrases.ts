@@ -99,6 +99,7 @@ export const zhPhrases: Record<string, string> = {
   'Show a snapshot of a VM': '显示虚拟机的快照',
   'Take a snapshot of a VM': '创建虚拟机快照',
   'Make a VM of its own from a snapshot': '由快照新建独立的虚拟机',
+  'Make a VM of its own from one that is down': '由已关机的虚拟机新建独立的虚拟机',
   'Of the new VM.': '新虚拟机的名称。',
   'Rename or describe a snapshot': '重命名或说明快照',
   'Delete a snapshot; the VM keeps its present state': '删除快照；虚拟机保持当前状态',

@@ -762,6 +762,8 @@ export const zhCN = {
   'vm.shutdown': '关机',
   'vm.power-off': '断电',
   'vm.reboot': '重启',
+  'vm.clone': '由此新建虚拟机',
+  'vm.cloneText': '新虚拟机获得磁盘的副本和带新地址的网卡。其中的系统相同：名称、密钥和固定地址也一样。复制完成之前，两台虚拟机都不能启动。',
   'vm.trim': '回收文件系统空间',
   'vm.said': '原文：',
   'vm.reset': '重置',

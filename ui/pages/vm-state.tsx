@@ -2,6 +2,7 @@
  * A VM's state as a chip, and its verbs as buttons: the same table (`vmAllows`) that refuses a request greys the button,
  * with the same words.
  */
+import type { Child } from 'hono/jsx';
 import type * as z from 'zod';
 import { vmPause, vmTrim, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
 import { refusal, type VmState, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
@@ -82,7 +83,7 @@ export function RowVerbs({ vm }: { vm: VmSummary }) {
 }
 
 /** On its page: what fits the state first, the rest behind dots. */
-export function HeadVerbs({ vm, hasNoConsole, hasAgent }: { vm: VmSummary; hasNoConsole?: boolean; hasAgent?: boolean }) {
+export function HeadVerbs({ vm, hasNoConsole, hasAgent, children }: { vm: VmSummary; hasNoConsole?: boolean; hasAgent?: boolean; children?: Child }) {
   const { t, can } = useUi();
   const first = vm.state === 'down' ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
   return (
@@ -95,6 +96,7 @@ export function HeadVerbs({ vm, hasNoConsole, hasAgent }: { vm: VmSummary; hasNo
           <VerbButton vm={vm} verb="reboot" />
           {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
           {vm.state === 'up' && hasAgent && <VerbButton vm={vm} verb="trim" />}
+          {children}
           {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="reset" /><VerbButton vm={vm} verb="power-off" /></>}
         </More>
       )}
