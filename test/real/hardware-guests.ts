@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import type { DiskBusName, Hardware, NicModelName } from '../../appliance/vm/definition/hardware.ts';
+import type { DiskBusName, FirmwareName, Hardware, NicModelName } from '../../appliance/vm/definition/hardware.ts';
 import { type GuestReport, linuxIso, readReport } from './guest/linux-guest.ts';
 import { openRackHost, type RackHost } from './rack-host.ts';
 import { openService, type Service } from './service.ts';
@@ -24,7 +24,7 @@ export interface Details extends Hardware {
   nics: { id: string; mac: string; model: NicModelName; pending: string[] }[];
 }
 
-export type Wish = Partial<Hardware> & { vcpus?: number; memoryBytes?: number; disks?: { bus: DiskBusName; serial?: string; discard?: boolean }[]; nics?: { model: NicModelName; mac: string }[] };
+export type Wish = Partial<Hardware> & { firmware?: FirmwareName; cdrom?: string; vcpus?: number; memoryBytes?: number; disks?: { bus: DiskBusName; serial?: string; discard?: boolean }[]; nics?: { model: NicModelName; mac: string }[] };
 
 export const details = (service: Service, name: string) => service.must<Details>('GET', `/vms/${name}`);
 export const macOf = (number: number) => `52:54:00:00:01:${String(number).padStart(2, '0')}`;
