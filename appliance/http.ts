@@ -12,7 +12,7 @@ import type { Auth } from './auth/auth.ts';
 import { type AnyOperation, type BoundOperation, pathParameters } from './core/operation.ts';
 import { asProblem, Problem } from './core/problem.ts';
 import type { Core } from './core/services.ts';
-import { htmlAnswer, htmlProblem, isHtmx, jsonAnswer, jsonProblem } from './http/answer.tsx';
+import { htmlAnswer, htmlProblem, isHtmx, jsonAnswer, jsonProblem, judgedAnswer } from './http/answer.tsx';
 import { createAssets } from './http/assets.ts';
 import type { Door } from './http/authenticate.ts';
 import { type Answer, type Audit, createExecute, entryOf, type Execute, requirePermission, type Terms } from './http/execute.ts';
@@ -121,6 +121,9 @@ function mountOperation(app: Hono, bound: BoundOperation, parts: Parts): void {
   });
 }
 
+/** Their answers tell people what is wrong, as problems do. */
+const judges = new Set(['site.check', 'site.plan']);
+
 async function serve(context: Context, bound: BoundOperation, parts: Parts): Promise<Response> {
   const { record } = bound;
   const { call } = parts.requests.callOf(context);
@@ -135,7 +138,7 @@ async function serve(context: Context, bound: BoundOperation, parts: Parts): Pro
   }
   const answer = await parts.execute({ bound, call, input, subject: { ...subject, ...namesIn(record, input) }, terms: termsOf(context) });
   for (const [name, value] of call.answerHeaders) answer.headers[name] = value;
-  return isHtmx(context.req.raw) ? fragmentAnswer(context, bound, parts, answer) : jsonAnswer(answer);
+  return isHtmx(context.req.raw) ? fragmentAnswer(context, bound, parts, answer) : jsonAnswer(judges.has(record.id) ? judgedAnswer(parts.requests.translatorOf(context), answer) : answer);
 }
 
 /** What has no path yet, or no actor: the name of what is made, and who wants to sign in. */
@@ -183,7 +186,7 @@ function problemAnswer(context: Context, parts: Parts, error: unknown): Response
   const problem = asProblem(error);
   parts.requests.report(context, problem, error);
   const requestId = parts.requests.idOf(context);
-  if (!isHtmx(context.req.raw)) return jsonProblem(problem, requestId);
+  if (!isHtmx(context.req.raw)) return jsonProblem(problem, requestId, parts.requests.translatorOf(context));
   return htmlProblem(parts.requests.uiOf(context), context.req.raw, problem, requestId);
 }
 

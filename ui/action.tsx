@@ -89,7 +89,8 @@ export interface ButtonProps {
 }
 
 export function Button({ text, icon, tone = 'plain', isCompact, disabledReason, type = 'button', ...rest }: ButtonProps) {
-  const tip = disabledReason ? `${text}: ${disabledReason}` : isCompact ? text : undefined;
+  const { phrase } = useUi();
+  const tip = disabledReason ? `${text}: ${phrase(disabledReason)}` : isCompact ? text : undefined;
   return (
     <button type={type} class="button" data-tone={tone} data-compact={isCompact ? '' : undefined} title={tip}
       aria-label={isCompact || disabledReason ? tip : undefined} disabled={disabledReason !== undefined} {...rest}>

@@ -14,7 +14,7 @@ export function SavedToast({ record, body }: SavedToastProps) {
   const { phrase, t } = useUi();
   if (record.id === 'token.create') return <TokenToast {...(body as z.output<typeof NewTokenOutput>)} />; // that record's own output
   if (record.id === 'totp.confirm' || record.id === 'totp.renew') return <CodesToast codes={(body as z.output<typeof TotpOutput>).recoveryCodes ?? []} />; // those records' own output
-  if (record.id === 'destination.test') return <ToToasts><Toast tone="ok" icon="check" title={String((body as { message: string }).message)} /></ToToasts>; // as that record answers
+  if (record.id === 'destination.test') return <ToToasts><Toast tone="ok" icon="check" title={phrase((body as { message: string }).message)} /></ToToasts>; // as that record answers
   const title = <>{phrase(record.summary)} <span class="quiet">{t('task.state.done')}</span></>;
   return <ToToasts><Toast tone="ok" icon="check" title={title} /></ToToasts>;
 }

@@ -108,10 +108,11 @@ export interface ChipProps {
   reason?: string | undefined;
 }
 
-export function Chip({ tone, icon, text, reason }: ChipProps) {
+export function Chip({ tone, icon, text, reason: english }: ChipProps) {
+  const reason = useUi().phrase(english ?? '');
   return (
-    <span class="chip" data-tone={tone} title={reason}>
-      <Icon name={icon} />{text}{reason && <span class="sr">: {reason}</span>}
+    <span class="chip" data-tone={tone} title={reason || undefined}>
+      <Icon name={icon} />{text}{reason !== '' && <span class="sr">: {reason}</span>}
     </span>
   );
 }

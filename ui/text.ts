@@ -8,6 +8,7 @@
  */
 import { en, enPhrases } from './locales/en.ts';
 import { zhMessages } from './locales/zh-CN-messages.ts';
+import { zhProblems } from './locales/zh-CN-problems.ts';
 import { zhCN } from './locales/zh-CN.ts';
 import { zhPhrases } from './locales/zh-CN-phrases.ts';
 import { createTranslate, type Translate } from './sentences.ts';
@@ -34,7 +35,7 @@ export const locales: Record<Locale, string> = { en: 'English', 'zh-CN': '简体
 
 const dictionaries: Record<Locale, { texts: Texts; translate: Translate }> = {
   en: { texts: en, translate: (english) => enPhrases[english] ?? english },
-  'zh-CN': { texts: zhCN, translate: createTranslate({ ...enPhrases, ...zhPhrases }, zhMessages) },
+  'zh-CN': { texts: zhCN, translate: createTranslate({ ...enPhrases, ...zhPhrases }, { ...zhMessages, ...zhProblems }) },
 };
 
 export function isTextKey(key: string): key is TextKey {

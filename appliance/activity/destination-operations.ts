@@ -120,8 +120,9 @@ export const destinationTest = write<DestinationServices>()({
   run(services, tx, { destination }, { tookMs }) {
     const row = services.destinations.require(destination);
     services.forwarding.nudge(tx, row.id);
-    const taken = row.kind === 'syslog' && resolved(wholeOf(row)).transport === 'udp' ? 'was sent to' : 'was taken by';
-    return { message: `The test ${taken} ${row.kind === 'email' ? row.settings.host : receiverOf(wholeOf(row))}.`, tookMs };
+    const where = row.kind === 'email' ? row.settings.host : receiverOf(wholeOf(row));
+    const isOnlySent = row.kind === 'syslog' && resolved(wholeOf(row)).transport === 'udp';
+    return { message: isOnlySent ? `The test was sent to ${where}.` : `The test was taken by ${where}.`, tookMs };
   },
 });
 

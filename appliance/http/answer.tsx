@@ -10,6 +10,7 @@ import { renderAnswer } from '../../ui/render.tsx';
 import { SavedToast } from '../../ui/saved.tsx';
 import { showTask } from '../../ui/shown-task.ts';
 import { TaskToast } from '../../ui/task.tsx';
+import type { Translator } from '../../ui/text.ts';
 import type { AnyOperation } from '../core/operation.ts';
 import type { Problem, ProblemJson } from '../core/problem.ts';
 import type { TaskRow } from '../core/task-rows.ts';
@@ -20,6 +21,17 @@ export function isHtmx(request: Request): boolean {
   return request.headers.get('hx-request') === 'true';
 }
 
+interface Judged {
+  faults?: { message: string }[];
+  steps?: { details?: string[] }[];
+}
+
+/** What is wrong with a site file, and what it would change, is for who wrote it as a problem is for who asked. */
+export function judgedAnswer({ phrase }: Translator, { body, ...answer }: Answer): Answer {
+  const { faults, steps, ...rest } = body as Judged; // the output of the check and of the plan
+  return { ...answer, body: { ...rest, ...(faults && { faults: faults.map((fault) => ({ ...fault, message: phrase(fault.message) })) }), ...(steps && { steps: steps.map((step) => ({ ...step, details: step.details?.map(phrase) })) }) } };
+}
+
 export function jsonAnswer(answer: Answer): Response {
   const headers = new Headers(answer.headers);
   if (answer.body === null) return new Response(null, { status: answer.status, headers });
@@ -27,8 +39,14 @@ export function jsonAnswer(answer: Answer): Response {
   return new Response(JSON.stringify(answer.body), { status: answer.status, headers });
 }
 
-export function jsonProblem(problem: Problem, requestId: string): Response {
-  return new Response(JSON.stringify(problem.toJson(requestId)), { status: problem.status, headers: problemHeaders(problem, 'application/problem+json') });
+/** In the language that was asked for; a program that asks for none reads English. */
+export function jsonProblem(problem: Problem, requestId: string, { locale, phrase }: Translator): Response {
+  const told = problem.toJson(requestId);
+  const body = { ...told, title: phrase(told.title), detail: phrase(told.detail), ...(told.errors && { errors: told.errors.map(({ path, message }) => ({ path, message: phrase(message) })) }) };
+  const headers = problemHeaders(problem, 'application/problem+json');
+  headers.set('content-language', locale);
+  headers.append('vary', 'accept-language');
+  return new Response(JSON.stringify(body), { status: problem.status, headers });
 }
 
 function problemHeaders(problem: Problem, type: string): Headers {

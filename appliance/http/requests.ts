@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context } from 'hono';
 import { getCookie } from 'hono/cookie';
-import { chooseLocale, makeTranslator } from '../../ui/text.ts';
+import { chooseLocale, makeTranslator, type Translator } from '../../ui/text.ts';
 import type { Ui } from '../../ui/context.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { SignedIn } from '../auth/people.ts';
@@ -27,6 +27,8 @@ export interface Requests {
   /** Who asks; throws when the credential is wrong or a change did not come from our own pages. */
   callOf(context: Context): Known;
   uiOf(context: Context): Ui;
+  /** In the language that was chosen on the pages, or that the request asks for. */
+  translatorOf(context: Context): Translator;
   /** Logs what the client is not told. */
   report(context: Context, problem: Problem, thrown: unknown): void;
 }
@@ -61,13 +63,15 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
     known.set(request, { who, call });
     return { who, call };
   };
+  const translatorOf = (context: Context) => makeTranslator(chooseLocale(getCookie(context, 'bothy_locale'), context.req.header('accept-language')));
   return {
     idOf,
     callOf,
+    translatorOf,
     uiOf(context) {
       const { actor, csrfToken } = known.get(context.req.raw)?.who ?? peek(auth, door, context);
       return {
-        ...makeTranslator(chooseLocale(getCookie(context, 'bothy_locale'), context.req.header('accept-language'))),
+        ...translatorOf(context),
         user: actor.credential === '' ? '' : actor.name,
         csrf: csrfToken ?? '',
         can: (permission, object) => mayUse(actor, permission, object),

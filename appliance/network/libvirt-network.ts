@@ -30,7 +30,7 @@ export async function bringUp(networks: Networks, world: World, row: NetworkRow)
     await world.hypervisor.ensureNetwork(row.name, networkXml({ name: row.name, subnet: await chooseSubnet(world, row) }));
   } catch (error) {
     if (!(error instanceof HypervisorError)) throw error;
-    throw new Problem('unavailable', `The network "${row.name}" could not be started: ${plainWords(error.message)}.`, { cause: error });
+    throw new Problem('unavailable', `The network "${row.name}" could not be started: ${plainWords(error.message)}. Look at the log of libvirt, then try again.`, { cause: error });
   }
 }
 
@@ -44,6 +44,6 @@ async function chooseSubnet(world: World, row: NetworkRow): Promise<Subnet> {
   if (wanted) return wanted;
   const { routes } = await world.machine.facts();
   const free = findFreeSubnet(routes.flatMap((route) => parseSubnet(route) ?? []));
-  if (!free) throw new Problem('unavailable', `The network "${row.name}" could not be started: the host reaches every subnet that it could use.`);
+  if (!free) throw new Problem('unavailable', `The network "${row.name}" could not be started: the host reaches every subnet that it could use. Make a network with a subnet of your own choice.`);
   return free;
 }

@@ -63,7 +63,7 @@ async function requireHostBridge({ world, networks }: NetworkServices, bridge: s
   if (bridge === undefined) return wrong('bridge', `Which bridge of this host? ${offer.length > 0 ? `There are: ${offer.join(', ')}.` : 'It has none yet.'}`);
   if (!names.includes(bridge)) return wrong('bridge', `This host has no bridge "${bridge}". ${offer.length > 0 ? `It has: ${offer.join(', ')}.` : 'Make one first.'}`);
   const owner = known.find((network) => network.bridge === bridge)?.name ?? networks.all().find((row) => row.bridge === bridge && row.id !== except)?.name;
-  return owner === undefined ? bridge : wrong('bridge', `The bridge "${bridge}" already belongs to the network "${owner}".`);
+  return owner === undefined ? bridge : wrong('bridge', `The bridge "${bridge}" already belongs to the network "${owner}". Choose another one.`);
 }
 
 function requireUnused(services: NetworkServices, row: NetworkRow): void {

@@ -92,7 +92,7 @@ interface Whole {
 
 function startImport(services: StorageServices, { call, disk, upload, sha256 }: Whole): Response {
   const { format } = upload;
-  if (!format) throw new Problem('internal', 'The upload has no format.');
+  if (!format) throw new Problem('internal', 'The upload has no format. Start it again.');
   const target = needsConversion(disk, format) ? newId<'volume'>() : upload.volumeId;
   const origin = { actor: call.actor.name, operation: 'disk.upload', requestId: call.requestId };
   const task = services.database.write(origin, (tx) => {

@@ -41,7 +41,7 @@ export function createDisks({ database, journal }: Core): Disks {
   const find = (ref: string) => sql.select().from(diskTable).where(or(eq(diskTable.id, ref), eq(diskTable.name, ref))).get();
   const requireDisk = (ref: string) => {
     const row = find(ref);
-    if (!row) throw new Problem('not-found', `There is no disk "${ref}".`);
+    if (!row) throw new Problem('not-found', `There is no disk "${ref}". It may have been deleted or renamed.`);
     return row;
   };
   const update = (tx: Tx, row: DiskRow, changes: Partial<DiskRow>) => {

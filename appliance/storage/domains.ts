@@ -43,7 +43,7 @@ export function createDomains({ database, journal, statePath, disk }: Core & { d
   const fact = (id: string) => sql.select().from(storageDomainFactTable).where(eq(storageDomainFactTable.domainId, id)).get();
   const requireDomain = (ref: string) => {
     const row = find(ref);
-    if (!row) throw new Problem('not-found', `There is no storage domain "${ref}".`);
+    if (!row) throw new Problem('not-found', `There is no storage domain "${ref}". It may have been deleted or renamed.`);
     return row;
   };
   const images = (domain: DomainRow) => openImageDomain(place(domain));

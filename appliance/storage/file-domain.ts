@@ -220,13 +220,13 @@ function unlessGone(error: NodeJS.ErrnoException): undefined {
 }
 
 async function requireFolder(path: string): Promise<void> {
-  if (!(await hasFolder(path))) throw new DomainFault(`${path} is missing.`);
+  if (!(await hasFolder(path))) throw new DomainFault(`${path} is missing. Check that its disk is there and mounted.`);
 }
 
 /** A link to a folder is not one: following it would leave the domain. */
 async function hasFolder(path: string): Promise<boolean> {
   if (!(await exists(path))) return false;
-  if (!(await lstat(path)).isDirectory()) throw new DomainFault(`${path} is not a folder.`);
+  if (!(await lstat(path)).isDirectory()) throw new DomainFault(`${path} is not a folder. Check what was put there.`);
   return true;
 }
 

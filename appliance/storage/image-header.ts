@@ -57,7 +57,7 @@ export function recognise(bytes: Uint8Array): Exclude<ImageFormat, 'raw'> | unde
  * @param fileSizeBytes size of the whole file
  */
 export function checkDeclared(declared: ImageFormat, bytes: Uint8Array, fileSizeBytes: number): HeaderCheck {
-  if (fileSizeBytes === 0) return refuse('The file is empty.');
+  if (fileSizeBytes === 0) return refuse('The file is empty. Choose another one.');
   const stranger = recogniseStranger(bytes);
   if (stranger) return refuse(`This is ${stranger.name}. ${stranger.advice}`);
   const found = recognise(bytes);
@@ -113,8 +113,8 @@ function checkVdi(bytes: Uint8Array): HeaderCheck {
 }
 
 function sized(virtualSizeBytes: bigint): HeaderCheck {
-  if (virtualSizeBytes === 0n) return refuse('The image holds a disk of size 0.');
-  if (virtualSizeBytes > BigInt(Number.MAX_SAFE_INTEGER)) return refuse('The image claims an impossible size; its header is damaged.');
+  if (virtualSizeBytes === 0n) return refuse('The image holds a disk of size 0. Choose another file.');
+  if (virtualSizeBytes > BigInt(Number.MAX_SAFE_INTEGER)) return refuse('The image claims an impossible size; its header is damaged. Get the file again and upload that.');
   return { isOk: true, virtualSizeBytes: Number(virtualSizeBytes) };
 }
 

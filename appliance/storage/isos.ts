@@ -26,7 +26,7 @@ export function createIsos({ database, journal }: Core): Isos {
     require(domain, name) {
       const row = find(domain.id, name);
       if (!row) throw new Problem('not-found', `The storage domain "${domain.name}" holds no file "${name}". Upload it first.`);
-      if (row.state === 'deleting') throw new Problem('wrong-state', `The file "${name}" is being deleted.`);
+      if (row.state === 'deleting') throw new Problem('wrong-state', `The file "${name}" is being deleted. Choose another one.`);
       return row;
     },
     put(tx, row) {

@@ -87,7 +87,7 @@ export function createReceiver({ clock }: { clock: Clock }): Receiver {
       if (other && clock.now() - other.lastAt < silentAfterMs) throw new Problem('in-use', 'This is being uploaded right now over another connection. Wait until it ends.');
       const mine = newLive(clock.now());
       live.set(target, mine);
-      other?.controller.abort(new Problem('wrong-state', 'This upload goes on over another connection.'));
+      other?.controller.abort(new Problem('wrong-state', 'This upload goes on over another connection. Watch it there.'));
       await other?.ended;
       return {
         receive: (body, intake) => receive(body, intake, { live: mine, hashes, clock }),
@@ -172,7 +172,7 @@ async function pump(body: ReadableStream<Uint8Array> | null, file: FileHandle, {
 
 function requireFits({ totalBytes, limitBytes }: Intake, sizeBytes: number): void {
   if (totalBytes !== undefined && sizeBytes > totalBytes) throw new Problem('invalid-input', `More arrives than the ${totalBytes} bytes that were announced. Start the upload again.`);
-  if (sizeBytes > limitBytes) throw new Problem('too-large', `The file is larger than the ${limitBytes} bytes that fit there.`);
+  if (sizeBytes > limitBytes) throw new Problem('too-large', `The file is larger than the ${limitBytes} bytes that fit there. Make room, or choose a smaller one.`);
 }
 
 async function writeBlocks(file: FileHandle, chunk: Uint8Array, at: number, isSparse: boolean): Promise<void> {

@@ -191,7 +191,7 @@ async function finish(connection: Connection, { kind, upload, expected }: { kind
     await file.close();
   }
   const sha256 = await connection.digest({ uploadId: upload.id, path }, upload.receivedBytes);
-  if (expected !== undefined && sha256 !== expected) throw new Unfit('invalid-input', `What arrived is not the file that was announced: its SHA-256 is ${sha256}, not ${expected}.`);
+  if (expected !== undefined && sha256 !== expected) throw new Unfit('invalid-input', `What arrived is not the file that was announced: its SHA-256 is ${sha256}, not ${expected}. Upload it again.`);
   return kind.finish(upload, sha256);
 }
 

@@ -51,6 +51,6 @@ export function asRefusal(error: unknown, what: string): unknown {
   if (!(error instanceof HypervisorError)) return error;
   if (error.kind === 'disconnected') return new Problem('unavailable', `${what}: libvirt does not answer. Try again when it does.`, { cause: error });
   if (error.kind === 'timeout') return new Problem('unavailable', `${what}: QEMU did not answer in time. Try again, or power the VM off.`, { cause: error });
-  if (error.kind === 'no-domain') return new Problem('wrong-state', `${what}: the VM is no longer running.`, { cause: error });
-  return new Problem('unavailable', `${what}: libvirt says "${error.message}".`, { cause: error });
+  if (error.kind === 'no-domain') return new Problem('wrong-state', `${what}: the VM is no longer running. Start it, then try again.`, { cause: error });
+  return new Problem('unavailable', `${what}: libvirt says "${error.message}". Look at the log of libvirt, then try again.`, { cause: error });
 }

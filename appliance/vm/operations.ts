@@ -116,7 +116,7 @@ export const vmHistory = read<VmServices>()({
   run({ rows, activity, clock }, _call, { vm: ref, of, ...input }) {
     const vm = rows.require(ref);
     const kind = of === undefined ? 'vm' : rows.disks(vm.id).some(({ diskId }) => diskId === of) ? 'disk' : 'nic';
-    if (kind === 'nic' && !rows.nics(vm.id).some(({ id }) => id === of)) throw new Problem('not-found', `${vm.name} has no disk and no NIC with that id.`);
+    if (kind === 'nic' && !rows.nics(vm.id).some(({ id }) => id === of)) throw new Problem('not-found', `${vm.name} has no disk and no NIC with that id. It may have been removed.`);
     return activity.samples.read({ kind, id: of ?? vm.id, ...questionOf(input, clock.now()) });
   },
 });

@@ -92,7 +92,7 @@ const verbWords: Record<VmVerb, string> = {
 
 /** What to tell someone whose verb is not allowed now, with what would make it so. */
 export function refusal(verb: VmVerb, name: string, standing: Standing): string {
-  if (standing.isDeleting) return `${name} is being deleted.`;
+  if (standing.isDeleting) return `${name} is being deleted. Its task says how that stands.`;
   const states: readonly VmState[] = vmAllows[verb];
   const needed = states.map((state) => stateWords[state]).join(' or ');
   return `${name} ${stateWords[standing.state]}. To ${verbWords[verb]}, wait until it ${needed}.${wayOut(verb, standing.state)}`;

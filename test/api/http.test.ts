@@ -80,6 +80,19 @@ async function openSite() {
 
 const problemOf = async (response: Response) => (await response.json()) as { type: string; detail: string; requestId: string; errors?: { path: string; message: string }[] };
 
+test('a problem is told in the language that is asked for, English where none is', async () => {
+  const { core, as } = await openSite();
+  const chinese = await as('POST', '/api/v1/notes', { name: '', sizeBytes: 1.5 }, { 'accept-language': 'zh-CN,zh;q=0.9' });
+  assert.equal([chinese.status, chinese.headers.get('content-language')], [400, 'zh-CN']);
+  assert.match(chinese.headers.get('vary') ?? '', /accept-language/);
+  const { type, title, detail, errors } = (await chinese.json()) as Record<string, unknown>;
+  assert.equal({ type, title, detail, errors }, { type: 'invalid-input', title: '输入有误', detail: '有 2 个字段需要更正。', errors: [{ path: 'name', message: '请填写名称。' }, { path: 'sizeBytes', message: '必须是整数。' }] });
+  const english = await as('POST', '/api/v1/notes', { name: '', sizeBytes: 1.5 });
+  assert.is((await problemOf(english)).detail, '2 fields need to be corrected.');
+  assert.is((await problemOf(await as('GET', '/api/v1/none', undefined, { cookie: 'bothy_locale=zh-CN' }))).detail, 'API 没有 GET /api/v1/none。/api/v1/openapi.json 列出了所有接口。', 'as chosen on the pages');
+  await core.close();
+});
+
 test('the session cookie cannot be read by scripts nor sent by other sites', async () => {
   const { core, auth, send } = await openSite();
   const response = await send('POST', '/api/v1/sessions', { user: 'admin@internal', password: 'correct horse battery' });

@@ -82,7 +82,7 @@ export function HostWarnings({ host }: { host: Host }) {
   return (
     <>
       {lastEnd?.isNews && <Notice tone="warn" title={phrase(lastEnd.message)}><Time at={lastEnd.at} /></Notice>}
-      {host.state !== 'up' && <Notice tone="bad" title={host.reason}>{host.hypervisor.message}</Notice>}
+      {host.state !== 'up' && <Notice tone="bad" title={phrase(host.reason)}>{phrase(host.hypervisor.message)}</Notice>}
       {host.warnings.map((warning) => <Notice tone={warning.severity === 'error' ? 'bad' : warning.severity === 'warning' ? 'warn' : 'info'} title={phrase(warning.message)}>{warning.nextStep && phrase(warning.nextStep)}</Notice>)}
     </>
   );
@@ -129,7 +129,7 @@ export function Software({ host }: { host: Host }) {
     <Panel title={t('host.software')}>
       <Facts items={[
         ['Bothy', host.version],
-        [t('host.acceleration'), <>{acceleration.accelerator === 'kvm' ? 'KVM' : t('host.emulation')}<br /><span class="quiet">{acceleration.reason}</span></>],
+        [t('host.acceleration'), <>{acceleration.accelerator === 'kvm' ? 'KVM' : t('host.emulation')}<br /><span class="quiet">{phrase(acceleration.reason)}</span></>],
         ['libvirt', hypervisor.state === 'connected' ? hypervisor.libvirtVersion : t('host.disconnected')],
         ['QEMU', hypervisor.qemuVersion],
         [t('host.guestFirmware'), hypervisor.firmware.map((name) => phrase(name)).join(', ')],

@@ -92,8 +92,9 @@ function Figures({ data: { host, load, vms, domains } }: { data: Overview }) {
 
 /** Lasting troubles that the host does not show itself. */
 function Troubles({ data: { troubles, host } }: { data: Overview }) {
+  const { phrase } = useUi();
   const shown = new Set(host?.warnings.map(({ message }) => message));
-  return <>{troubles.filter(({ message }) => !shown.has(message)).map((event) => <Notice tone={event.severity === 'error' ? 'bad' : 'warn'} title={event.message}>{event.nextStep}</Notice>)}</>;
+  return <>{troubles.filter(({ message }) => !shown.has(message)).map((event) => <Notice tone={event.severity === 'error' ? 'bad' : 'warn'} title={phrase(event.message)}>{event.nextStep && phrase(event.nextStep)}</Notice>)}</>;
 }
 
 function Vms({ vms }: { vms: VmSummary[] }) {

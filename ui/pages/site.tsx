@@ -58,8 +58,8 @@ function Found({ found }: { found: NonNullable<Site['found']> }) {
 }
 
 function FaultList({ faults }: { faults: Fault[] }) {
-  const { t } = useUi();
-  return <ul class="faults">{faults.map(({ line, column, path, message }) => <li>{line > 0 && <code>{t('site.place', { line, column })}</code>} {path && <strong>{path}</strong>} {message}</li>)}</ul>;
+  const { t, phrase } = useUi();
+  return <ul class="faults">{faults.map(({ line, column, path, message }) => <li>{line > 0 && <code>{t('site.place', { line, column })}</code>} {path && <strong>{path}</strong>} {phrase(message)}</li>)}</ul>;
 }
 
 function Standing({ site: { current, found, sealingKey }, plan }: { site: Site; plan: Plan | undefined }) {
@@ -98,10 +98,10 @@ function SealingKey({ value }: { value: string }) {
 }
 
 function PlanTable({ steps, label }: { steps: Step[]; label: string }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   return (
     <List label={label} rows={steps} rowId={(step) => `step-${step.section}-${step.verb}-${step.name}-${step.details.join()}`} columns={[
-      { head: t('field.name'), as: 'main', cell: (step) => <><strong>{step.name}</strong>{step.details.map((line) => <small>{line}</small>)}</> },
+      { head: t('field.name'), as: 'main', cell: (step) => <><strong>{step.name}</strong>{step.details.map((line) => <small>{phrase(line)}</small>)}</> },
       { head: t('site.what'), cell: (step) => t(`site.section.${step.section as 'vms'}`) }, // the planner's own sections
       { head: t('field.state'), as: 'state', cell: (step) => <Chip tone={verbTones[step.verb] ?? 'busy'} icon={step.verb === 'conflict' ? 'error' : step.verb === 'note' ? 'info' : 'right'} text={t(`site.verb.${step.verb}`)} /> },
     ]} />

@@ -46,8 +46,8 @@ const domainPage = definePage({
 });
 
 function DomainNotice({ domain }: { domain: Domain }) {
-  const { t } = useUi();
-  if (domain.status === 'inactive') return <Notice tone="bad" title={t('storage.inactive', { name: domain.name })}>{domain.reason}</Notice>;
+  const { t, phrase } = useUi();
+  if (domain.status === 'inactive') return <Notice tone="bad" title={t('storage.inactive', { name: domain.name })}>{phrase(domain.reason)}</Notice>;
   if (domain.space === 'ok') return null;
   const free = formatBytes(domain.freeBytes);
   return <Notice tone={domain.space === 'critical' ? 'bad' : 'warn'} title={t(`storage.${domain.space}`, { name: domain.name })}>{t('storage.lowText', { free, critical: formatBytes(domain.criticalSpaceBytes) })}</Notice>;

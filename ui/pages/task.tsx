@@ -43,7 +43,7 @@ export function TaskList({ tasks, next }: { tasks: ToldTask[]; next?: string | u
   const { t } = ui;
   return (
     <List label={t('nav.tasks')} rows={tasks} rowId={(task) => `task-${task.id}`} next={next} columns={[
-      { head: t('field.task'), as: 'main', cell: (task) => <><a href={`/tasks/${task.id}`}>{taskTitle(ui, task)}</a><small>{task.problem?.detail ?? task.actor}</small></> },
+      { head: t('field.task'), as: 'main', cell: (task) => <><a href={`/tasks/${task.id}`}>{taskTitle(ui, task)}</a><small>{task.problem ? ui.phrase(task.problem.detail) : task.actor}</small></> },
       { head: t('field.state'), as: 'state', cell: (task) => <TaskChip state={task.state} /> },
       { head: t('field.progress'), cell: (task) => <TaskProgress task={showTask(ui, task)} /> },
       { head: t('field.started'), from: 'tablet', cell: (task) => <Time at={task.createdAt} /> },
@@ -74,7 +74,7 @@ function TaskView({ task, ui }: { task: ToldTask; ui: Ui }) {
   return (
     <>
       <PageHead title={shown.title} parent={{ href: '/tasks', text: t('nav.tasks') }} aside={<TaskChip state={task.state} />}><CancelButton task={task} /></PageHead>
-      {task.problem && <Notice tone={task.state === 'cancelled' ? 'off' : 'bad'} title={task.problem.title}>{task.problem.detail}</Notice>}
+      {task.problem && <Notice tone={task.state === 'cancelled' ? 'off' : 'bad'} title={ui.phrase(task.problem.title)}>{ui.phrase(task.problem.detail)}</Notice>}
       <div class="grid">
         <Panel title={t('task.steps')}><TaskSteps task={shown} />{isTaskActive(shown) && <TaskProgress task={shown} />}</Panel>
         <Panel title={t('task.facts')}>

@@ -70,11 +70,11 @@ const isSeen = ({ host }: Shown) => host === undefined || host.hypervisor.state 
 
 /** What the reader should know before anything else. */
 function Standing({ update, isSeen: seesVms }: { update: Update; isSeen: boolean }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   const { last, running } = update;
   return (
     <>
-      {!update.isSupported && <Notice tone="info" title={t('update.unsupported')}>{update.reason}</Notice>}
+      {!update.isSupported && <Notice tone="info" title={t('update.unsupported')}>{phrase(update.reason)}</Notice>}
       {update.isOnTrial && <Notice tone="busy" title={t('update.onTrial', { version: running })}>{update.missing.length > 0 ? <Lines lines={update.missing} /> : t('update.onTrialText')}</Notice>}
       {last?.result === 'failed' && (
         <Notice tone="bad" title={t('update.failed', { to: last.to, running })} actions={<TryAgain update={update} isSeen={seesVms} />}>

@@ -84,9 +84,9 @@ export const vmOverviewPage = definePage({
     return { vm, events, acceleration, span: request.query['span'] };
   },
   title: ({ vm }) => vm.name,
-  view: ({ vm, events, acceleration, span }, { t }) => (
+  view: ({ vm, events, acceleration, span }, { t, phrase }) => (
     <VmFrame vm={vm}>
-      {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{acceleration.reason} <a href="/host">{t('host.whatToDo')}</a></Notice>}
+      {acceleration?.accelerator === 'tcg' && vm.state === 'up' && <Notice tone="info" title={t('host.slow')}>{phrase(acceleration.reason)} <a href="/host">{t('host.whatToDo')}</a></Notice>}
       <div class="grid" data-cols="side">
         <div class="stack">
           <Panel title={t('vm.load')}><VmUse vm={vm} span={span} /></Panel>

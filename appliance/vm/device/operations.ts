@@ -96,7 +96,7 @@ export const diskDetach = startTask<VmServices>()({
   run(services, tx, { vm: ref, disk: diskRef, delete: withDisk }) {
     const vm = requireFor(services, 'detach-disk', ref);
     const disk = services.storage.requireDisk(diskRef);
-    if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}". It may have been detached.`);
     if (services.storage.layers.of(disk.id).length > 0) throw new Problem('in-use', `The disk ${disk.name} is part of snapshots of ${vm.name}, which could not go back to them without it. Delete these first.`);
     if (withDisk) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: disk.id });
     const running = vm.fact.running;
@@ -115,7 +115,7 @@ export const diskEdit = startTask<VmServices>()({
     const disk = services.storage.requireDisk(diskRef);
     const links = rows.disks(vm.id);
     const link = links.find(({ diskId }) => diskId === disk.id);
-    if (!link) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}".`);
+    if (!link) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}". It may have been detached.`);
     const unit = link.settings.bus === 'ide' ? link.settings.unit : ideUnit(links);
     rows.setDisk(tx, vm.id, disk.id, { ...link.settings, ...given(diskNames, changes), unit });
     requireFit(services, vm.id, 'bus');
@@ -136,7 +136,7 @@ export const nicEdit = startTask<VmServices>()({
     const { rows } = services;
     const vm = requireFor(services, 'edit', ref);
     const nic = rows.nics(vm.id).find((row) => row.id === id);
-    if (!nic) throw new Problem('not-found', `${vm.name} has no such network interface.`);
+    if (!nic) throw new Problem('not-found', `${vm.name} has no such network interface. It may have been removed.`);
     rows.setNic(tx, vm.id, id, { ...nic.settings, ...given(nicNames, changes) });
     return services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(vm));
   },
@@ -158,7 +158,7 @@ export const nicRemove = startTask<VmServices>()({
   input: RemoveNicInput, generation,
   run(services, tx, { vm: ref, nic }) {
     const vm = requireFor(services, 'remove-nic', ref);
-    if (!services.rows.nics(vm.id).some(({ id }) => id === nic)) throw new Problem('not-found', `${vm.name} has no such network interface.`);
+    if (!services.rows.nics(vm.id).some(({ id }) => id === nic)) throw new Problem('not-found', `${vm.name} has no such network interface. It may have been removed.`);
     return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'nic', id: nic, withDisk: false }, aboutVm(vm));
   },
 });

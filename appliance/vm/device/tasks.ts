@@ -101,7 +101,7 @@ async function xmlOf(services: VmServices, { vm, kind, id }: Device, { hardware,
   const disk = kind === 'disk' && services.rows.disks(vm).find(({ diskId }) => diskId === id);
   if (disk) return printXml(diskXml(diskDevice(services.storage, { ...disk, settings: { ...disk.settings, ...diskSettings[id] } }, hardware)));
   const nic = kind === 'nic' && services.rows.nics(vm).find((row) => row.id === id);
-  if (!nic) throw new Problem('not-found', 'The device is no longer one of the VM.');
+  if (!nic) throw new Problem('not-found', 'The device is no longer one of the VM. Look at its devices, then try again.');
   await services.network.ensureNetwork(nic.network);
   return printXml(nicXml(nicDevice(services, { ...nic, settings: { ...nic.settings, ...nicSettings[id] } }, hardware)));
 }

@@ -114,7 +114,7 @@ export const poolGiveBack = write<VmServices>()({
 
 function requireAlive({ pools }: VmServices, ref: string): PoolRow {
   const row = pools.require(ref);
-  if (row.isDeleting) throw new Problem('wrong-state', `The pool "${row.name}" is being deleted.`);
+  if (row.isDeleting) throw new Problem('wrong-state', `The pool "${row.name}" is being deleted. Choose another one.`);
   return row;
 }
 

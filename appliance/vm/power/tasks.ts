@@ -47,7 +47,7 @@ function verbTask(services: VmServices, { kind, step, refusal, act }: Verb): Any
       do: ({ input, signal }) => persist(services, refusal, signal, async () => {
         const domain = await findDomain(services, input.vm);
         if (!domain && kind === 'vm.shutdown') return; // it has shut down already
-        if (!domain) throw new Problem('wrong-state', 'The VM is no longer running.');
+        if (!domain) throw new Problem('wrong-state', 'The VM is no longer running. Start it, then try again.');
         await act(services.hypervisor, domain);
       }),
     }],

@@ -118,7 +118,7 @@ function endPreview(services: VmServices, tx: Tx, verb: 'commit' | 'undo', { vm:
   const vm = requireFor(services, `${verb}-snapshot`, ref);
   const row = services.snapshots.require(vm, snapshot);
   const place = services.snapshots.present(vm.id);
-  if (place.before === null || place.snapshotId !== row.id) throw new Problem('wrong-state', `${vm.name} does not preview the snapshot "${row.name}".`);
+  if (place.before === null || place.snapshotId !== row.id) throw new Problem('wrong-state', `${vm.name} does not preview the snapshot "${row.name}". Preview it first.`);
   const disks = services.rows.disks(vm.id).map(({ diskId }) => diskId).filter((disk) => services.storage.layers.held(disk, previewHolder(vm.id)));
   for (const disk of disks) lock(services, tx, disk);
   return services.tasks.start(tx, `vm.${verb}-snapshot`, { vm: vm.id, snapshot: row.id, disks }, about(services, vm, disks));

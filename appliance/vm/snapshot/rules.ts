@@ -10,7 +10,7 @@ const allows = {
 const words: Record<KeptState, string> = {
   creating: 'is still being taken. Wait for its task to end.',
   ok: 'is ready.',
-  deleting: 'is being deleted.',
+  deleting: 'is being deleted. Use another one.',
   broken: 'was deleted in part and cannot be gone back to. Delete it again.',
 };
 

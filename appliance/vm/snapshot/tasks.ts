@@ -43,7 +43,7 @@ function previewTask(services: VmServices): AnyTask {
   const { storage, snapshots, rows } = services;
   const keptOf = (disk: string, { snapshot }: LayersInput) => {
     const kept = storage.layers.held(disk, holderOf(snapshot));
-    if (!kept) throw new Problem('wrong-state', 'The snapshot no longer has this disk.');
+    if (!kept) throw new Problem('wrong-state', 'The snapshot no longer has this disk. Look at the snapshot, then try again.');
     return kept.id;
   };
   return defineTask<LayersInput>({

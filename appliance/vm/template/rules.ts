@@ -12,7 +12,7 @@ export type TemplateVerb = keyof typeof allows;
 const words: Record<KeptState, string> = {
   creating: 'is still being made. Wait for its task to end.',
   ok: 'is ready.',
-  deleting: 'is being deleted.',
+  deleting: 'is being deleted. Use another one.',
   broken: 'was deleted in part and nothing can be made from it. Delete it again.',
 };
 
