@@ -60,6 +60,8 @@ export interface HypervisorFacts {
   /** What QEMU here can show a guest's screen by, such as `vnc` and `spice`, and its graphics cards; some are packages of their own. */
   screens: string[];
   videoModels: string[];
+  /** TPM 2.0 that guests can have here, such as `tpm-crb`; none without the program that emulates it (swtpm). */
+  tpmModels: string[];
 }
 
 /** What a guest's agent says of it; empty where it does not tell. It is the guest's word: never trusted, only shown. */
@@ -104,6 +106,8 @@ export interface Hypervisor {
   destroy(uuid: string): Promise<void>;
   reboot(uuid: string): Promise<void>;
   reset(uuid: string): Promise<void>;
+  /** Removes what the TPM of a guest that does not run has kept; a guest that never had one is as good. Its next start makes a new one. */
+  forgetTpm(uuid: string): Promise<void>;
   suspend(uuid: string): Promise<void>;
   resume(uuid: string): Promise<void>;
   attachDevice(uuid: string, xml: string): Promise<void>;

@@ -68,9 +68,20 @@ export interface MachineLoad {
   sentBytes: number;
 }
 
+/** Memory that is near the same processors, and the huge pages that are reserved in it. */
+export interface MemoryNode {
+  id: number;
+  /** Such as `0-7,16-23`; empty where the kernel does not tell. */
+  cpus: string;
+  memoryBytes: number;
+  pages: { sizeBytes: number; total: number; free: number }[];
+}
+
 export interface Machine {
   facts(): Promise<MachineFacts>;
   load(): Promise<MachineLoad>;
+  /** At least one. */
+  memoryNodes(): Promise<MemoryNode[]>;
 }
 
 export interface HostSettings {

@@ -14,6 +14,7 @@ void run_stats(struct call *call);
 
 /* libvirt-domain.c: what changes or asks one domain; the first argument is always its UUID */
 void run_create(struct call *call); /* xml, "paused" or "running" */
+void run_forget_tpm(struct call *call); /* xml of a domain that is nothing but its TPM */
 int run_shutdown(struct call *call, virDomainPtr domain);
 int run_destroy(struct call *call, virDomainPtr domain);
 int run_reboot(struct call *call, virDomainPtr domain);

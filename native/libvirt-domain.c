@@ -17,6 +17,15 @@ void run_create(struct call *call)
     else fail_libvirt(call);
 }
 
+/** libvirt lets go of what a TPM has kept only with the definition of a domain, so one is made for that and goes at once. */
+void run_forget_tpm(struct call *call)
+{
+    virDomainPtr domain = virDomainDefineXML(call->connection, call->arguments[0]);
+
+    if (!domain || virDomainUndefineFlags(domain, VIR_DOMAIN_UNDEFINE_TPM) < 0) fail_libvirt(call);
+    if (domain) virDomainFree(domain);
+}
+
 /** By the guest agent; where none answers, with the button. */
 int run_shutdown(struct call *call, virDomainPtr domain)
 {

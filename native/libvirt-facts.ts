@@ -1,6 +1,6 @@
 /**
  * What libvirt says about the host and its domains, as the World's facts. The XML is libvirt's own, never a user's, and we
- * need six values of it, so patterns do instead of a parser.
+ * need a few values of it, so patterns do instead of a parser.
  */
 import type { DomainFact, DomainStats, HypervisorFacts } from '../appliance/world.ts';
 import { nameReason, nameState, nameVersion } from './libvirt-names.ts';
@@ -76,6 +76,7 @@ export function toFacts(raw: {
     firmware: firmware(raw.domainCapabilities),
     screens: deviceValues(raw.domainCapabilities, 'graphics', 'type'),
     videoModels: deviceValues(raw.domainCapabilities, 'video', 'modelType'),
+    tpmModels: tpmModels(raw.domainCapabilities),
   };
 }
 
@@ -93,6 +94,12 @@ function deviceValues(domainCapabilities: string, device: string, name: string):
   const kind = first(domainCapabilities, new RegExp(`<${device} supported='yes'>([\\s\\S]*?)</${device}>`));
   const values = first(kind, new RegExp(`<enum name='${name}'>([\\s\\S]*?)</enum>`));
   return [...values.matchAll(/<value>([^<]*)</g)].map((match) => match[1] ?? '');
+}
+
+/** libvirt names the models that QEMU has whether or not there is a program to emulate them with. */
+function tpmModels(domainCapabilities: string): string[] {
+  const has = (name: string, value: string) => deviceValues(domainCapabilities, 'tpm', name).includes(value);
+  return has('backendModel', 'emulator') && has('backendVersion', '2.0') ? deviceValues(domainCapabilities, 'tpm', 'model') : [];
 }
 
 function firmware(domainCapabilities: string): HypervisorFacts['firmware'] {

@@ -102,7 +102,7 @@ async function firstAnswer<T>(ask: () => Promise<T>, clock: Clock): Promise<T> {
   }
 }
 
-type Power = Pick<Hypervisor, 'create' | 'shutdown' | 'destroy' | 'reboot' | 'reset' | 'suspend' | 'resume'>;
+type Power = Pick<Hypervisor, 'create' | 'forgetTpm' | 'shutdown' | 'destroy' | 'reboot' | 'reset' | 'suspend' | 'resume'>;
 
 function powerOperations(channel: Channel): Power {
   const act = (operation: string) => async (uuid: string) => {
@@ -112,6 +112,9 @@ function powerOperations(channel: Channel): Power {
     async create(xml, options) {
       await channel.call('create', [xml, options?.paused ? 'paused' : 'running'], slowTimeoutMs).catch(asExists);
     },
+    async forgetTpm(uuid) {
+      await channel.call('forget-tpm', [tpmOnlyXml(uuid)], slowTimeoutMs);
+    },
     shutdown: act('shutdown'),
     destroy: act('destroy'),
     reboot: act('reboot'),
@@ -120,6 +123,10 @@ function powerOperations(channel: Channel): Power {
     resume: act('resume'),
   };
 }
+
+/** `uuid` is from our own rows. */
+const tpmOnlyXml = (uuid: string) => `<domain type='qemu'><name>tpm-of-${uuid}</name><uuid>${uuid}</uuid><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <devices><tpm model='tpm-crb'><backend type='emulator' version='2.0' persistent_state='yes'/></tpm></devices></domain>`;
 
 /** libvirt has no code of its own for a UUID or name in use: "domain is already active as", "already exists with uuid". */
 function asExists(error: unknown): never {

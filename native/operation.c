@@ -22,6 +22,7 @@ static const struct operation operations[] = {
     { "set-guest-time", LANE_AGENT, 3, NULL, run_set_guest_time },
     { "trim-guest", LANE_AGENT, 1, NULL, run_trim_guest },
     { "create", LANE_GUEST, 2, run_create, NULL },
+    { "forget-tpm", LANE_GUEST, 1, run_forget_tpm, NULL },
     { "ensure-network", LANE_GUEST, 2, run_ensure_network, NULL },
     { "remove-network", LANE_GUEST, 1, run_remove_network, NULL },
     { "shutdown", LANE_GUEST, 1, NULL, run_shutdown },

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import hardware from 'systeminformation';
 import { type Clock, deadline, systemClock } from '../core/clock.ts';
 import type { Machine, MachineFacts, MachineLoad } from '../world.ts';
+import { readMemoryNodes } from './memory-nodes.ts';
 import { osNameIn, parseCounters, parseProcessors, parseRoutes, parseUsedMemory, parseVirtualization } from './proc.ts';
 
 const keptMs = 600_000;
@@ -33,6 +34,7 @@ export function createMachine({ root = '/', clock = systemClock }: { root?: stri
         isKvmLoaded: ['kvm_intel', 'kvm_amd'].some((module) => existsSync(join(root, 'sys/module', module))),
       };
     },
+    memoryNodes: () => readMemoryNodes(root),
     async load() {
       const [stat, meminfo, uptime, devices, physical] = await Promise.all([read('proc/stat'), read('proc/meminfo'), read('proc/uptime'), read('proc/net/dev'), physicalNics(root)]);
       const now = parseProcessors(stat);

@@ -37,7 +37,7 @@ async function showHost(services: HostServices): Promise<z.input<typeof HostOutp
   const { os, kernel, manufacturer, model, serial, memoryBytes, nics, disks } = facts;
   return {
     id: services.hostId, name: facts.hostname, version: services.version, ...stateOf(services.world),
-    os, kernel, manufacturer, model, serial, memoryBytes, nics, disks,
+    os, kernel, manufacturer, model, serial, memoryBytes, nics, disks, memoryNodes: await services.machine.memoryNodes(),
     cpu: { ...facts.cpu, model: known?.cpuModel ?? '', vendor: known?.cpuVendor ?? '' },
     hypervisor: showHypervisor(services.world, known),
     acceleration: { wanted: services.accel, accelerator, reason },

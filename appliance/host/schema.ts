@@ -68,6 +68,11 @@ export const HostOutput = z.object({
     virtualization: z.enum(['', 'vmx', 'svm']),
   }),
   memoryBytes: z.number().int(),
+  /** NUMA nodes, and the huge pages that are reserved on each. */
+  memoryNodes: z.array(z.object({
+    id: z.number().int(), cpus: z.string(), memoryBytes: z.number().int(),
+    pages: z.array(z.object({ sizeBytes: z.number().int(), total: z.number().int(), free: z.number().int() })),
+  })),
   nics: z.array(Nic),
   disks: z.array(z.object({ name: z.string(), model: z.string(), sizeBytes: z.number(), kind: z.string() })),
   hypervisor: z.object({

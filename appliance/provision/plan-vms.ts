@@ -36,6 +36,7 @@ function planEach(wish: Wish): Step[] {
 function missing({ site, current }: Wish, wanted: SiteVmWish, given: object, is: Vm | undefined): string[] {
   const has = (list: readonly { name: string }[], name: string) => list.some((each) => each.name === name);
   const cdrom = wanted.cdrom !== null && (!is || 'cdrom' in given) && !has(site.images, wanted.cdrom) && !has(current.images, wanted.cdrom) ? [`There is no installation image "${wanted.cdrom}".`] : [];
+  const floppy = wanted.floppy && wanted.floppy !== is?.floppy && !has(site.images, wanted.floppy) && !has(current.images, wanted.floppy) ? [`There is no floppy disk "${wanted.floppy}".`] : [];
   const networks = wanted.nics.filter(({ network }) => !has(site.networks, network) && !current.networks.some(({ name, id }) => name === network || id === network)).map(({ network }) => `There is no network "${network}".`);
   const disks = wanted.disks.flatMap(({ disk }) => {
     if (disk === undefined || has(site.disks, disk)) return [];
@@ -45,7 +46,7 @@ function missing({ site, current }: Wish, wanted: SiteVmWish, given: object, is:
     return user ? [`The disk "${disk}" belongs to ${user.name}.`] : [];
   });
   const others = wanted.startAfter.filter((name) => !has(site.vms, name) && !current.vms.some((vm) => vm.name === name || vm.id === name)).map((name) => `There is no VM "${name}" to start after.`);
-  return [...cdrom, ...networks, ...disks, ...others];
+  return [...cdrom, ...floppy, ...networks, ...disks, ...others];
 }
 
 /** Disks that are there by then (filled before, or left by a VM that was deleted) are attached, others are made with the VM. */

@@ -13,7 +13,7 @@ import { isWebAddress } from '../core/address.ts';
 import { nameSchema, refSchema } from '../core/id.ts';
 import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
-import { DiskCreateInput, DomainEditInput, imageFormatSchema, isoNameSchema } from '../storage/schema.ts';
+import { DiskCreateInput, DomainEditInput, imageFormatSchema, mediumNameSchema } from '../storage/schema.ts';
 import { UpdatePolicyInput } from '../update/schema.ts';
 import { PoolCreateInput } from '../vm/pool/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
@@ -33,7 +33,7 @@ const isProven = ({ url, sha256 }: SourceWish) => url === undefined || sha256 !=
 const proven = { path: ['sha256'], message: 'What is fetched needs its checksum: "sha256".' };
 
 /** An installation image. */
-export const SiteImage = z.object({ name: isoNameSchema, domain: refSchema.default('isos').meta({ label: 'Storage domain' }), ...sourceFields })
+export const SiteImage = z.object({ name: mediumNameSchema, domain: refSchema.default('isos').meta({ label: 'Storage domain' }), ...sourceFields })
   .refine(isOneSource, oneSource).refine(isProven, proven);
 
 /** What a disk is filled with when the file makes it. A disk that is there already keeps its content. */

@@ -3,8 +3,10 @@ import { open, truncate } from 'node:fs/promises';
 import type { Call } from '../core/operation.ts';
 import { TiB } from '../core/units.ts';
 import type { DomainRow } from './domains.ts';
+import { checkFloppy } from './floppy-image.ts';
 import { checkIso, checkIsoLength } from './iso-header.ts';
 import { isoKey } from './readers.ts';
+import { isFloppyName } from './schema.ts';
 import type { StorageServices } from './services.ts';
 import type { UploadKind } from './upload.ts';
 import { isoTarget, uploadRoom } from './uploads.ts';
@@ -27,6 +29,7 @@ export function isoUpload(services: StorageServices, call: Call, { domain, name 
     makeFile: async (upload) => (await open(backend.uploadPath(upload.id), 'w')).close(),
     cutFile: (upload) => truncate(backend.uploadPath(upload.id), upload.receivedBytes),
     check(head, fileSizeBytes) {
+      if (isFloppyName(name)) return checkFloppy(head, fileSizeBytes);
       const check = checkIso(head);
       return check.isOk && fileSizeBytes !== undefined ? checkIsoLength(head, fileSizeBytes) : check;
     },

@@ -24,9 +24,14 @@ export const allocationSchema = z.enum(['sparse', 'preallocated'])
   .meta({ label: 'Allocation', widget: 'radio', help: 'sparse takes room as the guest writes. preallocated takes it all now, so that the disk can never run out.' });
 export const imageFormatSchema = z.enum(['raw', 'qcow2', 'vmdk', 'vhdx', 'vdi']);
 
-/** ISO files are named as they come: letters, digits, and what download pages put into names. */
-export const isoNameSchema = z.string().max(128, 'At most 128 characters.')
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N}\p{M} ._+~()-]*\.iso$/iu, 'Start with a letter or digit and end with ".iso"; between, letters, digits, space and . _ + ~ ( ) -');
+/** Files of an ISO domain are named as they come: letters, digits, and what download pages put into names. */
+const fileName = (endings: string, message: string) => z.string().max(128, 'At most 128 characters.')
+  .regex(new RegExp(`^[\\p{L}\\p{N}][\\p{L}\\p{N}\\p{M} ._+~()-]*\\.(?:${endings})$`, 'iu'), message);
+const floppyEndings = 'vfd|flp|ima|img';
+export const isoNameSchema = fileName('iso', 'Start with a letter or digit and end with ".iso"; between, letters, digits, space and . _ + ~ ( ) -');
+export const floppyNameSchema = fileName(floppyEndings, 'Start with a letter or digit and end with ".vfd", ".flp", ".ima" or ".img"; between, letters, digits, space and . _ + ~ ( ) -');
+export const mediumNameSchema = fileName(`iso|${floppyEndings}`, 'Start with a letter or digit and end with ".iso", or with ".vfd", ".flp", ".ima" or ".img" for a floppy disk; between, letters, digits, space and . _ + ~ ( ) -');
+export const isFloppyName = (name: string): boolean => floppyNameSchema.safeParse(name).success;
 
 // ---------------------------------------------------------------------------------------------- domains
 
@@ -76,7 +81,7 @@ export const FileOutput = z.object({
   usedBy: z.array(z.object({ kind: z.string(), id: z.string(), name: z.string() })),
 });
 export const FilePage = pageOf(FileOutput);
-export const FileInput = z.object({ domain: refSchema, name: isoNameSchema });
+export const FileInput = z.object({ domain: refSchema, name: mediumNameSchema });
 
 // ---------------------------------------------------------------------------------------------- uploads
 

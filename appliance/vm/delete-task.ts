@@ -21,6 +21,7 @@ export function deleteVmTask(services: VmServices): AnyTask {
     steps: [
       { name: 'Make sure that it is down', timeoutMs: 60_000, do: ({ input: { vm }, signal }) => requireGone(services, vm, signal) },
       { name: 'Remove its folders', do: ({ input: { vm } }) => removeFolders(services, vm) },
+      { name: 'Forget its TPM', timeoutMs: 120_000, do: ({ input: { vm }, signal }) => persist(services, 'What its TPM keeps could not be removed', signal, () => services.hypervisor.forgetTpm(vm)) },
     ],
     finished(tx, { state, input: { vm, keepDisks } }) {
       if (state !== 'done') return services.facts.note(tx, vm, { isDeleting: false });

@@ -11,7 +11,7 @@ import { vmTrim } from './guest/operations.ts';
 import { vmSendKeys } from './console/keys-operations.ts';
 import { aboutVm, powerOperations } from './power/operations.ts';
 import { snapshotClone, vmClone } from './clone/operations.ts';
-import { growthOf } from './rules.ts';
+import { hasChangesAtOnce } from './rules.ts';
 import { requireNoSnapshotTask, snapshotOperations } from './snapshot/operations.ts';
 import { VmCreateInput, VmDeleteInput, VmEditInput, VmListInput, VmListOutput, VmOutput, VmRef } from './schema.ts';
 import { VmHistoryInput, VmHistoryOutput, VmStatsInput, VmStatsOutput } from './observe/schema.ts';
@@ -51,6 +51,7 @@ export const vmCreate = write<VmServices>()({
     const { actor } = tx.call;
     const { name, description, vcpus, memoryBytes, bootOrder, cdrom, autostart } = wanted;
     if (cdrom !== null) services.storage.isoPath(cdrom, actor);
+    if (wanted.floppy) services.storage.isoPath(wanted.floppy, actor);
     const startup = keptStartup(services.rows, splitStartup(wanted).startup);
     const hardware = completeHardware(wanted);
     const firmware = wanted.firmware ?? systemDefaults(hardware.os).firmware;
@@ -73,6 +74,7 @@ export const vmEdit = write<VmServices>()({
     allow('edit', vm);
     const { startup, rest } = splitStartup(changes);
     const hardware = pickHardware(changes);
+    if (hardware.floppy && hardware.floppy !== vm.hardware.floppy) services.storage.isoPath(hardware.floppy, tx.call.actor);
     const own = Object.fromEntries(Object.entries(rest).filter(([name, value]) => value !== undefined && !(name in hardware)));
     const given: Partial<VmRow> = { ...own, ...(Object.keys(hardware).length > 0 && { hardware: { ...vm.hardware, ...hardware } }) };
     if (Object.keys(startup).length > 0) given.startup = keptStartup(services.rows, startup, vm);
@@ -80,7 +82,7 @@ export const vmEdit = write<VmServices>()({
     requireFit(services, vm.id);
     const after = services.rows.require(vm.id);
     const { running } = vm.fact;
-    if (running && Object.keys(growthOf(after, running)).length > 0) services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(after));
+    if (running && hasChangesAtOnce(after, running)) services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(after));
     return answerOf(services, after);
   },
 });

@@ -63,7 +63,7 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
       inArray(vmTable.id, database.sql.select({ id: vmDiskTable.vmId }).from(vmDiskTable).where(eq(vmDiskTable.diskId, diskId))),
       sql`exists (select 1 from json_each(${vmFactTable.running}, '$.disks') where value = ${diskId})`,
     )).all().map(userOf),
-    usersOfIso: (name: string): User[] => joined().where(eq(vmTable.cdrom, name)).all().map(userOf),
+    usersOfIso: (name: string): User[] => joined().where(or(eq(vmTable.cdrom, name), sql`json_extract(${vmTable.hardware}, '$.floppy') = ${name}`)).all().map(userOf),
     usersOfNetwork: (name: string): User[] => joined().where(inArray(vmTable.id, database.sql.select({ id: vmNicTable.vmId }).from(vmNicTable).where(eq(vmNicTable.network, name)))).all().map(userOf),
     hasMac: (mac: string): boolean => database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, mac)).get() !== undefined,
     ...createChanges({ journal, now: () => clock.now() }),

@@ -215,6 +215,12 @@ export function growthOf(wished: Sized, runs: Sized & { hardware: Pick<Hardware,
   };
 }
 
+/** Something of the VM as a whole that its guest, which runs, gets without a new start. */
+export function hasChangesAtOnce(wished: Sized & { hardware: Pick<Hardware, 'floppy'> }, runs: Sized & { hardware: Hardware }): boolean {
+  const isOtherFloppy = runs.hardware.floppyDrive && wished.hardware.floppy !== runs.hardware.floppy;
+  return isOtherFloppy || Object.keys(growthOf(wished, runs)).length > 0;
+}
+
 /** The same of a disk or a network interface; `null` for one that the guest does not have. */
 export function pendingSettings<K extends string>(names: readonly K[], wished: Record<K, unknown>, runs: Record<K, unknown> | null | undefined): string[] {
   return runs ? names.filter((name) => !isSame(wished[name], runs[name])) : [];

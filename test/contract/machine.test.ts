@@ -37,6 +37,15 @@ function defineCases(name: string, machine: Machine, pass: (ms: number) => Promi
     assert.ok(second.receivedBytes >= first.receivedBytes && second.sentBytes >= first.sentBytes);
   });
 
+  test('tells its memory nodes, and what huge pages each has', async () => {
+    const nodes = await machine.memoryNodes();
+    const { memoryBytes } = await machine.facts();
+    assert.ok(nodes.length > 0);
+    const sum = nodes.reduce((total, node) => total + node.memoryBytes, 0);
+    assert.ok(Math.abs(sum - memoryBytes) < memoryBytes / 10, `${sum} of ${memoryBytes}`);
+    for (const { pages } of nodes) for (const { sizeBytes, total, free } of pages) assert.ok(sizeBytes >= 2 ** 16 && free >= 0 && free <= total, JSON.stringify(pages));
+  });
+
   test.run();
 }
 
@@ -56,6 +65,23 @@ function lay(root: string, files: Record<string, string>): void {
     writeFileSync(join(root, path), text);
   }
 }
+
+test('memory nodes are those with memory; a machine without any is one', async ({ folder }) => {
+  const pages = (node: string, nr: number, free: number) => ({ [`${node}/hugepages/hugepages-2048kB/nr_hugepages`]: `${nr}\n`, [`${node}/hugepages/hugepages-2048kB/free_hugepages`]: `${free}\n` });
+  const at = (id: number) => `sys/devices/system/node/node${id}`;
+  lay(folder, {
+    [`${at(0)}/meminfo`]: 'Node 0 MemTotal:       1024 kB\n', [`${at(0)}/cpulist`]: '0-3,8-11\n', ...pages(at(0), 7, 5),
+    [`${at(10)}/meminfo`]: 'Node 10 MemTotal:       2048 kB\n', [`${at(10)}/cpulist`]: '\n', ...pages(at(10), 0, 0),
+    [`${at(2)}/meminfo`]: 'Node 2 MemTotal:       0 kB\n', [`${at(2)}/cpulist`]: '4-7\n',
+  });
+  assert.equal(await createMachine({ root: folder }).memoryNodes(), [
+    { id: 0, cpus: '0-3,8-11', memoryBytes: 2 ** 20, pages: [{ sizeBytes: 2 ** 21, total: 7, free: 5 }] },
+    { id: 10, cpus: '', memoryBytes: 2 ** 21, pages: [{ sizeBytes: 2 ** 21, total: 0, free: 0 }] },
+  ]);
+  const plain = join(folder, 'plain');
+  lay(plain, { 'proc/meminfo': 'MemTotal:       4096 kB\n', ...pages('sys/kernel/mm', 3, 2) });
+  assert.equal(await createMachine({ root: plain }).memoryNodes(), [{ id: 0, cpus: '', memoryBytes: 2 ** 22, pages: [{ sizeBytes: 2 ** 21, total: 3, free: 2 }] }]);
+});
 
 test('agrees with the operating system', async () => {
   const { hostname: called, memoryBytes } = await createMachine().facts();

@@ -65,11 +65,21 @@ export async function answerTo(context: Context, name: string, line: string): Pr
   });
 }
 
+export const floppyText = 'drivers-of-a-floppy';
+
+/** A floppy disk that begins with `text`. */
+export function floppyOf(text: string): Uint8Array {
+  const disk = new Uint8Array(1440 * 1024);
+  disk.set(new TextEncoder().encode(text));
+  return disk;
+}
+
 /** A service with the CD-ROM of that Linux. */
 export async function openHardwareHost(context: Context): Promise<void> {
   context.host = await openRackHost({ network: true });
   context.service = await openService(context.host);
   await context.service.must('PUT', '/storage-domains/isos/files/linux.iso', new Uint8Array(readFileSync(await linuxIso())));
+  await context.service.must('PUT', '/storage-domains/isos/files/drivers.img', floppyOf(floppyText));
 }
 
 export async function closeHardwareHost({ host, service }: Context): Promise<void> {
@@ -80,12 +90,12 @@ export async function closeHardwareHost({ host, service }: Context): Promise<voi
 /** Together they have every model. */
 export const wishes = {
   modern: {
-    vcpus: 4, sockets: 2, video: 'virtio', graphics: 'spice', sound: 'ich9', watchdog: 'i6300esb', ioThreads: 2, serialPorts: 2, channels: ['org.example.one', 'org.example.two'],
+    vcpus: 4, sockets: 2, numaNodes: 2, numaBinding: 'strict', tpm: 'crb', video: 'virtio', graphics: 'spice', sound: 'ich9', watchdog: 'i6300esb', ioThreads: 2, serialPorts: 2, channels: ['org.example.one', 'org.example.two'],
     disks: [{ bus: 'virtio', serial: 'V-1' }, { bus: 'scsi', serial: 'S-2' }, { bus: 'sata', serial: 'A-3' }, { bus: 'virtio', serial: 'V-4', discard: false }],
     nics: [{ model: 'virtio', mac: macOf(1) }, { model: 'e1000e', mac: macOf(2) }],
   },
   old: {
-    machine: 'pc', cpu: 'Westmere', video: 'cirrus', sound: 'ac97', usb: 'uhci', watchdog: 'ib700', watchdogAction: 'pause', rng: false,
+    machine: 'pc', cpu: 'Westmere', video: 'cirrus', sound: 'ac97', usb: 'uhci', watchdog: 'ib700', watchdogAction: 'pause', rng: false, tpm: 'tis', floppyDrive: true, floppy: 'drivers.img',
     disks: [{ bus: 'ide', serial: 'I-1' }, { bus: 'sata', serial: 'A-2' }, { bus: 'ide', serial: 'I-3' }, { bus: 'scsi', serial: 'S-4' }],
     nics: [{ model: 'rtl8139', mac: macOf(3) }, { model: 'e1000', mac: macOf(4) }],
   },

@@ -4,18 +4,18 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { diskBuses, nicModels, soundModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/definition/hardware.ts';
+import { diskBuses, nicModels, soundModels, tpmModels, usbControllers, videoModels, watchdogModels } from '../../appliance/vm/definition/hardware.ts';
 import { real } from './count.ts';
 import type { GuestReport } from './guest/linux-guest.ts';
 import { diskPlaces, nicDrivers, seen } from './hardware.ts';
-import { boot, closeHardwareHost, type Context, type Details, details, make, openHardwareHost, type Wish, wishes } from './hardware-guests.ts';
+import { boot, closeHardwareHost, type Context, type Details, details, floppyText, make, openHardwareHost, type Wish, wishes } from './hardware-guests.ts';
 
 const test = suite<Context>('hardware');
 test.before(openHardwareHost);
 test.after(closeHardwareHost);
 
 function assertSees(name: string, vm: Details, report: GuestReport): void {
-  for (const kind of ['machine', 'video', 'sound', 'usb', 'watchdog'] as const) {
+  for (const kind of ['machine', 'video', 'sound', 'usb', 'watchdog', 'tpm'] as const) {
     const isSeen = (seen[kind] as Record<string, (report: GuestReport) => boolean>)[vm[kind]]; // a row for each model
     assert.ok(isSeen?.(report), `${name} sees ${kind} ${vm[kind]}: ${[...report.pci].join(' ')} ${[...report.facts].join(' ')}`);
   }
@@ -27,6 +27,8 @@ function assertSees(name: string, vm: Details, report: GuestReport): void {
     assert.match(disk?.at ?? '', diskPlaces[bus].at);
   }
   assert.equal(report.channels.filter((channel) => channel.startsWith('org.example')), vm.channels);
+  assert.is(report.facts.get('nodes'), String(vm.numaNodes));
+  assert.is(report.facts.get('floppy'), vm.floppyDrive ? floppyText : undefined);
   assert.is(report.facts.get('uarts'), String(vm.serialPorts));
   assert.is(report.facts.has('rng') && /virtio/.test(report.facts.get('rng') ?? ''), vm.rng);
 }
@@ -39,6 +41,7 @@ test('the wishes below hold every model', () => {
   assert.equal(chosen(({ sound }) => [sound]), rest(soundModels, 'none'));
   assert.equal(chosen(({ usb }) => [usb]), rest(usbControllers, 'xhci'));
   assert.equal(chosen(({ watchdog }) => [watchdog]), rest(watchdogModels, 'none'));
+  assert.equal(chosen(({ tpm }) => [tpm]), rest(tpmModels, 'none'));
   assert.equal(chosen(({ disks = [] }) => disks.map(({ bus }) => bus)), Object.keys(diskBuses).sort());
   assert.equal(chosen(({ nics = [] }) => nics.map(({ model }) => model)), Object.keys(nicModels).sort());
 });
@@ -52,6 +55,7 @@ for (const [name, wish] of Object.entries<Wish>(wishes)) {
     assertSees(name, vm, report);
     if (name === 'modern') {
       assert.equal([report.facts.get('sockets'), report.facts.get('cores')], ['2', '2']);
+      assert.equal([report.facts.get('node0'), report.facts.get('node1')], ['0-1', '2-3']);
       // A guest is offered discards in any case: QEMU passes them on, or does not.
       assert.equal([...(await host.must(['virsh', 'dumpxml', name])).matchAll(/discard='(\w+)'/g)].map(([, discard]) => discard).sort(), ['ignore', 'unmap', 'unmap', 'unmap']);
     }

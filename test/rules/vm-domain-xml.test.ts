@@ -15,6 +15,7 @@ const plain: DomainSpec = {
   id: id(1), name: 'web-1', vcpus: 2, memoryBytes: 512 * 2 ** 20, firmware: 'bios', hardware: plainHardware, accelerator: 'tcg', bootOrder: ['disk', 'cdrom'],
   disks: [disk(10), disk(11, { slot: 2, path: '/disks/b', format: 'qcow2' })],
   cdrom: { path: '/isos/memtest.iso', machine: 'q35' },
+  floppyPath: null, hostNodes: [0],
   nics: [nic()],
   paths: { serialSocket: '/run/serial.sock', serialLog: '/run/serial.log', serialSockets: '/run/serial-', channelSockets: '/run/channel-', nvram: '/kept/nvram.fd', secureNvram: '/kept/nvram-secure.fd' },
 };

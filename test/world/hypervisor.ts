@@ -78,7 +78,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
       connection = { state: 'disconnected', message: 'closed' };
     },
     facts: through('facts', calls.facts), domains: through('domains', calls.domains), stats: through('stats', calls.stats),
-    domainXml: through('domainXml', calls.domainXml), create: through('create', calls.create), shutdown: through('shutdown', calls.shutdown),
+    domainXml: through('domainXml', calls.domainXml), forgetTpm: through('forgetTpm', calls.forgetTpm), create: through('create', calls.create), shutdown: through('shutdown', calls.shutdown),
     destroy: through('destroy', calls.destroy), reboot: through('reboot', calls.reboot), reset: through('reset', calls.reset),
     suspend: through('suspend', calls.suspend), resume: through('resume', calls.resume), attachDevice: through('attachDevice', calls.attachDevice),
     detachDevice: through('detachDevice', calls.detachDevice), updateDevice: through('updateDevice', calls.updateDevice),
@@ -135,6 +135,11 @@ function createPowerCalls(libvirt: SimulatedLibvirt) {
       if (!paused) return libvirt.run(domain, 'booted');
       libvirt.emit(lifecycle(domain, 'started', 'booted'));
       libvirt.pause(domain);
+    },
+    async forgetTpm(uuid: string) {
+      const domain = libvirt.domains().find((each) => each.uuid === uuid);
+      if (domain) throw refuse.other(`operation failed: domain '${domain.name}' already exists with uuid ${uuid}`, 9);
+      libvirt.tpms.delete(uuid);
     },
     shutdown: async (uuid: string) => libvirt.pressButton(running(libvirt, uuid)),
     async destroy(uuid: string) {

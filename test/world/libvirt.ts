@@ -10,6 +10,7 @@
  *   full disk         io-error, suspended/io-error
  *   unplug            device-removed when the guest lets go; a guest without a system only at its next reset
  */
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { Clock } from '../../appliance/core/clock.ts';
 import { createNotices, type Notices } from '../../appliance/core/events.ts';
@@ -39,6 +40,8 @@ export interface SimulatedLibvirt {
   readonly facts: HypervisorFacts;
   readonly networks: Map<string, Network>;
   readonly createMs: number;
+  /** What the TPMs of guests keep, by UUID, also of those that do not run. */
+  readonly tpms: Map<string, string>;
   /** Where writing fails, and how. */
   readonly badFolders: Map<string, DiskError>;
   domains(): SimulatedDomain[];
@@ -81,6 +84,7 @@ const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 
 const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
   cpuModel: 'EPYC-Rome', cpuVendor: 'AMD', domainTypes: ['qemu', 'kvm'], firmware: ['efi'], screens: ['vnc', 'spice'], videoModels: ['vga', 'cirrus', 'qxl', 'virtio'],
+  tpmModels: ['tpm-tis', 'tpm-crb'],
 };
 
 export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvirt {
@@ -89,7 +93,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
   const behaviours = new Map<string | undefined, Partial<GuestBehaviour>>([[undefined, options.guests ?? {}]]);
   const events = createNotices<HypervisorEvent>((error) => { throw error; });
   const libvirt: SimulatedLibvirt = {
-    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts }, badFolders: new Map(),
+    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts }, badFolders: new Map(), tpms: new Map(),
     networks: new Map([['default', { name: 'default', bridge: 'virbr0', active: true }]]),
     emit: (event) => events.emit(event),
     domains: () => [...domains.values()],
@@ -105,6 +109,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       refuseDuplicate(libvirt.domains(), domain);
       refuseMissingParts(libvirt, domain);
       domains.set(domain.uuid, domain);
+      if (find(domain.tree, 'devices/tpm') && !libvirt.tpms.has(domain.uuid)) libvirt.tpms.set(domain.uuid, randomUUID());
       return domain;
     },
     end(domain, detail) {

@@ -1,11 +1,13 @@
 /** The simulated `Machine`: a small server with one cable and one bridge, whose load swings gently with the clock. */
 import type { Clock } from '../../appliance/core/clock.ts';
-import { GiB } from '../../appliance/core/units.ts';
-import type { Machine, MachineFacts } from '../../appliance/world.ts';
+import { GiB, MiB } from '../../appliance/core/units.ts';
+import type { Machine, MachineFacts, MemoryNode } from '../../appliance/world.ts';
 
 export interface SimulatedMachine extends Machine {
   /** Changes what the machine is made of; a look at it tells the rest. */
   change(facts: Partial<MachineFacts>): void;
+  /** The memory nodes that it has from now on. */
+  setNodes(nodes: MemoryNode[]): void;
   /** The share of its memory that is in use from now on, whatever the hour. */
   useMemory(fraction: number): void;
   /** It starts anew: its uptime and counters begin at nothing. */
@@ -31,11 +33,14 @@ const swingMs = 600_000;
 
 export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFacts> = {}): SimulatedMachine {
   let facts = { ...smallServer, ...changes };
+  let nodes: MemoryNode[] = [{ id: 0, cpus: '0-15', memoryBytes: facts.memoryBytes, pages: [{ sizeBytes: 2 * MiB, total: 0, free: 0 }, { sizeBytes: GiB, total: 0, free: 0 }] }];
   let fault: Error | undefined;
   let memoryFraction: number | undefined;
   let bootedAt = clock.now() - 86_400_000;
   return {
     change: (more) => { facts = { ...facts, ...more }; },
+    setNodes: (wanted) => { nodes = wanted; },
+    memoryNodes: async () => structuredClone(nodes),
     useMemory: (fraction) => { memoryFraction = fraction; },
     restart: () => { bootedAt = clock.now(); },
     setFault: (error) => { fault = error; },

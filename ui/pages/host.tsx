@@ -117,9 +117,18 @@ function Machine({ host }: { host: Host }) {
         [t('host.cpuModel'), cpu.model && <code>{cpu.model}</code>],
         [t('host.virtualization'), cpu.virtualization === 'vmx' ? 'Intel VT-x' : cpu.virtualization === 'svm' ? 'AMD-V' : t('host.noVirtualization')],
         [t('host.memory'), formatBytes(host.memoryBytes)],
+        ...(host.memoryNodes.length > 1 ? host.memoryNodes.map(({ id, cpus, memoryBytes }): [string, string] => [t('host.memoryNode', { id }), t('host.memoryNodeText', { size: formatBytes(memoryBytes), cpus })]) : []),
+        [t('host.hugePages'), hugePagesOf(host).map(({ sizeBytes, total, free }) => t('host.hugePagesText', { size: formatBytes(sizeBytes), total, free })).join(', ') || t('host.noHugePages')],
       ]} />
     </Panel>
   );
+}
+
+/** Over all memory nodes; sizes of which none are reserved are left out. */
+function hugePagesOf({ memoryNodes }: Host): Host['memoryNodes'][number]['pages'] {
+  const all = memoryNodes.flatMap(({ pages }) => pages);
+  const sum = (sizeBytes: number, of: 'total' | 'free') => all.filter((page) => page.sizeBytes === sizeBytes).reduce((total, page) => total + page[of], 0);
+  return [...new Set(all.map(({ sizeBytes }) => sizeBytes))].map((sizeBytes) => ({ sizeBytes, total: sum(sizeBytes, 'total'), free: sum(sizeBytes, 'free') })).filter(({ total }) => total > 0);
 }
 
 export function Software({ host }: { host: Host }) {

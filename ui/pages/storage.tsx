@@ -180,7 +180,7 @@ const isoPage = definePage({
       <div class="stack">
         {items.length > 0 && domain && <IsoTable isos={items} domain={domain} next={nextPage('/storage/isos', {}, next)} />}
         {domain && can('iso.upload') && (
-          <Panel title={t('iso.upload')}><UploadDrop id="iso-file" kind="iso" address={`/api/v1/storage-domains/${encodeURIComponent(domain.name)}/files`} accept=".iso" title={t('iso.drop')} text={t('iso.dropText')} /></Panel>
+          <Panel title={t('iso.upload')}><UploadDrop id="iso-file" kind="iso" address={`/api/v1/storage-domains/${encodeURIComponent(domain.name)}/files`} accept=".iso,.vfd,.flp,.ima,.img" title={t('iso.drop')} text={t('iso.dropText')} /></Panel>
         )}
         {items.length === 0 && !can('iso.upload') && <Panel><Empty icon="disc" title={t('iso.none')} text={t('iso.noneText')} /></Panel>}
       </div>

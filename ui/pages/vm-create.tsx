@@ -1,6 +1,7 @@
 /** The form that makes a VM, with defaults that suit a small server. */
 import { networkList } from '../../appliance/network/operations.ts';
 import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
+import { isFloppyName } from '../../appliance/storage/schema.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
 import { hardwareNames } from '../../appliance/vm/schema.ts';
 import { LinkButton } from '../action.tsx';
@@ -28,7 +29,9 @@ export async function readParts({ read, can }: PageCall) {
 }
 export type Parts = Awaited<ReturnType<typeof readParts>>;
 
-export const isoChoices = ({ isos }: Parts): Choice[] => isos.filter((iso) => iso.state === 'ok').map(({ name }) => ({ value: name, label: name }));
+const mediumChoices = ({ isos }: Parts, isFloppy: boolean): Choice[] => isos.filter(({ name, state }) => state === 'ok' && isFloppyName(name) === isFloppy).map(({ name }) => ({ value: name, label: name }));
+export const isoChoices = (parts: Parts): Choice[] => mediumChoices(parts, false);
+export const floppyChoices = (parts: Parts): Choice[] => mediumChoices(parts, true);
 export const networkChoices = ({ networks }: Parts): Choice[] => networks.map(({ name, bridge }) => ({ value: name, label: bridge && bridge !== name ? `${name} (${bridge})` : name }));
 export const freeDiskChoices = ({ disks }: Parts): Choice[] => disks.filter((disk) => disk.usedBy.length === 0 && disk.state !== 'template').map(({ name, sizeBytes }) => ({ value: name, label: `${name} (${formatBytes(sizeBytes)})` }));
 
@@ -50,6 +53,7 @@ export const vmCreatePage = definePage({
         values={{ vcpus: 2, memoryBytes: 2 * GiB, os: 'linux', disks: [firstDisk], nics: [{}] }}
         choices={{
           cdrom: isoChoices(parts),
+          floppy: floppyChoices(parts),
           'nics.network': networkChoices(parts),
           'disks.disk': freeDiskChoices(parts),
         }}

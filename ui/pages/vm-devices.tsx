@@ -1,6 +1,6 @@
 /** The disks, the CD-ROM drive and the network interfaces of a VM. */
 import type { AnyOperation } from '../../appliance/core/operation.ts';
-import { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove } from '../../appliance/vm/operations.ts';
+import { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemove, vmEdit } from '../../appliance/vm/operations.ts';
 import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import { diskBuses, type VmDetails } from '../../appliance/vm/schema.ts';
 import { Button, Dialog, OperationButton } from '../action.tsx';
@@ -11,7 +11,7 @@ import { List } from '../list.tsx';
 import { definePage } from '../page.ts';
 import { Chip, Empty, Panel } from '../section.tsx';
 import { diskUsePath, nicUsePath } from './use.tsx';
-import { firstDisk, freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
+import { firstDisk, floppyChoices, freeDiskChoices, insteadOfNewDisk, isoChoices, networkChoices, type Parts, readParts } from './vm-create.tsx';
 import { readVm, VmFrame } from './vm-page.tsx';
 import { aboutVm } from './vm-state.tsx';
 
@@ -26,6 +26,7 @@ export const vmDisksPage = definePage({
           {vm.disks.length > 0 ? <DiskTable vm={vm} /> : <Empty icon="disk" title={t('vm.noDisk')} text={t('vm.noDiskText')} />}
         </Panel>
         <Panel><Cdrom vm={vm} parts={parts} /></Panel>
+        {vm.floppyDrive && <Panel><Floppy vm={vm} parts={parts} /></Panel>}
       </div>
     </VmFrame>
   ),
@@ -93,6 +94,12 @@ function Cdrom({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t, can } = useUi();
   if (!can(cdromChange.permission, aboutVm(vm)) || !vmCan('change-cdrom', vm)) return <p>{vm.cdrom ?? t('vm.noCdrom')}</p>;
   return <Form operation={cdromChange} id="cdrom-form" path={{ vm: vm.name }} values={{ iso: vm.cdrom }} choices={{ iso: isoChoices(parts) }} submit={t('vm.changeCdrom')} submitTone="plain" />;
+}
+
+function Floppy({ vm, parts }: { vm: VmDetails; parts: Parts }) {
+  const { t, can } = useUi();
+  if (!can(vmEdit.permission, aboutVm(vm))) return <p>{vm.floppy ?? t('vm.noFloppy')}</p>;
+  return <Form operation={vmEdit} id="floppy-form" path={{ vm: vm.name }} values={{ floppy: vm.floppy }} choices={{ floppy: floppyChoices(parts) }} sections={[{ fields: ['floppy'] }]} submit={t('vm.changeFloppy')} submitTone="plain" />;
 }
 
 export const vmNicsPage = definePage({

@@ -17,7 +17,7 @@ import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
 import { CloneButton, CloneDialog } from './vm-clone.tsx';
 import { GuestFacts } from './vm-guest.tsx';
 import { EventFeed } from './event.tsx';
-import { hardwareFields } from './vm-create.tsx';
+import { floppyChoices, hardwareFields, type Parts, readParts } from './vm-create.tsx';
 import { aboutVm, ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
 export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmDetails> => read(vmGet, { vm: params['vm'] ?? '' });
@@ -161,13 +161,14 @@ export const vmSettingsPage = definePage({
   async load(call, request) {
     const vm = await readVm(call, request);
     const { items } = await call.read(vmList, { limit: 1000 });
+    const parts = await readParts(call);
     // Those that start with the host, and those that were chosen: the others are never waited for.
-    return { vm, others: items.filter(({ id, name, autostart }) => id !== vm.id && (autostart || vm.startAfter.includes(name))).map(({ name }) => name) };
+    return { vm, parts, others: items.filter(({ id, name, autostart }) => id !== vm.id && (autostart || vm.startAfter.includes(name))).map(({ name }) => name) };
   },
   title: ({ vm }) => vm.name,
-  view: ({ vm, others }) => (
+  view: ({ vm, parts, others }) => (
     <VmFrame vm={vm}>
-      <EditVm vm={vm} others={others} />
+      <EditVm vm={vm} parts={parts} others={others} />
       <DeleteVm vm={vm} />
     </VmFrame>
   ),
@@ -177,12 +178,12 @@ export const vmSettingsPage = definePage({
 const sizeFields = ['guaranteedBytes', 'maxVcpus', 'maxMemoryBytes'];
 
 /** What somebody is filling in stays as it was when it was opened; saving over another's change is refused. */
-function EditVm({ vm, others }: { vm: VmDetails; others: string[] }) {
+function EditVm({ vm, parts, others }: { vm: VmDetails; parts: Parts; others: string[] }) {
   const { t } = useUi();
   return (
     <div id="edit-vm-form" hx-morph-skip="">
       <Form operation={vmEdit} id="edit-vm" path={{ vm: vm.id }} values={{ ...vm }} generation={vm.generation} submit={t('word.save')} next="/vms/{name}"
-        choices={{ startAfter: others.map((name) => ({ value: name, label: name })) }}
+        choices={{ floppy: floppyChoices(parts), startAfter: others.map((name) => ({ value: name, label: name })) }}
         sections={[
           { title: t('vm.section.name'), icon: 'vm', fields: ['name', 'description', 'os'] },
           { title: t('vm.section.size'), icon: 'cpu', help: vm.state === 'down' ? '' : t('vm.fromNextStart'), fields: ['vcpus', 'memoryBytes', ...sizeFields] },

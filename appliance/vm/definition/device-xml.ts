@@ -121,6 +121,14 @@ export function cdromXml({ path, machine, bootIndex }: CdromDevice): Element {
     element('alias', { name: 'ua-cdrom' }));
 }
 
+/** The image is of all VMs, so nobody writes to it. */
+export const floppyXml = (path: string | null): Element => element('disk', { type: 'file', device: 'floppy' },
+  element('driver', { name: 'qemu', type: 'raw' }),
+  path === null ? undefined : element('source', { file: path }),
+  element('target', { dev: 'fda', bus: 'fdc' }),
+  element('readonly'),
+  element('alias', { name: 'ua-floppy' }));
+
 export function nicXml({ id, slot, mac, source, model, isLinked, machine, bootIndex }: NicDevice): Element {
   return element('interface', { type: source.kind === 'nat' ? 'network' : 'bridge' },
     element('mac', { address: mac }),

@@ -4,9 +4,9 @@
  * The devices themselves are in `device-xml.ts` (disks, NICs, CD-ROM) and `hardware-xml.ts` (all else). Consoles are on unix
  * sockets. The domain is transient: libvirt keeps nothing of it once it has stopped.
  */
-import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, type NicDevice, nicXml } from './device-xml.ts';
+import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, floppyXml, type NicDevice, nicXml } from './device-xml.ts';
 import type { FirmwareName, Hardware } from './hardware.ts';
-import { clockXml, controllers, cpuXml, featuresXml, osXml, otherDevices, sizeXml } from './hardware-xml.ts';
+import { clockXml, controllers, cpuXml, featuresXml, memoryPlaceXml, osXml, otherDevices, sizeXml } from './hardware-xml.ts';
 import { agentChannel, configXml } from './running.ts';
 import { type Element, element, printXml } from './xml.ts';
 
@@ -21,9 +21,13 @@ export interface DomainSpec {
   firmware: FirmwareName;
   hardware: Hardware;
   accelerator: 'kvm' | 'tcg';
+  /** Ids of the host's memory nodes. */
+  hostNodes: readonly number[];
   bootOrder: BootDevice[];
   disks: DiskDevice[];
   cdrom: CdromDevice;
+  /** Path of the floppy disk; of no meaning without a drive. */
+  floppyPath: string | null;
   nics: NicDevice[];
   paths: DomainPaths;
 }
@@ -47,6 +51,7 @@ export function domainXml(spec: DomainSpec): string {
       element('uuid', {}, spec.id),
       configXml(spec),
       ...sizeXml(spec),
+      ...memoryPlaceXml(spec),
       spec.hardware.ioThreads > 0 ? element('iothreads', {}, String(spec.hardware.ioThreads)) : undefined,
       osXml(spec),
       featuresXml(spec),
@@ -58,6 +63,7 @@ export function domainXml(spec: DomainSpec): string {
       element('devices', {},
         ...bootable.disks.map(diskXml),
         cdromXml(bootable.cdrom),
+        spec.hardware.floppyDrive ? floppyXml(spec.floppyPath) : undefined,
         ...bootable.nics.map(nicXml),
         ...rootPorts(spec),
         ...controllers(spec),

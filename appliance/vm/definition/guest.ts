@@ -9,6 +9,7 @@ import type { HypervisorFacts } from '../../world.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
 import { type Hardware, videoModels } from './hardware.ts';
+import { hostLacks } from './memory.ts';
 import type { DiskLink, NicRow, Vm } from '../rows.ts';
 import type { VmServices } from '../services.ts';
 
@@ -43,19 +44,22 @@ export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow,
 
 /** The XML to start `vm` with. Throws a Problem that names what is missing. */
 export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
-  const { rows, storage, host, statePath } = services;
+  const { rows, storage, host, machine, statePath } = services;
   const { hardware } = vm;
   const paths = foldersOf(statePath, vm.id);
   if (Buffer.byteLength(paths.serialSocket) > longestSocketPath) throw new Problem('unavailable', `The state folder ${statePath} has too long a path for sockets. Use one that is shorter.`);
   // QEMU always brings a BIOS; UEFI is a package of its own.
   if (vm.firmware !== 'bios' && !(await hasEfi(services))) throw new Problem('wrong-state', `This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of ${vm.name}.`);
   await requireModules(services, vm);
+  await requireTpm(services, vm);
+  const nodes = await machine.memoryNodes();
   const accelerator = await host.accelerator();
   if (hardware.cpu === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
   const spec: DomainSpec = {
-    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator,
+    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator, hostNodes: nodes.map(({ id }) => id),
     disks: rows.disks(vm.id).map((link) => diskDevice(storage, link, hardware)),
     cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom), machine: hardware.machine },
+    floppyPath: hardware.floppy === null ? null : storage.isoPath(hardware.floppy),
     nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic, hardware)),
   };
   return domainXml(spec);
@@ -66,6 +70,20 @@ async function requireModules({ host, hypervisor }: VmServices, { name, hardware
   const has = (facts: HypervisorFacts | undefined) => facts?.screens.includes(graphics) && facts.videoModels.includes(video);
   if (has(host.hypervisorFacts()) || has(await hypervisor.facts())) return;
   throw new Problem('wrong-state', `QEMU on this host has no ${graphics === 'spice' ? 'SPICE, or no ' : ''}${videoModels[video]} graphics card. Install what it lacks (package "qemu-system-modules-spice"), or change the screen or the graphics card of ${name}.`);
+}
+
+/** The program that emulates it is a package of its own. */
+async function requireTpm({ host, hypervisor }: VmServices, { name, hardware: { tpm } }: Vm): Promise<void> {
+  const has = (facts: HypervisorFacts | undefined) => tpm === 'none' || facts?.tpmModels.includes(`tpm-${tpm}`);
+  if (has(host.hypervisorFacts()) || has(await hypervisor.facts())) return;
+  throw new Problem('wrong-state', `This host has no TPM for guests. Install what emulates it (packages "swtpm" and "swtpm-tools"), or choose none for ${name}.`);
+}
+
+/** Asked before it starts, and not while it runs: what it uses itself is no longer free. */
+export async function requireLayout({ machine }: Pick<VmServices, 'machine'>, { name, vcpus, memoryBytes, hardware }: Vm): Promise<void> {
+  if (hardware.hugePages === 'none' && hardware.numaBinding === 'none') return;
+  const lack = hostLacks({ ...hardware, name, vcpus, memoryBytes }, await machine.memoryNodes());
+  if (lack !== '') throw new Problem('unavailable', lack);
 }
 
 /** As told at the connection; asked anew only where it was missing then, for it may have been installed since. */

@@ -7,6 +7,7 @@
 import { rootAddress, sataUnits } from './device-xml.ts';
 import type { DomainSpec } from './domain-xml.ts';
 import { type Hardware, mostVcpus } from './hardware.ts';
+import { memoryCells, pageBytes } from './memory.ts';
 import { type Element, element } from './xml.ts';
 
 /** Places on the root bus. i440FX has disks and NICs up to 0x12. */
@@ -38,6 +39,10 @@ const watchdogs: Table<'watchdog'> = {
   i6300esb: ({ hardware }) => watchdog('i6300esb', hardware.watchdogAction, rootAddress(at.watchdog)),
   ib700: ({ hardware }) => watchdog('ib700', hardware.watchdogAction),
 };
+
+/** libvirt runs it beside QEMU and keeps what it keeps under the VM's id, also while the VM is down (`Hypervisor.forgetTpm`). */
+const tpm = (model: string) => [element('tpm', { model }, element('backend', { type: 'emulator', version: '2.0', persistent_state: 'yes' }))];
+const tpms: Table<'tpm'> = { none: () => [], crb: () => tpm('tpm-crb'), tis: () => tpm('tpm-tis') };
 
 /** Each has room for 2560x1600 in 32 bits. */
 const videoCards: Table<'video'> = {
@@ -80,6 +85,7 @@ export function otherDevices(spec: DomainSpec): (Element | undefined)[] {
     ...soundCards[hardware.sound](spec),
     ...videoCards[hardware.video](spec),
     ...watchdogs[hardware.watchdog](spec),
+    ...tpms[hardware.tpm](spec),
     element('memballoon', { model: 'virtio' }, element('stats', { period: 10 }), rootAddress(at.balloon)),
     hardware.rng ? element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom'), rootAddress(at.rng)) : undefined,
   ];
@@ -110,10 +116,27 @@ export function sizeXml({ vcpus, memoryBytes, hardware }: DomainSpec): (Element 
 
 const hasMoreMemory = ({ memoryBytes, maxMemoryBytes }: { memoryBytes: number; maxMemoryBytes: number | null }) => maxMemoryBytes !== null && maxMemoryBytes > memoryBytes;
 
-/** Memory that comes later belongs to a node, so a guest that can have more is one. */
-function nodeXml({ vcpus, memoryBytes, hardware }: DomainSpec): Element | undefined {
-  if (!hasMoreMemory({ memoryBytes, maxMemoryBytes: hardware.maxMemoryBytes })) return undefined;
-  return element('numa', {}, element('cell', { id: 0, cpus: `0-${mostVcpus({ vcpus, maxVcpus: hardware.maxVcpus }) - 1}`, memory: memoryBytes, unit: 'b' }));
+/** Memory that comes later belongs to a node, so a guest that can have more is one; so does memory that keeps to a node of the host. */
+function cellsOf({ vcpus, memoryBytes, hardware, hostNodes }: DomainSpec) {
+  const isPlain = hardware.numaNodes === 1 && hardware.numaBinding === 'none' && !hasMoreMemory({ memoryBytes, maxMemoryBytes: hardware.maxMemoryBytes });
+  return isPlain ? [] : memoryCells({ ...hardware, vcpus, memoryBytes }, hostNodes);
+}
+
+function nodesXml(spec: DomainSpec): Element | undefined {
+  const cells = cellsOf(spec);
+  if (cells.length === 0) return undefined;
+  return element('numa', {}, ...cells.map(({ firstVcpu, lastVcpu, memoryBytes }, id) => element('cell', { id, cpus: `${firstVcpu}-${lastVcpu}`, memory: memoryBytes, unit: 'b' })));
+}
+
+/** Larger pages, and which nodes of the host its memory keeps to. */
+export function memoryPlaceXml(spec: DomainSpec): (Element | undefined)[] {
+  const { hardware } = spec;
+  const bytes = pageBytes(hardware);
+  const bound = cellsOf(spec).flatMap(({ hostNode }, cellid) => (hostNode === undefined ? [] : [element('memnode', { cellid, mode: hardware.numaBinding, nodeset: hostNode })]));
+  return [
+    bytes > 0 ? element('memoryBacking', {}, element('hugepages', {}, element('page', { size: bytes, unit: 'b' }))) : undefined,
+    bound.length > 0 ? element('numatune', {}, ...bound) : undefined,
+  ];
 }
 
 /** A module of memory for a running guest. */
@@ -122,7 +145,7 @@ export const memoryXml = (bytes: number): Element => element('memory', { model: 
 export function cpuXml(spec: DomainSpec): Element {
   const { accelerator, vcpus, hardware } = spec;
   const { cpu, sockets, threads, maxVcpus } = hardware;
-  const topology = [element('topology', { sockets, dies: 1, cores: mostVcpus({ vcpus, maxVcpus }) / sockets / threads, threads }), nodeXml(spec)];
+  const topology = [element('topology', { sockets, dies: 1, cores: mostVcpus({ vcpus, maxVcpus }) / sockets / threads, threads }), nodesXml(spec)];
   if (cpu === 'host-model' || cpu === 'host-passthrough') return element('cpu', { mode: cpu }, ...topology);
   // The host's own model with KVM. TCG emulates all that it can, because today's systems refuse a bare x86-64.
   if (cpu === 'auto') return element('cpu', { mode: accelerator === 'kvm' ? 'host-model' : 'maximum' }, ...topology);

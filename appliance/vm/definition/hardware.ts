@@ -7,6 +7,9 @@
  */
 import * as z from 'zod';
 import { MiB, TiB } from '../../core/units.ts';
+import { floppyNameSchema } from '../../storage/schema.ts';
+import { oneOf } from './choice.ts';
+import { layoutFaults, memoryShape, plainLayout } from './memory.ts';
 
 export const machines = { q35: 'Q35, PCI Express', pc: 'i440FX, PCI' } as const;
 export const firmwares = { efi: 'UEFI', 'efi-secure': 'UEFI with secure boot', bios: 'BIOS' } as const;
@@ -16,6 +19,8 @@ export const soundModels = { none: 'None', ac97: 'AC97', es1370: 'ES1370', ich9:
 export const usbControllers = { xhci: 'USB 3 (xHCI)', ehci: 'USB 2 (EHCI)', uhci: 'USB 1 (UHCI)' } as const;
 export const watchdogModels = { none: 'None', i6300esb: 'i6300ESB', ib700: 'iB700' } as const;
 export const watchdogActions = { reset: 'Reset it', poweroff: 'Power it off', shutdown: 'Shut it down', pause: 'Pause it', 'inject-nmi': 'Interrupt it (NMI)', none: 'Do nothing' } as const;
+/** Both are TPM 2.0: how a guest speaks to it. */
+export const tpmModels = { none: 'None', crb: 'TPM 2.0', tis: 'TPM 2.0 (TIS)' } as const;
 export const clocks = { utc: 'UTC', localtime: 'Local time' } as const;
 export const diskBuses = { virtio: 'virtio', scsi: 'virtio-SCSI', sata: 'SATA', ide: 'IDE' } as const;
 export const nicModels = { virtio: 'virtio', e1000e: 'e1000e', e1000: 'e1000', rtl8139: 'rtl8139' } as const;
@@ -34,9 +39,6 @@ export const guestSystems = {
   other: 'Other', linux: 'Linux', 'linux-old': 'Linux before 2008', freebsd: 'FreeBSD, OpenBSD, NetBSD',
   'windows-11': 'Windows 11, Server 2025', 'windows-10': 'Windows 8 to 10, Server 2012 to 2022', 'windows-7': 'Windows Vista to 7, Server 2008', 'windows-xp': 'Windows 2000 to XP, Server 2003',
 } as const;
-
-type Labels = Record<string, string>;
-const oneOf = <T extends Labels>(labels: T, meta: { label: string; help?: string }) => z.enum(Object.keys(labels) as (keyof T & string)[]).meta({ ...meta, labels, unset: 'By guest system' });
 
 export const GuestSystem = oneOf(guestSystems, { label: 'Guest system', help: 'What is installed in it. Hardware that you do not choose yourself is what this system has drivers for.' });
 export const Firmware = oneOf(firmwares, { label: 'Firmware', help: 'UEFI for current systems, BIOS for old ones. A system boots only with the firmware it was installed with.' });
@@ -66,7 +68,11 @@ export const hardwareShape = {
   rng: z.boolean().meta({ label: 'Random numbers', help: 'Gives the guest random numbers of the host, so that it need not wait for its own.' }),
   watchdog: oneOf(watchdogModels, { label: 'Watchdog', help: 'A program in the guest must answer it, or the action follows.' }),
   watchdogAction: oneOf(watchdogActions, { label: 'When it does not answer', help: 'What happens to the VM when the watchdog has waited in vain.' }),
+  tpm: oneOf(tpmModels, { label: 'TPM', help: 'Keeps keys for the guest, such as those of BitLocker. What it keeps goes with the VM. TIS is for systems that do not find the other.' }),
+  floppyDrive: z.boolean().meta({ label: 'Floppy drive', help: 'For old systems, such as one that takes drivers from a floppy disk while it is installed.' }),
+  floppy: floppyNameSchema.nullable().meta({ label: 'Floppy disk', help: 'An image of a floppy disk, write-protected. Leave empty to eject. Applies at once.' }),
   ioThreads: z.int().min(0).max(8).meta({ label: 'IO threads', help: 'Threads of their own for its disks, for guests with much disk traffic. 0: none.' }),
+  ...memoryShape,
   serialPorts: z.int().min(1).max(4).meta({ label: 'Serial ports', help: 'The first is the console. Each other is a socket on the host.' }),
   channels: z.array(z.string().regex(channelName, 'Letters, digits, dots, dashes and underscores, such as org.example.port.0.')).max(8)
     .refine((names) => new Set(names).size === names.length, 'Name each channel once.')
@@ -86,7 +92,7 @@ export type NicModelName = z.output<typeof NicModel>;
 /** What a VM has unless it, or its guest system, says otherwise. Never changed after a release: VMs that exist rely on it. */
 export const plainHardware: Hardware = {
   os: 'other', machine: 'q35', cpu: 'auto', sockets: 1, threads: 1, maxVcpus: null, maxMemoryBytes: null, guaranteedBytes: null, clock: 'utc', video: 'vga', graphics: 'vnc', sound: 'none', usb: 'xhci', rng: true,
-  watchdog: 'none', watchdogAction: 'reset', ioThreads: 0, serialPorts: 1, channels: [],
+  watchdog: 'none', watchdogAction: 'reset', tpm: 'none', floppyDrive: false, floppy: null, ...plainLayout, ioThreads: 0, serialPorts: 1, channels: [],
 };
 
 /** What nothing in a running domain depends on. */
@@ -108,7 +114,7 @@ const systems: Record<GuestSystemName, SystemDefaults> = {
   linux: { firmware: 'efi', bus: 'virtio', nic: 'virtio', hardware: {} },
   'linux-old': { firmware: 'bios', bus: 'ide', nic: 'e1000', hardware: { machine: 'pc', video: 'cirrus', usb: 'uhci', rng: false } },
   freebsd: { firmware: 'bios', bus: 'virtio', nic: 'virtio', hardware: {} },
-  'windows-11': { firmware: 'efi-secure', bus: 'sata', nic: 'e1000e', hardware: { clock: 'localtime', sound: 'ich9' } },
+  'windows-11': { firmware: 'efi-secure', bus: 'sata', nic: 'e1000e', hardware: { clock: 'localtime', sound: 'ich9', tpm: 'crb' } },
   'windows-10': { firmware: 'efi', bus: 'sata', nic: 'e1000e', hardware: { clock: 'localtime', sound: 'ich9' } },
   'windows-7': { firmware: 'bios', bus: 'sata', nic: 'e1000', hardware: { clock: 'localtime', sound: 'ich9', usb: 'ehci' } },
   'windows-xp': { firmware: 'bios', bus: 'ide', nic: 'rtl8139', hardware: { machine: 'pc', clock: 'localtime', video: 'cirrus', sound: 'ac97', usb: 'uhci' } },
@@ -152,14 +158,16 @@ export interface Machinery extends Hardware {
 export const mostIdeDisks = 3;
 
 /** What of a VM does not fit together; empty for a VM that can start. */
-export function faultsOf({ sockets, threads, machine, firmware, buses, ...size }: Machinery): Fault[] {
+export function faultsOf({ sockets, threads, machine, firmware, buses, floppy, floppyDrive, ...size }: Machinery): Fault[] {
   const ide = buses.filter((bus) => bus === 'ide').length;
   const most = mostVcpus(size);
   return [
     ...sizeFaults(size),
+    ...layoutFaults(size),
     ...(most % (sockets * threads) === 0 ? [] : [{ path: 'sockets', message: `${most} processors cannot be spread evenly over ${sockets} sockets with ${threads} threads per core.` }]),
     ...(machine === 'q35' && ide > 0 ? [{ path: 'machine', message: 'Only the machine i440FX (pc) has IDE. Choose that machine, or another bus for its disks.' }] : []),
     ...(ide > mostIdeDisks ? [{ path: 'disks', message: `A VM has at most ${mostIdeDisks} IDE disks beside its CD-ROM drive. Choose another bus.` }] : []),
+    ...(floppy !== null && !floppyDrive ? [{ path: 'floppy', message: 'It has no floppy drive. Give it one, or leave the floppy disk out.' }] : []),
     ...(machine === 'pc' && firmware === 'efi-secure' ? [{ path: 'firmware', message: 'Only the machine Q35 has secure boot. Choose that machine, or another firmware.' }] : []),
   ];
 }

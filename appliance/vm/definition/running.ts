@@ -52,11 +52,12 @@ export function readRunning(liveXml: string): Running {
   const domain = parseXml(liveXml);
   const drives = findAll(domain, 'devices', 'disk');
   const cdrom = drives.find((disk) => disk.attributes.device === 'cdrom');
-  const disks = drives.filter((disk) => disk !== cdrom);
+  const floppy = drives.find((disk) => disk.attributes.device === 'floppy');
+  const disks = drives.filter((disk) => disk !== cdrom && disk !== floppy);
   const nics = findAll(domain, 'devices', 'interface');
   return {
     name: textOf(find(domain, 'name')),
-    ...readConfig(domain),
+    ...readConfig(domain, floppy),
     disks: disks.flatMap(ourId),
     nics: nics.flatMap(ourId),
     diskSettings: byId(disks, readDisk),
@@ -107,10 +108,12 @@ function readNic(nic: Element): NicSettings {
   return { model: find(nic, 'model')?.attributes.type as NicSettings['model'], isLinked: find(nic, 'link')?.attributes.state !== 'down' }; // a NIC of ours has a model of ours
 }
 
+const mediumOf = (drive: Element | undefined): string | null => (drive && find(drive, 'source')?.attributes.file?.replace(/^.*\//, '')) ?? null;
+
 /** libvirt tells memory in KiB; with what has been added since the start. */
 const bytesOf = (memory: Element | undefined) => Number(textOf(memory)) * (memory?.attributes.unit === 'b' ? 1 : 1024);
 
-function readConfig(domain: Element): Config {
+function readConfig(domain: Element, floppy: Element | undefined): Config {
   const config = find(domain, 'metadata', 'bothy:vm');
   const { firmware, bootOrder } = config?.attributes ?? {};
   const vcpu = find(domain, 'vcpu');
@@ -118,7 +121,8 @@ function readConfig(domain: Element): Config {
     vcpus: Number(vcpu?.attributes.current ?? textOf(vcpu)),
     memoryBytes: bytesOf(find(domain, 'memory')),
     firmware: firmware === 'efi' || firmware === 'efi-secure' ? firmware : 'bios',
-    hardware: readHardware(textOf(config)),
+    // The disk in its drive is changed while it runs.
+    hardware: { ...readHardware(textOf(config)), floppy: mediumOf(floppy) },
     bootOrder: (bootOrder ?? '').split(' ').filter((device): device is BootDevice => device === 'disk' || device === 'cdrom' || device === 'network'),
   };
 }

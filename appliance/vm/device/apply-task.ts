@@ -6,7 +6,7 @@
 import * as z from 'zod';
 import { exclusive } from '../../core/locks.ts';
 import { type AnyTask, defineTask } from '../../core/task.ts';
-import { deviceAlias } from '../definition/device-xml.ts';
+import { deviceAlias, floppyXml } from '../definition/device-xml.ts';
 import { lookAt, persist } from '../domain.ts';
 import { limitNames, type NicSettings } from '../definition/hardware.ts';
 import { memoryXml } from '../definition/hardware-xml.ts';
@@ -43,12 +43,14 @@ export function applyTask(services: VmServices): AnyTask {
 }
 
 /** Every wish of the VM, not only the one that was just made: so the step can run twice, and one that failed before is made good. */
-async function apply({ rows, hypervisor }: VmServices, vmId: string): Promise<void> {
+async function apply(services: VmServices, vmId: string): Promise<void> {
+  const { rows, hypervisor } = services;
   const running = await lookAt({ hypervisor }, vmId);
   if (!running) return;
   const { vcpus, addBytes } = growthOf(rows.require(vmId), running);
   if (vcpus !== undefined) await hypervisor.setVcpus(vmId, vcpus);
   if (addBytes !== undefined) await hypervisor.attachDevice(vmId, printXml(memoryXml(addBytes)));
+  await changeFloppy(services, vmId, running);
   for (const { diskId, settings } of rows.disks(vmId)) {
     const runs = running.diskSettings[diskId];
     if (runs && pendingSettings(limitNames, settings, runs).length > 0) await hypervisor.setBlockLimits(vmId, runs.target, settings);
@@ -57,6 +59,12 @@ async function apply({ rows, hypervisor }: VmServices, vmId: string): Promise<vo
     const runs = running.nicSettings[id];
     if (runs && runs.isLinked !== settings.isLinked) await setCable({ hypervisor }, { vmId, nicId: id, ...settings });
   }
+}
+
+/** Into the drive that it was started with. */
+async function changeFloppy({ rows, hypervisor, storage }: VmServices, vmId: string, { hardware }: Running): Promise<void> {
+  const { floppy } = rows.require(vmId).hardware;
+  if (hardware.floppyDrive && floppy !== hardware.floppy) await hypervisor.updateDevice(vmId, printXml(floppyXml(floppy === null ? null : storage.isoPath(floppy))));
 }
 
 /** libvirt wants the interface whole, as it is but for the cable. */

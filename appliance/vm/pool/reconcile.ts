@@ -71,10 +71,11 @@ async function clean(services: VmServices, each: Lendable): Promise<void> {
   const isOrphan = member.userId !== null && !access.isUser(member.userId);
   if (isOrphan) database.write(origin, (tx) => release(services, tx, each));
   if (vm.fact.state !== 'down' || !member.isDirty || vm.fact.isDeleting) return;
-  // What a guest has said on its serial port, and the variables of its firmware, are of whoever had it.
+  // What a guest has said on its serial port, the variables of its firmware, and the keys in its TPM, are of whoever had it.
   const { run, nvram } = foldersOf(statePath, vm.id);
   await rm(run, { recursive: true, force: true });
   await rm(nvram, { force: true });
+  if (vm.hardware.tpm !== 'none') await services.hypervisor.forgetTpm(vm.id);
   database.write(origin, (tx) => {
     const [now, current] = [rows.find(vm.id), pools.memberOf(vm.id)]; // clearing up took a while
     if (!current || now?.fact.state !== 'down' || now.fact.isDeleting) return;

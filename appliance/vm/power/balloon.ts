@@ -33,7 +33,8 @@ async function lend({ rows, machine, hypervisor, log }: VmServices, { all }: Lat
     const stats = figures.get(vm.id);
     const memoryBytes = vm.fact.running?.memoryBytes;
     if (!stats || !memoryBytes) return [];
-    return [{ id: vm.id, memoryBytes, guaranteedBytes: vm.hardware.guaranteedBytes ?? memoryBytes, currentBytes: stats.memoryBytes, unusedBytes: stats.unusedBytes }];
+    const isHuge = vm.fact.running?.hardware.hugePages !== 'none'; // such pages are not given back
+    return [{ id: vm.id, memoryBytes, guaranteedBytes: isHuge ? memoryBytes : (vm.hardware.guaranteedBytes ?? memoryBytes), currentBytes: stats.memoryBytes, unusedBytes: stats.unusedBytes }];
   });
   if (guests.every(({ guaranteedBytes, currentBytes, memoryBytes }) => guaranteedBytes >= memoryBytes && currentBytes >= memoryBytes)) return;
   for (const { id, bytes } of balloonTargets(await machine.load(), guests)) {

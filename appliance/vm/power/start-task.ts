@@ -14,7 +14,7 @@ import { Problem } from '../../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../../core/task.ts';
 import { requireMemory } from './balloon.ts';
 import { findDomain, isDisconnected, isNoDomain, lookAt, persist } from '../domain.ts';
-import { foldersOf, guestXml } from '../definition/guest.ts';
+import { foldersOf, guestXml, requireLayout } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
 import type { VmServices } from '../services.ts';
 
@@ -58,7 +58,10 @@ function check(services: VmServices, { input, signal }: Context): Promise<Partia
     const vm = services.rows.require(input.vm);
     await guestXml(services, vm);
     const wasRunning = (await findDomain(services, input.vm)) !== undefined;
-    if (!wasRunning) await requireMemory(services, vm);
+    if (!wasRunning) {
+      await requireMemory(services, vm);
+      await requireLayout(services, vm);
+    }
     return { wasRunning };
   });
 }

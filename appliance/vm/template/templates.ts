@@ -28,10 +28,10 @@ export type Templates = ReturnType<typeof createTemplates>;
 /** As in a path: `debian:3`. */
 export const nameOfTemplate = (template: Pick<TemplateRow, 'name' | 'version'> | undefined): string => (template ? `${template.name}:${template.version}` : '');
 
-/** Hardware and NICs without what makes a VM that one. A CD-ROM was there to install from. */
+/** Hardware and NICs without what makes a VM that one. A CD-ROM or a floppy disk was there to install from. */
 export function withoutIdentity({ hardware: { cdrom: _cdrom, ...hardware }, disks, nics }: KeptConfig): { hardware: TemplateHardware; disks: { diskId: string; slot: number; settings: DiskSettings }[]; nics: TemplateNic[] } {
   return {
-    hardware,
+    hardware: { ...hardware, hardware: { ...hardware.hardware, floppy: null } },
     disks: disks.map(({ diskId, slot, settings }) => ({ diskId, slot, settings: { ...settings, serial: null } })),
     nics: nics.map(({ slot, network, settings }) => ({ slot, network, settings })),
   };

@@ -1,0 +1,108 @@
+/**
+ * A guest's TPM, floppy disk and memory: the same cases on the simulated hypervisor and on real libvirt, QEMU and swtpm in a rack host.
+ */
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { systemClock } from '../../appliance/core/clock.ts';
+import { floppyXml } from '../../appliance/vm/definition/device-xml.ts';
+import { printXml } from '../../appliance/vm/definition/xml.ts';
+import type { Hypervisor } from '../../appliance/world.ts';
+import { real } from '../real/count.ts';
+import { guestXml, openNativeHost, refusal, uuidOf } from '../real/native-host.ts';
+import { createSimulatedHypervisor } from '../world/hypervisor.ts';
+import { createSimulatedLibvirt } from '../world/libvirt.ts';
+import { find, findAll, parseXml } from '../world/xml.ts';
+
+interface Parts {
+  name: string;
+  hypervisor: Hypervisor;
+  /** A folder that QEMU can read. */
+  folder: string;
+  /** Differs for each TPM that was made; `undefined` where nothing of one is kept. */
+  keptTpm(guest: number): Promise<string | undefined>;
+  close(): Promise<void>;
+  count(): void;
+}
+
+function createSimulatedParts(): Parts {
+  const folder = mkdtempSync(join(tmpdir(), 'bothy-contract-'));
+  const libvirt = createSimulatedLibvirt({ clock: systemClock });
+  return {
+    name: 'simulated', hypervisor: createSimulatedHypervisor(libvirt), folder, keptTpm: async (guest) => libvirt.tpms.get(uuidOf(guest)),
+    close: async () => rmSync(folder, { recursive: true }), count: () => {},
+  };
+}
+
+async function createRealParts(): Promise<Parts> {
+  const { host, libvirt: hypervisor, close } = await openNativeHost();
+  return {
+    name: 'libvirt', hypervisor, folder: host.scratch, close, count: () => real('libvirt'),
+    async keptTpm(guest) {
+      const { code } = await host.run(['test', '-s', `/var/lib/libvirt/swtpm/${uuidOf(guest)}/tpm2/tpm2-00.permall`]);
+      // swtpm_setup writes a line for each that it makes.
+      return code === 0 ? (await host.must(['grep', '-c', 'Starting vTPM manufacturing', `/var/log/swtpm/libvirt/qemu/guest-${guest}-swtpm.log`])).trim() : undefined;
+    },
+  };
+}
+
+const tpm = (model: string) => `<tpm model='${model}'><backend type='emulator' version='2.0' persistent_state='yes'/></tpm>`;
+
+function defineCases({ hypervisor, folder, keptTpm, ...parts }: Parts): void {
+  const test = suite(`a guest's TPM, floppy disk and memory, ${parts.name}`);
+  const treeOf = async (uuid: string) => parseXml(await hypervisor.domainXml(uuid));
+  test.after.each(async () => {
+    await Promise.all((await hypervisor.domains()).map(({ uuid }) => hypervisor.destroy(uuid)));
+    parts.count();
+  });
+  test.after(async () => {
+    await hypervisor.close();
+    await parts.close();
+  });
+
+  test('tells which TPM a guest can have', async () => {
+    assert.equal([...(await hypervisor.facts()).tpmModels].sort(), ['tpm-crb', 'tpm-tis']);
+  });
+
+  test('what a TPM keeps outlives its guest, whichever way that speaks to it, and goes when it is told to', async () => {
+    await hypervisor.create(guestXml(1, { devices: tpm('tpm-crb') }));
+    const made = await keptTpm(1);
+    assert.ok(made !== undefined);
+    assert.is((await refusal(hypervisor.forgetTpm(uuidOf(1)))).kind, 'other', 'it is in use');
+    await hypervisor.destroy(uuidOf(1));
+    assert.is(await keptTpm(1), made);
+    await hypervisor.create(guestXml(1, { devices: tpm('tpm-tis') }));
+    assert.is(await keptTpm(1), made, 'no other was made');
+    await hypervisor.destroy(uuidOf(1));
+    await hypervisor.forgetTpm(uuidOf(1));
+    assert.is(await keptTpm(1), undefined);
+    assert.equal((await hypervisor.domains()).map(({ uuid }) => uuid), [], 'nothing else is left');
+    await hypervisor.forgetTpm(uuidOf(1));
+    await hypervisor.create(guestXml(1, { devices: tpm('tpm-crb') }));
+    const again = await keptTpm(1);
+    assert.ok(again !== undefined && again !== made);
+  });
+
+  test('a floppy disk is put in, changed and ejected', async () => {
+    const [one, other] = ['one.img', 'other.img'].map((name) => {
+      writeFileSync(join(folder, name), '');
+      truncateSync(join(folder, name), 1440 * 1024);
+      return join(folder, name);
+    }) as [string, string];
+    await hypervisor.create(guestXml(2, { devices: printXml(floppyXml(null)) }));
+    const inside = async () => findAll(await treeOf(uuidOf(2)), 'devices/disk').filter(({ attributes }) => attributes['device'] === 'floppy').map((disk) => find(disk, 'source')?.attributes['file']);
+    assert.equal(await inside(), [undefined]);
+    for (const path of [one, other, other, null]) {
+      await hypervisor.updateDevice(uuidOf(2), printXml(floppyXml(path)));
+      assert.equal(await inside(), [path ?? undefined]);
+    }
+    assert.match((await refusal(hypervisor.create(guestXml(3, { devices: printXml(floppyXml(join(folder, 'none.img'))) })))).message, /none\.img/);
+  });
+
+  test.run();
+}
+
+const allParts = [createSimulatedParts(), await createRealParts()];
+for (const parts of allParts) defineCases(parts);
