@@ -458,7 +458,7 @@ export const zhProblems: Readonly<Record<string, string>> = {
   'Huge pages are never lent, so all of its memory is its own. Leave the guaranteed memory empty.': '大页从不借出，因此其全部内存都归它所有。请将保证内存留空。',
   'Memory comes in modules of 128 MiB, which pages of 1 GiB cannot make up. Choose pages of 2 MiB, or leave this empty.': '内存以 128 MiB 的模块增加，1 GiB 的页无法组成。请选择 2 MiB 的页，或将此项留空。',
   'The memory node {node} of this host is smaller than what {name} is to have there. Spread it over more memory nodes, or let its memory lie anywhere.': '本主机的内存节点 {node} 小于 {name} 在其上所需的内存。请分布到更多内存节点，或允许其内存位于任意位置。',
-  '{lack} All must be on memory node {node}.': '{lack}必须全部位于内存节点 {node} 上。',
+  'All must be on memory node {node}.': '它们必须全部位于内存节点 {node} 上。',
   '{name} needs {count} huge pages of {size}; this host has {free} free of {total}. Reserve more, or let it use the usual pages.': '{name} 需要 {count} 个 {size} 的大页；本主机共 {total} 个，空闲 {free} 个。请预留更多，或让其使用普通页。',
   'It has no floppy drive. Give it one, or leave the floppy disk out.': '它没有软驱。请为其添加软驱，或不要放入软盘。',
   'There is no floppy disk "{name}".': '没有软盘映像“{name}”。',
