@@ -1,4 +1,5 @@
 /** The real World: libvirt through the native shim, qemu-img, the kernel. Everything else of the process ends here. */
+import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { systemClock } from './core/clock.ts';
 import { createDownloads } from './core/download.ts';
@@ -18,6 +19,7 @@ import { createQemuImg } from './storage/qemu-img.ts';
 import { stagingFolder } from './update/record.ts';
 import { createSlots } from './update/slots.ts';
 import { createGuestLog } from './vm/observe/guest-log.ts';
+import { createVirtSysprep } from './vm/template/virt-sysprep.ts';
 import type { World } from './world.ts';
 
 export function realWorld(config: Config): World {
@@ -25,6 +27,7 @@ export function realWorld(config: Config): World {
     hypervisor: connectLibvirt({ uri: config.libvirtUri, library: nativeLibraryPath, clock: systemClock }),
     guestLog: createGuestLog(),
     imageTool: createQemuImg(),
+    generaliser: createVirtSysprep({ cachePath: join(config.statePath, 'cache') }),
     disk: createDiskSpace(),
     machine: createMachine(),
     hostSettings: createMachineSettings({ isManaged: config.managesHost }),

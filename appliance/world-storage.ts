@@ -50,6 +50,14 @@ export interface ImageTool {
   check(path: string, format: 'raw' | 'qcow2', signal: AbortSignal): Promise<{ corruptions: number; leaks: number }>;
 }
 
+/** Takes out of a system on disks what makes it that one machine: keys, ids, leases, logs. */
+export interface Generaliser {
+  /** Whether this machine has what it takes. */
+  isInstalled(): boolean;
+  /** All disks of one system, which are changed in place. Cut short it leaves them as nobody should use them. */
+  generalise(images: { path: string; format: 'raw' | 'qcow2' }[], options: { accelerator: 'kvm' | 'tcg'; signal: AbortSignal; progress: Progress }): Promise<void>;
+}
+
 export interface DiskSpace {
   /** The file system that holds `path`: its size and what an unprivileged writer may still use. */
   capacity(path: string): Promise<{ totalBytes: number; freeBytes: number }>;

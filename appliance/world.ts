@@ -12,7 +12,7 @@ import type { Clock } from './core/clock.ts';
 import type { Downloads } from './core/download.ts';
 import type { Outgoing } from './core/outgoing.ts';
 import type { GuestLog, Hypervisor } from './world-hypervisor.ts';
-import type { DiskSpace, ImageTool } from './world-storage.ts';
+import type { DiskSpace, Generaliser, ImageTool } from './world-storage.ts';
 import type { SiteSources, Slots } from './world-supply.ts';
 import type { PastBoots, Watchdog } from './world-watchdog.ts';
 
@@ -20,6 +20,7 @@ export interface World {
   hypervisor: Hypervisor;
   guestLog: GuestLog;
   imageTool: ImageTool;
+  generaliser: Generaliser;
   disk: DiskSpace;
   machine: Machine;
   hostSettings: HostSettingsPort;
@@ -104,7 +105,7 @@ export interface HostSettingsPort {
 }
 
 export type { BlockLimits, DomainFact, DomainState, DomainStats, GuestInfo, GuestLog, Hypervisor, HypervisorEvent, HypervisorFacts, Network } from './world-hypervisor.ts';
-export type { BelowName, DiskSpace, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress } from './world-storage.ts';
+export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress } from './world-storage.ts';
 export type { Download, Downloads } from './core/download.ts';
 export type { CarriedFile, FoundSite, OpenedFile, SiteSources, SlotFact, SlotFacts, Slots } from './world-supply.ts';
 export type { BootTraces, PastBoots, Watchdog, WatchdogFacts } from './world-watchdog.ts';

@@ -43,7 +43,7 @@ function findKinds(): string[] {
  * Files of the second tier: minutes each, for what the first tier proves in part already. They run with `--all`
  * (`npm run test:all`, before a release) or when a path names them.
  */
-const secondTier = /^test\/task\/site-apply|^test\/real\/(service-(kill-|scale|guest|space)|vm-guest|vm-hardware|vm-secure-boot|vm-size|browser-looks)/;
+const secondTier = /^test\/task\/site-apply|^test\/real\/(service-(kill-|scale|guest|space|generalise|pools|startup)|vm-guest|vm-hardware|vm-secure-boot|vm-size|browser-looks)/;
 
 /** Boxes that boot under software emulation: each test file takes what a site visit takes. */
 const isThirdTier = (kind: string) => kind === 'lab';

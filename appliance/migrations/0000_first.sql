@@ -593,6 +593,7 @@ CREATE TABLE `vm_template` (
 	`description` text NOT NULL,
 	`state` text NOT NULL,
 	`madeFrom` text NOT NULL,
+	`isGeneralised` integer NOT NULL,
 	`hardware` text NOT NULL,
 	`nics` text NOT NULL,
 	`generation` integer NOT NULL,

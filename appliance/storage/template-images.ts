@@ -9,7 +9,7 @@ import type { Tx } from '../core/db.ts';
 import type { CopyWish, Filling } from './copy.ts';
 import { fillCopy, insertCopy } from './copy.ts';
 import { requireNotCopied } from './copying.ts';
-import type { DiskRow } from './disks.ts';
+import { type DiskRow, toolFormat, volumeOf } from './disks.ts';
 import { diskKey } from './readers.ts';
 import type { StorageServices } from './services.ts';
 import { attempt, createRoom, locate } from './tasks.ts';
@@ -17,8 +17,12 @@ import { attempt, createRoom, locate } from './tasks.ts';
 export interface TemplateImages {
   /** The row of an image that is to be filled. Throws what a disk that cannot be read or has no room throws. */
   begin(tx: Tx, wish: CopyWish): DiskRow;
-  /** Fills it; may be repeated. */
-  fill(id: string, filling: Omit<Filling, 'role'>): Promise<void>;
+  /** Fills it; may be repeated. One that `staysOpen` is changed before it is closed. */
+  fill(id: string, filling: Omit<Filling, 'role'> & { staysOpen?: boolean }): Promise<void>;
+  /** Where it lies, for what changes one that is open. */
+  file(id: string): { path: string; format: 'raw' | 'qcow2' };
+  /** Nobody but root writes to its file any more. */
+  close(id: string): Promise<void>;
   /** It is whole: nobody changes it from here on. */
   freeze(tx: Tx, id: string): void;
   /** Its template is being deleted. */
@@ -35,7 +39,15 @@ export function templateImages(services: StorageServices): TemplateImages {
   const { disks, space, readers, reconcilers } = services;
   return {
     begin: (tx, wish) => insertCopy(services, tx, wish),
-    fill: (id, filling) => fillCopy(services, id, { ...filling, role: 'shared' }),
+    fill: (id, { staysOpen = false, ...filling }) => fillCopy(services, id, { ...filling, role: staysOpen ? 'leaf' : 'shared' }),
+    file(id) {
+      const { disk, backend } = locate(services, id);
+      return { path: backend.volumePath({ imageId: id, volumeId: disk.volumeId }), format: toolFormat[disk.format] };
+    },
+    async close(id) {
+      const { disk, backend } = locate(services, id);
+      await backend.commitVolume({ ...volumeOf(disk), role: 'shared' });
+    },
     freeze(tx, id) {
       space.release(tx, createRoom(id));
       disks.update(tx, disks.require(id), { state: 'template' });

@@ -6,7 +6,7 @@ import type { Host } from '../host/host.ts';
 import type { Network } from '../network/network.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Outgoing } from '../core/outgoing.ts';
-import type { GuestLog, Hypervisor, Machine } from '../world.ts';
+import type { Generaliser, GuestLog, Hypervisor, Machine } from '../world.ts';
 import type { Waiting } from './power/startup-rules.ts';
 import type { Consoles } from './console/console.ts';
 import type { Facts } from './observe/facts.ts';
@@ -24,6 +24,7 @@ export interface VmServices extends Core {
   hypervisor: Hypervisor;
   guestLog: GuestLog;
   machine: Machine;
+  generaliser: Generaliser;
   rows: VmRows;
   snapshots: Snapshots;
   templates: Templates;

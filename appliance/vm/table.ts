@@ -99,6 +99,8 @@ export const vmTemplateTable = sqliteTable('vm_template', {
   state: text().$type<KeptState>().notNull(),
   /** Name that the VM had. */
   madeFrom: text().notNull(),
+  /** What made its system that one machine has been taken out of it. */
+  isGeneralised: integer({ mode: 'boolean' }).notNull(),
   hardware: text({ mode: 'json' }).$type<TemplateHardware>().notNull(),
   nics: text({ mode: 'json' }).$type<TemplateNic[]>().notNull(),
   generation: integer().notNull(),

@@ -40,7 +40,7 @@ import { createTemplates, nameOfTemplate } from './template/templates.ts';
 import { createTickets } from './console/tickets.ts';
 
 export interface VmDeps extends Core {
-  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'outgoing'>;
+  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'generaliser' | 'outgoing'>;
   activity: VmServices['activity'];
   host: VmServices['host'];
   network: VmServices['network'];
@@ -64,7 +64,7 @@ export interface VmSummary {
 }
 
 export function createVm(deps: VmDeps): Vms {
-  const { hypervisor, guestLog, machine, outgoing } = deps.world;
+  const { hypervisor, guestLog, machine, generaliser, outgoing } = deps.world;
   const rows = createVmRows(deps);
   const snapshots = createSnapshots({ ...deps, rows });
   const templates = createTemplates(deps);
@@ -79,7 +79,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, outgoing, rows, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services)]);

@@ -109,6 +109,20 @@ test('a running VM is refused, and its snapshot is not', async ({ site }) => {
   assert.is((await ask(site, 'GET', '/templates/other')).body.state, 'ok');
 });
 
+test('generalised, and refused where that cannot be', async ({ site }) => {
+  await carryOut(site, 'POST', '/templates', { vm: 'origin', name: 'general', generalise: true });
+  assert.equal([(await ask(site, 'GET', '/templates/general')).body.isGeneralised, (await ask(site, 'GET', '/templates/debian')).body.isGeneralised], [true, false]);
+  const wish = { name: 'other', generalise: true };
+  site.host.generaliser.setInstalled(false);
+  await refused(site, ['POST', '/templates', { ...wish, vm: 'origin' }], [503, /apt install guestfs-tools/]);
+  site.host.generaliser.setInstalled(true);
+  for (const [name, os, disks, words] of [['win', 'windows-10', [{ sizeBytes: MiB }], /sysprep \/generalize/], ['bare', 'linux', [], /no disk/]] as const) {
+    assert.is((await ask(site, 'POST', '/vms', { name, os, disks })).status, 201);
+    await settled(site);
+    await refused(site, ['POST', '/templates', { ...wish, vm: name }], [400, words]);
+  }
+});
+
 test('who may: a role on a template, and what it does not give', async ({ site }) => {
   const user = await openPerson(site, 'una');
   await refused(user, ['GET', '/templates/debian'], [403, /template.read/]);

@@ -33,7 +33,7 @@ const isQuery = /^\s*(?:select|insert|update|delete|create|drop|pragma|with|vacu
 const isWords = (text: string) => /[A-Za-z]{2,} [a-z]{2,}/.test(text.replaceAll('{}', 'xx'));
 
 /** Names of programs and settings, and what is typed, are the same in every language. */
-const asTyped = /bothy update install|bothy\.db\.newer-\*|BOTHY_\w+|modprobe x1|Intel VT|Virtualization|bothy (?:site|user|token|setup-code)[\w -]*|qemu-img [\w -]+|openssl pkey [\w -]+|streamOptimized|QEMU fw_cfg|"[\w :,=.*&!%-]+"/g;
+const asTyped = /bothy update install|bothy\.db\.newer-\*|BOTHY_\w+|modprobe x1|systemctl [\w &-]+|Intel VT|Virtualization|bothy (?:site|user|token|setup-code)[\w -]*|qemu-img [\w -]+|openssl pkey [\w -]+|streamOptimized|QEMU fw_cfg|"[\w :,=.*&!%-]+"/g;
 const { phrase } = makeTranslator('zh-CN');
 const isLeftEnglish = (text: string) => /[A-Za-z]{2,} [a-z]{2,}/.test(phrase(text).replace(asTyped, ''));
 /** As it may be shown: with a word in each place; what stands at an end may be a sentence. */

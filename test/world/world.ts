@@ -13,6 +13,7 @@ import type { GuestLog, HostSettings, HostSettingsPort, HypervisorFacts, Machine
 import { loopbackOnly } from './outgoing.ts';
 import { createSimulatedDownloads, type SimulatedDownloads } from './downloads.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
+import { createSimulatedGeneraliser, type SimulatedGeneraliser } from './generaliser.ts';
 import type { GuestBehaviour } from './guest.ts';
 import { createSimulatedHypervisor, type HypervisorControl } from './hypervisor.ts';
 import { createSimulatedImageTool, type SimulatedImageTool } from './image-tool.ts';
@@ -43,6 +44,7 @@ export interface SimulatedHost {
   readonly slots: SimulatedSlots;
   readonly disk: SimulatedDisk;
   readonly imageTool: SimulatedImageTool;
+  readonly generaliser: SimulatedGeneraliser;
   readonly guestLog: GuestLog;
   readonly settings: SimulatedSettings;
   readonly downloads: SimulatedDownloads;
@@ -73,7 +75,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   return {
     clock, libvirt, disk, machine, power, watchdog, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     slots, downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
-    imageTool: createSimulatedImageTool(disk),
+    imageTool: createSimulatedImageTool(disk), generaliser: createSimulatedGeneraliser(),
     fillDisk() {
       disk.setFree(0);
       libvirt.fillDisk(statePath);
@@ -131,7 +133,7 @@ export interface SimulatedWorld extends World {
 export function createSimulatedWorld(source: SimulatedHost | HostOptions): SimulatedWorld {
   const host = 'libvirt' in source && 'fillDisk' in source ? source : createSimulatedHost(source);
   const hypervisor = createSimulatedHypervisor(host.libvirt);
-  const { imageTool, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
+  const { imageTool, generaliser, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
   const { port: watchdog, pastBoots } = host.watchdog.newLife();
-  return { hypervisor, guestLog, imageTool, disk, machine, slots, hostSettings, downloads, outgoing: loopbackOnly, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
+  return { hypervisor, guestLog, imageTool, generaliser, disk, machine, slots, hostSettings, downloads, outgoing: loopbackOnly, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
 }

@@ -96,6 +96,7 @@ export const en = {
   'template.deleteBody': 'Its images are deleted. Machines that were cloned from it stay.',
   'template.inUse': 'Disks of machines lie on it. Delete these first.',
   'template.madeFrom': 'made from {vm}',
+  'template.generalised': 'generalised',
   'template.version': 'Version',
   'template.latest': 'latest',
   'template.hardware': 'Machine',

@@ -97,6 +97,7 @@ export const zhCN = {
   'template.deleteBody': '其映像将被删除。由其克隆的虚拟机保留。',
   'template.inUse': '有虚拟机的磁盘以它为基础。请先删除这些虚拟机。',
   'template.madeFrom': '由 {vm} 制作',
+  'template.generalised': '已通用化',
   'template.version': '版本',
   'template.latest': '最新',
   'template.hardware': '配置',

@@ -44,7 +44,7 @@ function TemplateTable({ templates }: { templates: TemplateDetails[] }) {
   const { t } = useUi();
   return (
     <List label={t('nav.templates')} rows={templates} rowId={(template) => `template-${template.id}`} columns={[
-      { head: t('field.name'), as: 'main', cell: (template) => <><strong>{template.name}</strong><small>{template.description || t('template.madeFrom', { vm: template.madeFrom })}</small></> },
+      { head: t('field.name'), as: 'main', cell: (template) => <><strong>{template.name}</strong><small>{[template.description || t('template.madeFrom', { vm: template.madeFrom }), ...(template.isGeneralised ? [t('template.generalised')] : [])].join(' · ')}</small></> },
       { head: t('template.version'), cell: ({ version, isLatest }) => <>{version}{isLatest && <span class="quiet"> {t('template.latest')}</span>}</> },
       { head: t('field.state'), as: 'state', cell: ({ state }) => <Chip {...looks[state]} text={t(`template.state.${state}`)} /> },
       { head: t('template.hardware'), from: 'tablet', cell: (template) => <span>{t('portal.size', { count: template.vcpus, memory: formatBytes(template.memoryBytes) })}</span> },

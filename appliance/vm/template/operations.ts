@@ -13,6 +13,7 @@ import { TemplateCreateInput, TemplateEditInput, TemplateListInput, TemplateList
 import type { VmServices } from '../services.ts';
 import { holderOf, type KeptConfig } from '../snapshot/snapshots.ts';
 import { requireNoSnapshotTask } from '../snapshot/operations.ts';
+import { missingText } from './virt-sysprep.ts';
 import { nameOfTemplate, type TemplateRow, withoutIdentity } from './templates.ts';
 import { VmOutput } from '../schema.ts';
 
@@ -22,12 +23,12 @@ type CallTx = Tx & { call: Call };
 export const aboutTemplate = (template: TemplateRow) => [{ kind: 'template', id: template.id, name: nameOfTemplate(template) }];
 
 function shown({ storage, templates, rows }: VmServices, actor: Actor, template: TemplateRow): Shown {
-  const { id, name, version, description, state, madeFrom, hardware, nics, generation, createdAt } = template;
+  const { id, name, version, description, state, madeFrom, isGeneralised, hardware, nics, generation, createdAt } = template;
   const images = templates.disks(id).map(({ diskId }) => diskId);
   const dependents = images.length > 0 ? storage.templates.dependents(images) : [];
   const vms = new Map(dependents.flatMap((disk) => rows.usersOfDisk(disk.id)).map((vm) => [vm.id, { id: vm.id, name: vm.name }]));
   return {
-    id, name, version, isLatest: templates.find(name)?.id === id, description, state, madeFrom,
+    id, name, version, isLatest: templates.find(name)?.id === id, description, state, madeFrom, isGeneralised,
     vcpus: hardware.vcpus, memoryBytes: hardware.memoryBytes, firmware: hardware.firmware,
     disks: storage.disks(images).map((disk) => ({ id: disk.id, name: disk.name, sizeBytes: disk.sizeBytes })), networks: nics.map(({ network }) => network),
     vms: [...vms.values()].filter((vm) => actor.reach.sees('vm.read', { kind: 'vm', id: vm.id })), dependentDisks: dependents.length, generation, createdAt,
@@ -52,9 +53,10 @@ export const templateGet = read<VmServices>()({
 export const templateCreate = startTask<VmServices>()({
   id: 'template.create', method: 'POST', path: '/templates', permission: 'template.create', summary: 'Make a template, or a new version of one, from a VM or a snapshot',
   input: TemplateCreateInput,
-  run(services, tx, { vm: ref, snapshot, name, description }) {
+  run(services, tx, { vm: ref, snapshot, name, description, generalise }) {
     const { storage, templates, clock } = services;
     const vm = requireSource(services, tx, ref);
+    if (generalise) requireGeneraliser(services, vm);
     const { config, volumes } = snapshot === undefined ? presentOf(services, vm) : snapshotOf(services, vm, snapshot);
     const { hardware, disks, nics } = withoutIdentity(config);
     const version = nextVersion(services, tx, name);
@@ -63,9 +65,9 @@ export const templateCreate = startTask<VmServices>()({
       const image = storage.templates.begin(tx, { name: freeImageName(services, `${name} ${version}`, index), description, from, volume: volumes.get(diskId) });
       return { diskId: image.id, slot, settings, from, volume: volumes.get(diskId) ?? storage.requireDisk(from).volumeId };
     });
-    const template = { id: newId<'template'>(), name, version, description, state: 'creating' as const, madeFrom: vm.name, hardware, nics, generation: 1, createdAt: clock.now() };
+    const template = { id: newId<'template'>(), name, version, description, state: 'creating' as const, madeFrom: vm.name, isGeneralised: generalise, hardware, nics, generation: 1, createdAt: clock.now() };
     templates.insert(tx, template, images.map(({ diskId, slot, settings }) => ({ diskId, slot, settings })));
-    const input = { template: template.id, vm: vm.id, mustBeDown: snapshot === undefined, images: images.map(({ diskId, from, volume }) => ({ image: diskId, from, volume })) };
+    const input = { template: template.id, vm: vm.id, mustBeDown: snapshot === undefined, generalise, images: images.map(({ diskId, from, volume }) => ({ image: diskId, from, volume })) };
     const about = images.flatMap(({ from, diskId }) => storage.disks([from, diskId])).map((disk) => ({ kind: 'disk', id: disk.id, name: disk.name }));
     return services.tasks.start(tx, 'template.create', input, [...aboutVm(vm), ...aboutTemplate(template), ...about]);
   },
@@ -78,6 +80,13 @@ function requireSource({ rows }: VmServices, { call: { actor } }: CallTx, ref: s
   requireOn(actor, 'vm.edit', { kind: 'vm', id: vm.id });
   for (const { diskId } of rows.disks(vm.id)) requireOn(actor, 'disk.transfer', { kind: 'disk', id: diskId });
   return vm;
+}
+
+function requireGeneraliser({ generaliser, rows }: VmServices, { id, hardware }: Vm): void {
+  const errors = [{ path: 'generalise', message: 'This cannot be done here.' }];
+  if (!generaliser.isInstalled()) throw new Problem('unavailable', missingText, { errors });
+  if (hardware.os.startsWith('windows')) throw new Problem('invalid-input', 'Windows generalises itself. Run "sysprep /generalize /oobe /shutdown" in it, then make the template without this.', { errors });
+  if (rows.disks(id).length === 0) throw new Problem('invalid-input', 'There is no disk with a system that could be generalised. Make the template without this.', { errors });
 }
 
 interface Source {

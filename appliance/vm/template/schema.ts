@@ -15,6 +15,7 @@ export const TemplateCreateInput = z.object({
   snapshot: refSchema.optional().meta({ label: 'Snapshot', help: 'Leave empty for the VM as it is now.' }),
   name: TemplateName,
   description: Description.default(''),
+  generalise: z.boolean().default(false).meta({ label: 'Generalise', help: 'Takes host keys, machine id, MAC addresses, leases, logs and the state of cloud-init out of a Linux on its disks; users and their data stay. The VM itself keeps all of it.' }),
 });
 
 export const TemplateEditInput = TemplateRef.extend({
@@ -44,6 +45,8 @@ export const TemplateOutput = z.object({
   state: z.enum(['creating', 'ok', 'deleting', 'broken']),
   /** Name that the VM had. */
   madeFrom: z.string(),
+  /** Whether what made its system that one machine has been taken out. */
+  isGeneralised: z.boolean(),
   vcpus: z.int(),
   memoryBytes: z.int(),
   firmware: z.string(),

@@ -1,7 +1,8 @@
 /**
  * The long verbs of templates.
  *
- *   template.create   copy each disk into an image -> the images are frozen and the template is ready     failed: nothing is left of it
+ *   template.create   copy each disk into an image -> what makes its system that one is taken out, where wished -> the images are frozen and the
+ *                     template is ready                                                                   failed: nothing is left of it
  *   template.delete   delete the images -> the template is gone                                           failed: it waits, as broken, to be deleted again
  */
 import * as z from 'zod';
@@ -18,6 +19,7 @@ const createInput = z.object({
   template: z.string(), vm: z.string(),
   /** False where it is made from a snapshot, whose layers nobody writes to. */
   mustBeDown: z.boolean(),
+  generalise: z.boolean(),
   images: z.array(z.object({ image: z.string(), from: z.string(), volume: z.string() })),
 });
 type CreateInput = z.output<typeof createInput>;
@@ -37,11 +39,11 @@ function createTask(services: VmServices): AnyTask {
     steps: [
       { name: 'Make sure that it is down', timeoutMs: 60_000, do: (context) => requireDown(services, context) },
       {
-        name: 'Copy the disks', timeoutMs: 12 * hour,
-        async do({ input: { images }, signal, progress }) {
-          for (const [index, { image, from, volume }] of images.entries()) {
-            await storage.templates.fill(image, { from, volume, signal, progress: (fraction) => progress((index + fraction) / images.length) });
-          }
+        // One step with what changes the copies: one that was cut short is no system any more, so they are made anew.
+        name: 'Copy the disks', timeoutMs: 14 * hour,
+        async do(context) {
+          await copyDisks(services, context);
+          if (context.input.generalise) await generalise(services, context);
         },
         async undo({ input: { images } }) {
           for (const { image } of images) await storage.templates.drop(image);
@@ -57,6 +59,20 @@ async function requireDown(services: VmServices, { input, signal }: Context): Pr
   await persist(services, 'The VM cannot be seen', signal, async () => {
     if (await findDomain(services, input.vm)) throw new Problem('wrong-state', 'The VM still runs. Shut it down, then try again.');
   });
+}
+
+async function copyDisks({ storage }: VmServices, { input: { images, generalise: staysOpen }, signal, progress }: Context): Promise<void> {
+  const share = staysOpen ? 0.5 : 1;
+  for (const [index, { image, from, volume }] of images.entries()) {
+    await storage.templates.fill(image, { from, volume, staysOpen, signal, progress: (fraction) => progress((share * (index + fraction)) / images.length) });
+  }
+}
+
+/** A system may lie on several disks, so it gets all of them at once. */
+async function generalise({ storage, generaliser, host }: VmServices, { input: { images }, signal, progress }: Context): Promise<void> {
+  const accelerator = await host.accelerator();
+  await generaliser.generalise(images.map(({ image }) => storage.templates.file(image)), { accelerator, signal, progress: (fraction) => progress(0.5 + fraction / 2, 'Generalising the system') });
+  for (const { image } of images) await storage.templates.close(image);
 }
 
 function endCreate({ storage, templates }: VmServices, tx: Tx, { state, input }: Outcome<CreateInput, Nothing>): void {
