@@ -18,6 +18,7 @@ import { createDiskSpace } from './storage/disk-space.ts';
 import { createQemuImg } from './storage/qemu-img.ts';
 import { stagingFolder } from './update/record.ts';
 import { createSlots } from './update/slots.ts';
+import { createSeedTool } from './vm/cloud-init/seed-disk.ts';
 import { createGuestLog } from './vm/observe/guest-log.ts';
 import { createVirtSysprep } from './vm/template/virt-sysprep.ts';
 import type { World } from './world.ts';
@@ -27,6 +28,7 @@ export function realWorld(config: Config): World {
     hypervisor: connectLibvirt({ uri: config.libvirtUri, library: nativeLibraryPath, clock: systemClock }),
     guestLog: createGuestLog(),
     imageTool: createQemuImg(),
+    seeds: createSeedTool(),
     generaliser: createVirtSysprep({ cachePath: join(config.statePath, 'cache') }),
     disk: createDiskSpace(),
     machine: createMachine(),

@@ -58,6 +58,15 @@ export interface Generaliser {
   generalise(images: { path: string; format: 'raw' | 'qcow2' }[], options: { accelerator: 'kvm' | 'tcg'; signal: AbortSignal; progress: Progress }): Promise<void>;
 }
 
+/** By name; at the top of the volume. */
+export type SeedFiles = Record<string, string>;
+
+/** Small volumes that tell a guest about itself. */
+export interface SeedTool {
+  /** A file with a file system of 1 MiB that any guest reads; readable by its owner only. Replaces the one that is there, whole or not at all. */
+  write(path: string, seed: { label: string; files: SeedFiles; signal: AbortSignal }): Promise<void>;
+}
+
 export interface DiskSpace {
   /** The file system that holds `path`: its size and what an unprivileged writer may still use. */
   capacity(path: string): Promise<{ totalBytes: number; freeBytes: number }>;

@@ -12,7 +12,7 @@ import type { Clock } from './core/clock.ts';
 import type { Downloads } from './core/download.ts';
 import type { Outgoing } from './core/outgoing.ts';
 import type { GuestLog, Hypervisor } from './world-hypervisor.ts';
-import type { DiskSpace, Generaliser, ImageTool } from './world-storage.ts';
+import type { DiskSpace, Generaliser, ImageTool, SeedTool } from './world-storage.ts';
 import type { SiteSources, Slots } from './world-supply.ts';
 import type { PastBoots, Watchdog } from './world-watchdog.ts';
 
@@ -21,6 +21,7 @@ export interface World {
   guestLog: GuestLog;
   imageTool: ImageTool;
   generaliser: Generaliser;
+  seeds: SeedTool;
   disk: DiskSpace;
   machine: Machine;
   hostSettings: HostSettingsPort;
@@ -105,7 +106,7 @@ export interface HostSettingsPort {
 }
 
 export type { BlockLimits, DomainFact, DomainState, DomainStats, GuestInfo, GuestLog, Hypervisor, HypervisorEvent, HypervisorFacts, Network } from './world-hypervisor.ts';
-export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress } from './world-storage.ts';
+export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress, SeedFiles, SeedTool } from './world-storage.ts';
 export type { Download, Downloads } from './core/download.ts';
 export type { CarriedFile, FoundSite, OpenedFile, SiteSources, SlotFact, SlotFacts, Slots } from './world-supply.ts';
 export type { BootTraces, PastBoots, Watchdog, WatchdogFacts } from './world-watchdog.ts';

@@ -20,6 +20,7 @@ export const ownToEach: LeftOut = {
   '/site': 'which file each was given', '/setup-code': 'for the local socket alone', '/update/gate': 'for the local socket alone',
   '/hosts: items[].reconcilers': 'how often each has looked', '/hosts/{host}: reconcilers': 'how often each has looked',
   '/disks: items[].occupiedBytes': 'measured once a minute', '/disks/{disk}: occupiedBytes': 'measured once a minute',
+  '/vms/{vm}/cloud-init: instanceId': 'each guest is another one',
   '/storage-domains: items[].freeBytes': 'measured', '/storage-domains/{domain}: freeBytes': 'measured',
 };
 

@@ -60,7 +60,7 @@ const hasEmptyChoice = (field: FieldInfo, current: unknown) => !field.isRequired
 
 function Control({ field, id, current, choices, instead, hasHelp }: ControlProps) {
   const { t, phrase } = useUi();
-  const shared = { id, name: field.name, 'data-kind': field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired, 'data-null': field.isNullable ? '' : undefined };
+  const shared = { id, name: field.name, 'data-kind': field.kind === 'list' && field.widget === 'textarea' ? 'lines' : field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired, 'data-null': field.isNullable ? '' : undefined };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>
@@ -73,7 +73,7 @@ function Control({ field, id, current, choices, instead, hasHelp }: ControlProps
   if (field.kind === 'bytes') return <BytesControl field={field} shared={shared} bytes={typeof current === 'number' ? current : undefined} />;
   if (field.kind === 'number') return <NumberControl field={field} shared={shared} current={current} />;
   const plain = { minlength: field.minLength, maxlength: field.maxLength, placeholder: field.placeholder, spellcheck: false };
-  if (field.widget === 'textarea' || field.widget === 'code') return <textarea {...shared} {...plain} rows={field.widget === 'code' ? 10 : 2}>{text(current)}</textarea>;
+  if (field.widget === 'textarea' || field.widget === 'code') return <textarea {...shared} {...plain} rows={field.widget === 'code' ? 10 : 2}>{field.kind === 'list' && Array.isArray(current) ? current.join('\n') : text(current)}</textarea>;
   if (field.widget === 'password') return <input type="password" {...shared} {...plain} autocomplete="off" />;
   return <input type="text" {...shared} {...plain} value={text(current)} autocomplete="off" autocapitalize="none" />;
 }

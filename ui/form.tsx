@@ -127,6 +127,8 @@ function Rows({ field, form, values }: { field: FieldInfo; form: FormProps; valu
   const label = phrase(field.label ?? field.name);
   return (
     <fieldset class="rows" data-rows={field.name} aria-label={label}>
+      {/* An edit tells that no row is left. */}
+      {field.initial === undefined && !field.isRequired && <input type="hidden" name={field.name} value="" />}
       <div data-rows-body="">{rows.map((row, index) => <Row field={field} form={form} index={String(index)} values={row as Record<string, unknown>} />)}</div>
       <template><Row field={field} form={form} index="#" values={form.rows?.[field.name]?.initial ?? {}} /></template>
       {field.help && <p class="field-help">{phrase(field.help)}</p>}

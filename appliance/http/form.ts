@@ -12,6 +12,7 @@ interface JsonSchema {
   items?: JsonSchema;
   anyOf?: JsonSchema[];
   unit?: string;
+  widget?: string;
 }
 
 type Nested = { [key: string]: Nested | string };
@@ -40,10 +41,16 @@ function put(into: Nested, path: string[], value: string): void {
 
 function typed(value: Nested | string, schema: JsonSchema): unknown {
   const shape = schema.anyOf?.find((option) => option.items || option.properties) ?? schema;
-  if (typeof value === 'string') return shape.items ? words(value, shape.items) : scalar(value, schema);
+  if (typeof value === 'string') return shape.items ? words(value, shape.items, schema.widget ?? shape.widget) : scalar(value, schema);
   if (shape.items) return list(value, shape.items);
-  const entries = Object.entries(value).map(([key, inner]) => [key, typed(inner, shape.properties?.[key] ?? {})] as const);
+  const entries = Object.entries(value).map(([key, inner]) => [key, filled(typed(inner, shape.properties?.[key] ?? {}))] as const);
   return Object.fromEntries(entries.filter(([, inner]) => inner !== undefined));
+}
+
+/** A group of fields in which nothing was filled in is not sent. */
+function filled(value: unknown): unknown {
+  const isGroup = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isGroup && Object.values(value).every((inner) => inner === null || (Array.isArray(inner) && inner.length === 0)) ? undefined : value;
 }
 
 function list(value: Nested, items: JsonSchema): unknown[] {
@@ -53,8 +60,8 @@ function list(value: Nested, items: JsonSchema): unknown[] {
     .filter((item) => item !== undefined);
 }
 
-/** A list in one control: its items with commas or blanks between them. */
-const words = (text: string, items: JsonSchema): unknown[] => text.split(/[\s,]+/).filter((word) => word !== '').map((word) => scalar(word, items));
+/** A list in one control: its items with commas or blanks between them, or one a line. */
+const words = (text: string, items: JsonSchema, widget?: string): unknown[] => text.split(widget === 'textarea' ? /\s*\n\s*/ : /[\s,]+/).filter((word) => word !== '').map((word) => scalar(word, items));
 
 /** Nothing typed in is nothing sent; a select's empty choice is `null` where the schema knows null. */
 function scalar(text: string, schema: JsonSchema): unknown {

@@ -466,6 +466,13 @@ CREATE TABLE `update_policy` (
 	`generation` integer NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `vm_cloud_init` (
+	`vmId` text PRIMARY KEY NOT NULL,
+	`settings` text NOT NULL,
+	`instanceId` text NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
 CREATE TABLE `vm_disk` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,
@@ -532,6 +539,7 @@ CREATE TABLE `vm_pool` (
 	`templateId` text NOT NULL,
 	`size` integer NOT NULL,
 	`prestarted` integer NOT NULL,
+	`cloudInit` text,
 	`isDeleting` integer NOT NULL,
 	`generation` integer NOT NULL,
 	`createdAt` integer NOT NULL,

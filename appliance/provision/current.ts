@@ -8,6 +8,7 @@ import type { CertificateOutput, HostSettingsOutput } from '../host/schema.ts';
 import type { HostNetworkOutput, NetworkOutput } from '../network/schema.ts';
 import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts';
 import type { UpdatePolicyOutput } from '../update/schema.ts';
+import type { CloudInitOutput } from '../vm/cloud-init/schema.ts';
 import type { PoolOutput } from '../vm/pool/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
 import type { TemplateOutput } from '../vm/template/schema.ts';
@@ -31,6 +32,8 @@ export interface Current {
   images: (z.output<typeof FileOutput> & { domain: string })[];
   disks: z.output<typeof DiskOutput>[];
   vms: z.output<typeof VmOutput>[];
+  /** What VMs are told about themselves, by id. */
+  cloudInits: Record<string, z.output<typeof CloudInitOutput>>;
   templates: z.output<typeof TemplateOutput>[];
   pools: z.output<typeof PoolOutput>[];
 }
@@ -62,7 +65,10 @@ export async function readCurrent(ask: Ask): Promise<Current> {
   }
   const vms: Current['vms'] = [];
   for (const { id } of await pages<z.output<typeof VmSummary>>('vm.list')) vms.push((await ask('vm.get', { vm: id })) as Current['vms'][number]);
+  const cloudInits: Current['cloudInits'] = {};
+  for (const { id, hasCloudInit } of vms) if (hasCloudInit) cloudInits[id] = (await ask('vm.cloud-init', { vm: id })) as Current['cloudInits'][string];
   return {
+    cloudInits,
     domains, images, vms,
     host: (await ask('host.settings', { host: 'this' })) as Current['host'],
     certificate: (await ask('host.certificate', { host: 'this' })) as Current['certificate'],

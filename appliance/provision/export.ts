@@ -9,6 +9,7 @@ import { UpdatePolicy } from '../update/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
+import type { GuestHashes } from '../vm/vm.ts';
 import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/definition/hardware.ts';
 
 export interface ExportOptions {
@@ -23,6 +24,8 @@ export interface ExportOptions {
   destinationSecrets: ReadonlyMap<string, DestinationSecrets>;
   /** The one that people gave, with its key; none in an export without secrets. */
   certificate: { chain: string; key: string } | undefined;
+  /** Of the passwords that guests are told; none in an export without secrets. */
+  guestHashes: GuestHashes;
 }
 
 const freshVm = { ...SiteVm.parse({ name: 'a' }), firmware: systemDefaults('other').firmware, ...plainHardware } as Record<string, unknown>; // the defaults, which need not be written
@@ -42,7 +45,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
     images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
     disks: current.disks.filter(({ id, state }) => !attached.has(id) && state !== 'template').map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
     vms: current.vms.filter(({ id }) => !ofPools.has(id)).map((vm) => exportVm(vm, current, options)),
-    pools: current.pools.map(({ name, description, template, size: count, prestarted }) => ({ name, ...(description && { description }), template, size: count, ...(prestarted > 0 && { prestarted }) })),
+    pools: current.pools.map(({ name, description, template, size: count, prestarted, cloudInit }) => ({ name, ...(description && { description }), template, size: count, ...(prestarted > 0 && { prestarted }), ...(cloudInit && { cloudInit: exportCloudInit(cloudInit, options.guestHashes.pools.get(name)) }) })),
     access: current.access.filter(({ objectId }) => !ofPools.has(objectId)).map(({ user, group, role, kind, object }) => ({ ...(user === null ? { group } : { user }), role, kind, object })),
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
@@ -110,7 +113,13 @@ function exportVm(vm: Current['vms'][number], current: Current, options: ExportO
   const isPlain = vm.os === 'other';
   const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
   const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));
-  return { name, ...Object.fromEntries(settings), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+  const told = current.cloudInits[vm.id];
+  return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestHashes.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+}
+
+function exportCloudInit(told: Partial<Current['cloudInits'][string]>, hash: string | undefined): Record<string, unknown> {
+  const given = (['user', 'sshKeys', 'hostname', 'interfaces', 'userData', 'networkConfig'] as const).filter((name) => (Array.isArray(told[name]) ? told[name].length > 0 : told[name] !== null && told[name] !== undefined));
+  return { ...Object.fromEntries(given.map((name) => [name, told[name]])), ...(hash !== undefined && { passwordHash: hash }) };
 }
 
 /** What is not as usual. */

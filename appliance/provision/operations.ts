@@ -92,7 +92,9 @@ export const siteExport = stream<SiteServices>()({
   },
 });
 
-function keptFor({ people, files, key, certificates, activity }: SiteServices, secrets: boolean) {
+const noHashes = { vms: new Map<string, string>(), pools: new Map<string, string>() };
+
+function keptFor({ people, files, key, certificates, activity, guestHashes }: SiteServices, secrets: boolean) {
   const served = certificates.current();
   const applied = files.current()?.document as { cluster?: { token?: string }; onNewFile?: unknown } | null | undefined; // checked when it was taken
   const { token, ...cluster } = applied?.cluster ?? {};
@@ -101,6 +103,7 @@ function keptFor({ people, files, key, certificates, activity }: SiteServices, s
     passwordHashes: new Map(secrets ? people.users().filter(people.hasPassword).map(({ name, passwordHash }) => [name, passwordHash]) : []),
     destinationSecrets: new Map(secrets ? activity.destinations.all().map(({ name, secrets: kept }) => [name, kept]) : []),
     certificate: secrets && served && !served.isOwn ? { chain: served.chain, key: served.key } : undefined,
+    guestHashes: secrets ? guestHashes() : noHashes,
     contents: new Map(files.contents().map(({ disk, content }) => [disk, content])),
     stored: {
       ...(applied?.cluster && { cluster: { ...cluster, ...openToken } }),

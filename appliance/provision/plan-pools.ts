@@ -1,4 +1,5 @@
 /** The part of a plan that is about pools. A file cannot hold what is on the images of a template: that must be here already. Pure. */
+import { cloudInitChanges } from './plan-cloud-init.ts';
 import { differences, entries, perform, type Step, step, type Wish } from './plan-step.ts';
 
 export function planPools(wish: Wish): Step[] {
@@ -10,6 +11,9 @@ export function planPools(wish: Wish): Step[] {
     if (!is) return step('pools', 'create', wanted.name, [`VMs: ${wanted.size}, from ${wanted.template}`], perform('pool.create', { ...wanted }));
     const isSame = is.template === wanted.template || is.template.startsWith(`${wanted.template}:`);
     const { changes, details } = differences(['description', 'size', 'prestarted', ...(isSame ? [] : ['template'])], { wanted, given, is });
-    return details.length === 0 ? [] : step('pools', 'change', wanted.name, details, perform('pool.edit', { pool: is.id, ...changes }));
+    const told = wanted.cloudInit && cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, is.cloudInit ?? undefined, { hasPassword: is.cloudInit?.hasPassword ?? false, hash: wish.guestHashes.pools.get(is.name) }); // checked by the schema
+    const hasOther = told !== undefined && (told.names.length > 0 || is.cloudInit === null);
+    const all = [...details, ...(hasOther ? [`cloud-init: ${told.names.join(', ') || 'hostname'}`] : [])];
+    return all.length === 0 ? [] : step('pools', 'change', wanted.name, all, perform('pool.edit', { pool: is.id, ...changes, ...(hasOther && { cloudInit: told.changes }) }));
   });
 }

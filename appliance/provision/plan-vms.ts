@@ -1,5 +1,6 @@
 /** The part of a plan that is about VMs. Pure. */
 import type { Current } from './current.ts';
+import { cloudInitChanges } from './plan-cloud-init.ts';
 import { differences, entries, exactSize, perform, type Step, step, type Wish } from './plan-step.ts';
 import { planSize } from './plan-storage.ts';
 import { diskName } from './rules.ts';
@@ -72,13 +73,21 @@ function planVm(wish: Wish, wanted: SiteVmWish, given: Record<string, unknown>, 
   const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['what cannot change while it runs holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
   const isOtherCdrom = 'cdrom' in given && wanted.cdrom !== is.cdrom;
   const cdrom = isOtherCdrom ? [step('vms', 'change', is.name, [`cdrom: ${is.cdrom ?? '-'} -> ${wanted.cdrom ?? '-'}`], perform('vm.change-cdrom', { vm: is.id, iso: wanted.cdrom }))] : [];
-  return [...edit, ...cdrom, ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is })];
+  return [...edit, ...cdrom, ...planCloudInit(wish, { wanted, given, is }), ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is })];
 }
 
 interface Compared {
   wanted: SiteVmWish;
   given: Record<string, unknown>;
   is: Vm;
+}
+
+function planCloudInit({ current, guestHashes }: Wish, { wanted, given, is }: Compared): Step[] {
+  if (!wanted.cloudInit) return [];
+  const known = current.cloudInits[is.id];
+  const { changes, names } = cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, known, { hasPassword: known?.hasPassword ?? false, hash: guestHashes.vms.get(is.name) }); // checked by the schema
+  if (known && names.length === 0) return [];
+  return [step('vms', 'change', is.name, [`cloud-init: ${names.join(', ') || 'hostname'}`], perform('vm.edit-cloud-init', { vm: is.id, ...changes }))];
 }
 
 /** An entry of a list as it was written: which keys stand in it. */

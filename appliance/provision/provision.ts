@@ -4,6 +4,7 @@ import type { Auth } from '../auth/auth.ts';
 import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { Host } from '../host/host.ts';
+import type { Vms } from '../vm/vm.ts';
 import type { World } from '../world.ts';
 import { applyTask } from './apply-task.ts';
 import { createSiteFiles } from './files.ts';
@@ -19,6 +20,7 @@ export interface ProvisionDeps extends Core {
   activity: Activity;
   host: Pick<Host, 'id' | 'certificates'>;
   people: Auth['people'];
+  guestHashes: Vms['guestHashes'];
   perform: Perform;
 }
 
@@ -27,9 +29,9 @@ export interface Provision extends Slice {
   policy(): Pick<Site, 'cluster'>;
 }
 
-export function createProvision({ world, activity, host, people, perform, ...core }: ProvisionDeps): Provision {
+export function createProvision({ world, activity, host, people, guestHashes, perform, ...core }: ProvisionDeps): Provision {
   const services: SiteServices = {
-    ...core, activity, people, perform, hostId: host.id, certificates: host.certificates,
+    ...core, activity, people, guestHashes, perform, hostId: host.id, certificates: host.certificates,
     sources: world.siteSources, downloads: world.downloads, files: createSiteFiles(core), key: openSealingKey(core.statePath),
   };
   core.tasks.define([applyTask(services)]);

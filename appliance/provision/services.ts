@@ -3,6 +3,7 @@ import type { Activity } from '../activity/activity.ts';
 import type { Auth } from '../auth/auth.ts';
 import type { Core } from '../core/services.ts';
 import type { Certificates } from '../host/certificates.ts';
+import type { Vms } from '../vm/vm.ts';
 import type { Downloads, SiteSources } from '../world.ts';
 import type { SiteFiles } from './files.ts';
 import type { SealingKey } from './sealing-key.ts';
@@ -25,6 +26,7 @@ export interface Perform {
 export interface SiteServices extends Core {
   activity: Pick<Activity, 'event' | 'settle' | 'destinations'>;
   people: Auth['people'];
+  guestHashes: Vms['guestHashes'];
   perform: Perform;
   sources: SiteSources;
   downloads: Downloads;

@@ -3,6 +3,8 @@ import { questionOf } from '../activity/sample-query.ts';
 import { type Operation, read, startTask, write } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
 import { allow, answerOf, requireFit } from './answers.ts';
+import { safeWish } from './cloud-init/password.ts';
+import { mergeCloudInit } from './cloud-init/settings.ts';
 import { consoleOperations } from './console/operations.ts';
 import { addDisk, addNic, deviceOperations, requireOn } from './device/operations.ts';
 import { completeHardware, pickHardware, systemDefaults } from './definition/hardware.ts';
@@ -47,7 +49,8 @@ export const vmGet = read<VmServices>()({
 export const vmCreate = write<VmServices>()({
   id: 'vm.create', method: 'POST', path: '/vms', permission: 'vm.create', status: 201, summary: 'Create a VM',
   input: VmCreateInput, output: VmOutput,
-  run(services, tx, { disks, nics, ...wanted }) {
+  prepare: (_services, _call, { cloudInit }) => safeWish(cloudInit),
+  run(services, tx, { disks, nics, cloudInit: _kept, ...wanted }, cloudInit) {
     const { actor } = tx.call;
     const { name, description, vcpus, memoryBytes, bootOrder, cdrom, autostart } = wanted;
     if (cdrom !== null) services.storage.isoPath(cdrom, actor);
@@ -61,6 +64,7 @@ export const vmCreate = write<VmServices>()({
       for (const [index, nic] of nics.entries()) addNic(services, tx, vm, nic, `nics.${index}`);
     });
     requireFit(services, id);
+    if (cloudInit) services.cloudInits.set(tx, id, mergeCloudInit(undefined, cloudInit));
     return answerOf(services, services.rows.require(id));
   },
 });

@@ -4,6 +4,7 @@ import { nameSchema, refSchema } from '../core/id.ts';
 import { GiB, MiB, TiB } from '../core/units.ts';
 import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } from '../storage/schema.ts';
 import { diskShape, Firmware, hardwareShape, nicShape } from './definition/hardware.ts';
+import { cloudInitField } from './cloud-init/schema.ts';
 import { chordFault } from './console/keys.ts';
 import { vmStates } from './rules.ts';
 import { startupChanges, startupInput, startupOutput } from './power/startup-schema.ts';
@@ -76,6 +77,7 @@ export const VmCreateInput = z.object({
   nics: z.array(NewNic).max(16).default([]).meta({ label: 'Network interfaces', help: 'Each is connected to one network.' }),
   bootOrder: BootOrder.default(['disk', 'cdrom']),
   autostart: Autostart.default(false),
+  cloudInit: cloudInitField,
   ...chosenHardware,
   ...startupInput,
 });
@@ -189,6 +191,8 @@ export const VmOutput = VmSummary.extend({
   ...startupOutput,
   /** Settings that have changed since the VM was started and hold from its next start on. */
   pending: z.array(z.string()),
+  /** It is told about itself by cloud-init. */
+  hasCloudInit: z.boolean(),
   /** The guest agent inside answers. */
   hasAgent: z.boolean(),
   /** What its agent tells of the system inside; null without one, or until it has answered. */

@@ -3,6 +3,7 @@
  * `vm_fact` is made and removed with the VM, so a list joins the two and nothing else.
  */
 import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import type { CloudInit } from './cloud-init/settings.ts';
 import type { BootDevice } from './definition/domain-xml.ts';
 import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './definition/hardware.ts';
 import type { KeptState } from './kept-rules.ts';
@@ -65,6 +66,13 @@ export const vmFactTable = sqliteTable('vm_fact', {
   heldFrom: text({ enum: ['up', 'paused'] }),
 }, (table) => [index('vm_fact_state').on(table.state)]);
 
+/** What a guest is told about itself at its first boot. A VM without a row is told nothing. */
+export const vmCloudInitTable = sqliteTable('vm_cloud_init', {
+  vmId: text().primaryKey().references(() => vmTable.id, { onDelete: 'cascade' }),
+  settings: text({ mode: 'json' }).$type<CloudInit>().notNull(),
+  instanceId: text().notNull(),
+});
+
 /** A point in a VM's life that it can go back to: its configuration, and a layer of each of its disks (storage keeps them). */
 export const vmSnapshotTable = sqliteTable('vm_snapshot', {
   id: text().primaryKey(),
@@ -125,6 +133,8 @@ export const vmPoolTable = sqliteTable('vm_pool', {
   size: integer().notNull(),
   /** How many of those that nobody has run. */
   prestarted: integer().notNull(),
+  /** What its VMs are told about themselves; null for nothing. */
+  cloudInit: text({ mode: 'json' }).$type<CloudInit>(),
   isDeleting: integer({ mode: 'boolean' }).notNull(),
   generation: integer().notNull(),
   createdAt: integer().notNull(),

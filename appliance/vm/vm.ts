@@ -8,6 +8,8 @@ import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { DomainStats, World } from '../world.ts';
 import { lendMemory } from './power/balloon.ts';
+import { cloudInitOperations } from './cloud-init/operations.ts';
+import { type CloudInit, createCloudInits } from './cloud-init/settings.ts';
 import { type Consoles, createConsoles } from './console/console.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device/tasks.ts';
@@ -40,7 +42,7 @@ import { createTemplates, nameOfTemplate } from './template/templates.ts';
 import { createTickets } from './console/tickets.ts';
 
 export interface VmDeps extends Core {
-  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'generaliser' | 'outgoing'>;
+  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'generaliser' | 'outgoing' | 'seeds'>;
   activity: VmServices['activity'];
   host: VmServices['host'];
   network: VmServices['network'];
@@ -53,6 +55,13 @@ export interface Vms extends Slice {
   openConsole: Consoles['open'];
   /** Every VM as last seen. */
   all(): VmSummary[];
+  /** Of the passwords that guests are told, by name of VM and of pool. */
+  guestHashes(): GuestHashes;
+}
+
+export interface GuestHashes {
+  vms: ReadonlyMap<string, string>;
+  pools: ReadonlyMap<string, string>;
 }
 
 export interface VmSummary {
@@ -64,8 +73,9 @@ export interface VmSummary {
 }
 
 export function createVm(deps: VmDeps): Vms {
-  const { hypervisor, guestLog, machine, generaliser, outgoing } = deps.world;
+  const { hypervisor, guestLog, machine, generaliser, outgoing, seeds } = deps.world;
   const rows = createVmRows(deps);
+  const cloudInits = createCloudInits(deps);
   const snapshots = createSnapshots({ ...deps, rows });
   const templates = createTemplates(deps);
   const pools = createPools(deps);
@@ -79,7 +89,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services)]);
@@ -91,7 +101,15 @@ export function createVm(deps: VmDeps): Vms {
   watchPools(services);
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+}
+
+function guestHashes({ rows, cloudInits, pools }: VmServices): GuestHashes {
+  const pairs = (named: { name: string; settings: CloudInit | null | undefined }[]) => new Map(named.flatMap(({ name, settings }) => (settings?.passwordHash ? [[name, settings.passwordHash] as const] : [])));
+  return {
+    vms: pairs(rows.all().map(({ id, name }) => ({ name, settings: cloudInits.find(id)?.settings }))),
+    pools: pairs(pools.list(undefined).map(({ name, cloudInit }) => ({ name, settings: cloudInit }))),
+  };
 }
 
 /** Disks, images and networks that VMs use are not deleted; a disk that grows does so in the guest that has it open. */

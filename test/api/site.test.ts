@@ -26,6 +26,8 @@ const raw = Buffer.alloc(1024 * 1024, 7);
 
 const passwordHash = await hashPassword('four unrelated words');
 
+const guestHash = `$6$salt$${'h'.repeat(86)}`;
+
 const text = `bothy: 1
 host: { hostname: shop-9, timeZone: Europe/Berlin }
 users:
@@ -48,6 +50,7 @@ vms:
     healthProbe: "tcp:80"
     disks: [{ sizeBytes: 1 MiB, format: raw, content: { file: web.raw, format: raw } }, { name: web-data, sizeBytes: 2 MiB }]
     nics: [{ network: lab, mac: "52:54:00:00:00:07" }, { network: default }]
+    cloudInit: { user: ada, passwordHash: "${guestHash}", sshKeys: ["ssh-ed25519 ${'A'.repeat(68)} me"], interfaces: [{ addresses: [192.168.150.7/24] }], userData: "#!/bin/sh" }
   - { name: cold, memoryBytes: 64 MiB, cdrom: carried.iso, bootOrder: [cdrom] }
 cluster: { peers: [10.0.0.2], token: join-us-secretly }
 `;
@@ -242,6 +245,20 @@ test('an export makes an empty second appliance give the same answers', async ()
   await second.close();
 });
 
+test('what a guest is told is compared with the file, also the hash of its password; a plain one is set where there is none', async () => {
+  const site = await openSite();
+  const file = (cloudInit: string) => `bothy: 1\nvms: [{ name: a, memoryBytes: 64 MiB, cloudInit: ${cloudInit} }]`;
+  await apply(site, { text: file('{ user: ada }') });
+  const changes = async (cloudInit: string) => (await plan(site, { text: file(cloudInit) })).steps.flatMap(({ details }) => details);
+  assert.equal(await changes('{ user: ada }'), []);
+  assert.equal(await changes(`{ user: bob, passwordHash: "${guestHash}" }`), ['cloud-init: user, password']);
+  await apply(site, { text: file(`{ user: bob, passwordHash: "${guestHash}" }`) });
+  assert.equal(await changes(`{ user: bob, passwordHash: "${guestHash}" }`), []);
+  assert.equal(await changes('{ password: another }'), [], 'one is set');
+  assert.equal(await changes(`{ passwordHash: "${guestHash.replace('salt', 'other')}" }`), ['cloud-init: password']);
+  await site.close();
+});
+
 test('a VM that could not be started is not all well: the plan asks for it again, the next apply starts it', async () => {
   const site = await openSite();
   site.world.control.fail('create');
@@ -307,13 +324,14 @@ test('no secret is in the database in the clear, in a file of the state, in a ta
   const signIn = await site.door.request('http://bothy/api/v1/sessions', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'third', password: 'a sealed password indeed' }) });
   assert.is(signIn.status, 201);
   const plain = (await exported(site)).text;
-  assert.not.match(plain, /scrypt|join-us/);
+  assert.not.match(plain, /scrypt|join-us|\$6\$/);
   const open = (await exported(site, '?secrets=true')).text;
   assert.match(open, /scrypt/);
+  assert.ok(open.includes(guestHash));
   assert.match(open, /join-us-secretly/);
   for (const path of ['tasks', 'events', 'audit', 'site', 'users']) {
     const body = JSON.stringify((await site.send('GET', `/api/v1/${path}?limit=200`)).body);
-    for (const secret of [...secrets, 'scrypt', 'topsecretkey']) assert.not.ok(body.includes(secret), `${path} tells ${secret}`);
+    for (const secret of [...secrets, 'scrypt', 'topsecretkey', guestHash]) assert.not.ok(body.includes(secret), `${path} tells ${secret}`);
   }
   site.app.core.database.sql.run('pragma wal_checkpoint(full)');
   for (const name of readdirSync(site.statePath, { recursive: true, encoding: 'utf8' })) {

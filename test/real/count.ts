@@ -5,7 +5,7 @@
  * `real-cases {"libvirt":3,"qemu":1}`, which test/run.ts adds up and compares with test/floor.json. `qemu` means
  * that guest code ran, not only that a process started. Called by the tests in test/real and test/contract.
  */
-export type RealPart = 'libvirt' | 'qemu' | 'qemu-img' | 'browser' | 'wdmd' | 'lab';
+export type RealPart = 'libvirt' | 'qemu' | 'qemu-img' | 'browser' | 'wdmd' | 'mtools' | 'lab';
 
 const cases = new Map<RealPart, number>();
 

@@ -47,7 +47,7 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access });
   const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm].flatMap(({ operations }) => operations));
-  const provision = createProvision({ ...core, world, activity, host, people: auth.people, perform });
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestHashes: vm.guestHashes, perform });
   machine.downloads.offer('https://images.example.org/a.iso', iso);
   machine.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(2 ** 20, 7) });
   const running = core.reconcilers.start(signal);

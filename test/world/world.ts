@@ -21,6 +21,7 @@ import { createSimulatedLibvirt, type SimulatedLibvirt } from './libvirt.ts';
 import { createSimulatedHostNetwork, type SimulatedHostNetwork } from './host-network.ts';
 import { createSimulatedPower, type SimulatedPower } from './power.ts';
 import { createSimulatedSources, type SimulatedSources } from './site-sources.ts';
+import { simulatedSeeds } from './seeds.ts';
 import { createSimulatedMachine, type SimulatedMachine } from './machine.ts';
 import { createSimulatedWatchdog, type SimulatedWatchdog } from './watchdog.ts';
 import { createSimulatedSlots, type SimulatedSlots } from './slots.ts';
@@ -135,5 +136,5 @@ export function createSimulatedWorld(source: SimulatedHost | HostOptions): Simul
   const hypervisor = createSimulatedHypervisor(host.libvirt);
   const { imageTool, generaliser, disk, machine, power, slots, hostNetwork, clock, guestLog, settings: hostSettings, downloads, siteSources } = host;
   const { port: watchdog, pastBoots } = host.watchdog.newLife();
-  return { hypervisor, guestLog, imageTool, generaliser, disk, machine, slots, hostSettings, downloads, outgoing: loopbackOnly, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
+  return { hypervisor, guestLog, imageTool, generaliser, seeds: simulatedSeeds, disk, machine, slots, hostSettings, downloads, outgoing: loopbackOnly, siteSources, hostNetwork, power, watchdog, pastBoots, clock, host, control: hypervisor.control };
 }

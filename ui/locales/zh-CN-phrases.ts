@@ -1,5 +1,8 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
+import { zhCarriedPhrases } from './zh-CN-carried.ts';
+
 export const zhPhrases: Record<string, string> = {
+  ...zhCarriedPhrases,
   'Reset a VM at once, as its reset button does': '立即重置虚拟机，如同按下复位按钮',
   'Press keys of a VM': '按下虚拟机的按键',
   'Press the keys': '按键',

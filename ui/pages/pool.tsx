@@ -3,9 +3,9 @@ import { poolCreate, poolDelete, poolEdit, poolGiveBack, poolList, poolTake } fr
 import type { PoolDetails } from '../../appliance/vm/pool/schema.ts';
 import { templateList } from '../../appliance/vm/template/operations.ts';
 import { Button, Dialog, More, OperationButton } from '../action.tsx';
-import { useUi } from '../context.ts';
+import { type Ui, useUi } from '../context.ts';
 import type { Choice } from '../field-info.ts';
-import { Form } from '../form.tsx';
+import { Form, type FormSection } from '../form.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Empty, PageHead, Panel } from '../section.tsx';
@@ -26,11 +26,17 @@ const poolPage = definePage({
         {can('pool.create') && <Button text={t('pool.create')} icon="plus" tone="primary" data-dialog="create-pool" disabledReason={templates.length === 0 ? t('pool.noTemplate') : undefined} />}
       </PageHead>
       {pools.length > 0 ? <PoolTable pools={pools} /> : <Panel><Empty icon="vm" title={t('pool.none')} text={t('pool.noneText')} /></Panel>}
-      {can('pool.create') && <Dialog id="create-pool" title={t('pool.create')}><Form operation={poolCreate} id="create-pool-form" submit={t('pool.create')} choices={{ template: templates }} /></Dialog>}
+      {can('pool.create') && <Dialog id="create-pool" title={t('pool.create')}><Form operation={poolCreate} id="create-pool-form" submit={t('pool.create')} choices={{ template: templates }}
+        sections={poolSections(t)} /></Dialog>}
       {pools.filter((pool) => can('pool.edit', aboutPool(pool))).map((pool) => <EditDialog pool={pool} templates={templates} />)}
     </>
   ),
 });
+
+const poolSections = (t: Ui['t']): FormSection[] => [
+  { fields: ['name', 'description', 'template', 'size', 'prestarted'] },
+  { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, fields: ['cloudInit'] },
+];
 
 const aboutPool = ({ id }: PoolDetails) => ({ kind: 'pool', id });
 
@@ -88,7 +94,8 @@ function EditDialog({ pool, templates }: { pool: PoolDetails; templates: Choice[
   const own = templates.some(({ value }) => value === pool.template) ? templates : [{ value: pool.template, label: pool.template }, ...templates];
   return (
     <Dialog id={`edit-${pool.id}`} title={pool.name}>
-      <Form operation={poolEdit} id={`edit-form-${pool.id}`} path={{ pool: pool.id }} values={{ ...pool }} generation={pool.generation} submit={t('word.save')} choices={{ template: own }} />
+      <Form operation={poolEdit} id={`edit-form-${pool.id}`} path={{ pool: pool.id }} values={{ ...pool }} generation={pool.generation} submit={t('word.save')} choices={{ template: own }}
+        sections={poolSections(t).map((section) => ({ ...section, fields: section.fields.filter((name) => name !== 'name') }))} />
     </Dialog>
   );
 }

@@ -92,7 +92,8 @@ function Dialogs({ template }: { template: TemplateDetails }) {
       {can('template.use', about) && can('vm.create') && (
         <Dialog id={`use-${template.id}`} title={t('template.makeVmTitle', { name: template.name, version: template.version })}>
           <Form operation={templateVm} id={`use-form-${template.id}`} path={{ template: template.id }} submit={t('vm.create')} next="/vms/{name}" choices={{ mode: modes }}
-            values={{ mode: 'thin', vcpus: template.vcpus, memoryBytes: template.memoryBytes }} />
+            values={{ mode: 'thin', vcpus: template.vcpus, memoryBytes: template.memoryBytes }} rows={{ 'cloudInit.interfaces': { add: t('cloud.addInterface') } }}
+            sections={[{ fields: ['name', 'description', 'mode', 'vcpus', 'memoryBytes'] }, { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, fields: ['cloudInit'] }]} />
         </Dialog>
       )}
       {can('template.edit', about) && (

@@ -60,6 +60,7 @@ export const vmCreatePage = definePage({
         rows={{
           disks: { add: t('vm.addDisk'), fields: ['disk', 'sizeBytes', 'format', 'allocation', 'bus'], initial: firstDisk },
           nics: { add: t('vm.addNic'), fields: ['network', 'model', 'mac'] },
+          'cloudInit.interfaces': { add: t('cloud.addInterface') },
         }}
         instead={{ 'disks.disk': insteadOfNewDisk }}
         sections={[
@@ -68,6 +69,7 @@ export const vmCreatePage = definePage({
           { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'autostart'] },
           { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts, t), fields: ['disks'] },
           { title: t('vm.section.nics'), icon: 'nic', fields: ['nics'] },
+          { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, help: t('cloud.text'), fields: ['cloudInit'] },
           { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields.filter((name) => name !== 'rng')] },
         ]} />
     </>

@@ -39,6 +39,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: `${path}/snapshots`, text: t('vm.tab.snapshots') },
         { href: `${path}/events`, text: t('vm.tab.events') },
         ...(can('access.read', aboutVm(vm)) ? [{ href: `${path}/people`, text: t('vm.tab.people') }] : []),
+        ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/cloud-init`, text: t('vm.tab.cloudInit') }] : []),
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}{vm.said && <><br />{t('vm.said')} <q>{phrase(vm.said)}</q></>}</Notice>}

@@ -102,6 +102,7 @@ function readValue(control: HTMLInputElement, sent: string): unknown {
   const kind = control.dataset['kind'];
   if (sent === 'on' || sent === 'off') return sent === 'on';
   if (kind === 'number') return Number(sent);
+  if (kind === 'lines') return sent.split('\n').map((line) => line.trim()).filter((line) => line !== '');
   if (kind === 'list') return sent.split(/[\s,]+/).filter((word) => word !== '');
   if (kind !== 'bytes') return sent;
   const [amount = '', unit = ''] = sent.split(' ');

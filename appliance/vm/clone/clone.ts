@@ -6,6 +6,7 @@ import type { Tx } from '../../core/db.ts';
 import type { Call } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
 import { requireFit } from '../answers.ts';
+import { forAnother } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
 import { usualStartup } from '../power/startup-rules.ts';
 import type { VmServices } from '../services.ts';
@@ -18,6 +19,8 @@ export interface CloneWish {
   name: string;
   description: string;
   config: KeptConfig;
+  /** The VM that it is a clone of: what that is told by cloud-init. */
+  of: string;
   /** The layers that are copied, by disk; a disk without one is left out. Without any: what each disk shows now. */
   layers?: Map<string, string>;
 }
@@ -30,6 +33,8 @@ export function makeClone(services: VmServices, tx: CallTx, wish: CloneWish): st
   const { name, description } = wish;
   const id = services.rows.insert(tx, { ...hardware, name, description, cdrom: null, autostart: false, startup: usualStartup }, (vmId) => addDevices(services, tx, vmId, wish));
   requireFit(services, id);
+  const told = services.cloudInits.find(wish.of);
+  if (told) services.cloudInits.set(tx, id, forAnother(told.settings));
   return id;
 }
 

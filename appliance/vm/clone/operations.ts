@@ -24,7 +24,7 @@ export const snapshotClone = write<VmServices>()({
       const layer = storage.layers.held(diskId, holderOf(snapshot.id));
       return layer ? [[diskId, layer.id] as const] : [];
     });
-    const id = makeClone(services, tx, { name, description, config: snapshot.config, layers: new Map(layers) });
+    const id = makeClone(services, tx, { name, description, config: snapshot.config, of: snapshot.vmId, layers: new Map(layers) });
     return answerOf(services, rows.require(id));
   },
 });
@@ -41,7 +41,7 @@ export const vmClone = write<VmServices>()({
     const vm: Vm = services.rows.require(ref);
     allow('clone', vm);
     requireNoSnapshotTask(services, vm);
-    const id = makeClone(services, tx, { name, description, config: services.snapshots.configOf(vm) });
+    const id = makeClone(services, tx, { name, description, config: services.snapshots.configOf(vm), of: vm.id });
     return answerOf(services, services.rows.require(id));
   },
 });

@@ -5,6 +5,7 @@
  * sockets. The domain is transient: libvirt keeps nothing of it once it has stopped.
  */
 import { type CdromDevice, cdromXml, type DiskDevice, deviceSlots, diskXml, floppyXml, type NicDevice, nicXml } from './device-xml.ts';
+import { type SeedDevice, seedXml } from './seed-xml.ts';
 import type { FirmwareName, Hardware } from './hardware.ts';
 import { clockXml, controllers, cpuXml, featuresXml, memoryPlaceXml, osXml, otherDevices, sizeXml } from './hardware-xml.ts';
 import { agentChannel, configXml } from './running.ts';
@@ -29,6 +30,8 @@ export interface DomainSpec {
   /** Path of the floppy disk; of no meaning without a drive. */
   floppyPath: string | null;
   nics: NicDevice[];
+  /** Absent without one. */
+  seed?: SeedDevice | undefined;
   paths: DomainPaths;
 }
 
@@ -64,6 +67,7 @@ export function domainXml(spec: DomainSpec): string {
         ...bootable.disks.map(diskXml),
         cdromXml(bootable.cdrom),
         spec.hardware.floppyDrive ? floppyXml(spec.floppyPath) : undefined,
+        spec.seed && seedXml(spec.seed),
         ...bootable.nics.map(nicXml),
         ...rootPorts(spec),
         ...controllers(spec),

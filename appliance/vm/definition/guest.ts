@@ -8,7 +8,7 @@ import type { Storage } from '../../storage/storage.ts';
 import type { HypervisorFacts } from '../../world.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
-import { type Hardware, videoModels } from './hardware.ts';
+import { type Hardware, systemDefaults, videoModels } from './hardware.ts';
 import { hostLacks } from './memory.ts';
 import type { DiskLink, NicRow, Vm } from '../rows.ts';
 import type { VmServices } from '../services.ts';
@@ -21,13 +21,15 @@ export interface VmFolders extends DomainPaths {
   run: string;
   /** What must be kept: UEFI variables. */
   kept: string;
+  /** What tells the guest about itself: made anew at each start. */
+  seed: string;
 }
 
 export function foldersOf(statePath: string, vmId: string): VmFolders {
   const run = join(statePath, 'run/vms', vmId);
   const kept = join(statePath, 'vms', vmId);
   return {
-    run, kept, serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), serialSockets: join(run, 'serial-'), channelSockets: join(run, 'channel-'),
+    run, kept, seed: join(run, 'seed.img'), serialSocket: join(run, 'serial.sock'), serialLog: join(run, 'serial.log'), serialSockets: join(run, 'serial-'), channelSockets: join(run, 'channel-'),
     nvram: join(kept, 'nvram.fd'), secureNvram: join(kept, 'nvram-secure.fd'),
   };
 }
@@ -61,6 +63,7 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
     cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom), machine: hardware.machine },
     floppyPath: hardware.floppy === null ? null : storage.isoPath(hardware.floppy),
     nics: rows.nics(vm.id).map((nic) => nicDevice(services, nic, hardware)),
+    seed: services.cloudInits.find(vm.id) && { path: paths.seed, bus: systemDefaults(hardware.os).bus === 'virtio' ? 'virtio' : 'usb' },
   };
   return domainXml(spec);
 }

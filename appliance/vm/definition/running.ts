@@ -7,6 +7,7 @@
  */
 import type { BootDevice } from './domain-xml.ts';
 import { serialOf } from './device-xml.ts';
+import { seedAlias } from './seed-xml.ts';
 import { type DiskSettings, type FirmwareName, type Hardware, hardwareNames, type NicSettings, pickHardware, plainHardware } from './hardware.ts';
 import { type Element, element, find, findAll, parseXml, textOf } from './xml.ts';
 
@@ -50,7 +51,7 @@ export function configXml({ firmware, bootOrder, hardware }: Omit<Config, 'vcpus
 
 export function readRunning(liveXml: string): Running {
   const domain = parseXml(liveXml);
-  const drives = findAll(domain, 'devices', 'disk');
+  const drives = findAll(domain, 'devices', 'disk').filter((drive) => find(drive, 'alias')?.attributes.name !== seedAlias);
   const cdrom = drives.find((disk) => disk.attributes.device === 'cdrom');
   const floppy = drives.find((disk) => disk.attributes.device === 'floppy');
   const disks = drives.filter((disk) => disk !== cdrom && disk !== floppy);

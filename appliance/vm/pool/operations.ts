@@ -4,6 +4,8 @@ import type { Tx } from '../../core/db.ts';
 import { newId } from '../../core/id.ts';
 import { type Actor, type Call, type Operation, read, write } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
+import { safeWish } from '../cloud-init/password.ts';
+import { type CloudInit, mergeCloudInit } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
 import { freeOf, membersOf, release, serve } from './lending.ts';
 import { PoolCreateInput, PoolEditInput, PoolListInput, PoolListOutput, PoolOutput, PoolRef } from './schema.ts';
@@ -13,7 +15,7 @@ import { nameOfTemplate } from '../template/templates.ts';
 
 type CallTx = Tx & { call: Call };
 
-function shown(services: VmServices, actor: Actor, { id, name, description, templateId, size, prestarted, isDeleting, generation, createdAt }: PoolRow): z.input<typeof PoolOutput> {
+function shown(services: VmServices, actor: Actor, { id, name, description, templateId, size, prestarted, cloudInit, isDeleting, generation, createdAt }: PoolRow): z.input<typeof PoolOutput> {
   const { pools, templates, access } = services;
   const pool = pools.require(id);
   const members = membersOf(services, pool);
@@ -23,13 +25,15 @@ function shown(services: VmServices, actor: Actor, { id, name, description, temp
   const place = requests.findIndex(({ userId }) => userId === actor.id);
   const seesAll = actor.reach.sees('pool.edit', { kind: 'pool', id });
   return {
-    id, name, description, template: nameOfTemplate(templates.find(templateId)), size, prestarted, isDeleting,
+    id, name, description, template: nameOfTemplate(templates.find(templateId)), size, prestarted, isDeleting, cloudInit: shownCloudInit(cloudInit, seesAll),
     vms: members.length, free: freeOf(services, pool).length, taken: taken.length, waiting: requests.length,
     members: members.filter(({ vm }) => actor.reach.sees('vm.read', { kind: 'vm', id: vm.id })).map(({ vm }) => ({ id: vm.id, name: vm.name })),
     own: own ? { id: own.vm.id, name: own.vm.name } : null, place: place < 0 ? null : place + 1,
     holders: seesAll ? taken.map(({ member, vm }) => ({ vm: { id: vm.id, name: vm.name }, user: access.nameOf(member.userId ?? '') ?? '' })) : [], generation, createdAt,
   };
 }
+
+const shownCloudInit = (kept: CloudInit | null, mayEdit: boolean) => kept && { user: kept.user, hasPassword: kept.passwordHash !== null, sshKeys: kept.sshKeys, userData: mayEdit ? kept.userData : null };
 
 export const poolList = read<VmServices>()({
   id: 'pool.list', method: 'GET', path: '/pools', permission: 'pool.read', scope: 'each', summary: 'List pools of VMs',
@@ -46,11 +50,12 @@ export const poolGet = read<VmServices>()({
 export const poolCreate = write<VmServices>()({
   id: 'pool.create', method: 'POST', path: '/pools', permission: 'pool.create', status: 201, summary: 'Create a pool of VMs from a template',
   input: PoolCreateInput, output: PoolOutput,
-  run(services, tx, { name, description, template, size, prestarted }) {
+  prepare: (_services, _call, { cloudInit }) => safeWish(cloudInit),
+  run(services, tx, { name, description, template, size, prestarted }, cloudInit) {
     const { pools, clock } = services;
     pools.requireFreeName(name);
     const id = newId<'pool'>();
-    pools.insert(tx, { id, name, description, templateId: requireTemplate(services, tx, template), size, prestarted, isDeleting: false, generation: 1, createdAt: clock.now() });
+    pools.insert(tx, { id, name, description, templateId: requireTemplate(services, tx, template), size, prestarted, cloudInit: cloudInit ? mergeCloudInit(undefined, cloudInit) : null, isDeleting: false, generation: 1, createdAt: clock.now() });
     return changed(services, tx, id);
   },
 });
@@ -59,14 +64,25 @@ export const poolEdit = write<VmServices>()({
   id: 'pool.edit', method: 'PATCH', path: '/pools/{pool}', permission: 'pool.edit', status: 200, summary: 'Change a pool of VMs',
   input: PoolEditInput, output: PoolOutput,
   generation: ({ pools }, { pool }) => pools.require(pool).generation,
-  run(services, tx, { pool: ref, description, template, size, prestarted }) {
+  prepare: (_services, _call, { cloudInit }) => safeWish(cloudInit ?? undefined),
+  run(services, tx, { pool: ref, description, template, size, prestarted, cloudInit: given }, wish) {
     const { pools } = services;
     const row = requireAlive(services, ref);
     const templateId = template === undefined ? row.templateId : requireTemplate(services, tx, template);
-    pools.edit(tx, row, { templateId, description: description ?? row.description, size: size ?? row.size, prestarted: prestarted ?? row.prestarted });
+    const cloudInit = wish ? mergeCloudInit(row.cloudInit ?? undefined, wish) : given === null ? null : row.cloudInit;
+    pools.edit(tx, row, { templateId, description: description ?? row.description, size: size ?? row.size, prestarted: prestarted ?? row.prestarted, cloudInit });
+    if (given !== undefined) tellMembers(services, tx, row.id, cloudInit);
     return changed(services, tx, row.id);
   },
 });
+
+/** From the next start of each on. */
+function tellMembers({ pools, cloudInits }: VmServices, tx: Tx, poolId: string, cloudInit: CloudInit | null): void {
+  for (const { vmId } of pools.members(poolId)) {
+    if (cloudInit) cloudInits.set(tx, vmId, cloudInit);
+    else cloudInits.remove(tx, vmId);
+  }
+}
 
 export const poolDelete = write<VmServices>()({
   id: 'pool.delete', method: 'DELETE', path: '/pools/{pool}', permission: 'pool.delete', status: 200, summary: 'Delete a pool with its VMs',

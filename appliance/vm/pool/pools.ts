@@ -3,6 +3,7 @@ import { and, asc, eq, or, type SQL } from 'drizzle-orm';
 import type { Tx } from '../../core/db.ts';
 import { Problem } from '../../core/problem.ts';
 import type { Core } from '../../core/services.ts';
+import { tellable } from '../cloud-init/settings.ts';
 import type { Vm } from '../rows.ts';
 import { vmPoolMemberTable, vmPoolRequestTable, vmPoolTable } from '../table.ts';
 
@@ -17,7 +18,8 @@ export function createPools({ database, journal, clock }: Pick<Core, 'database' 
   const memberOf = (vmId: string): PoolMember | undefined => sql.select().from(vmPoolMemberTable).where(eq(vmPoolMemberTable.vmId, vmId)).get();
   const requests = (poolId: string) => sql.select().from(vmPoolRequestTable).where(eq(vmPoolRequestTable.poolId, poolId)).orderBy(asc(vmPoolRequestTable.id)).all();
   const note = (tx: Tx, id: string, what: 'created' | 'updated') => {
-    journal.site(tx, { kind: 'pool', id, what, after: { ...find(id), members: members(id), requests: requests(id).map(({ userId }) => userId) } });
+    const row = find(id);
+    journal.site(tx, { kind: 'pool', id, what, after: { ...row, cloudInit: row?.cloudInit ? tellable(row.cloudInit) : null, members: members(id), requests: requests(id).map(({ userId }) => userId) } });
   };
   const setMember = (tx: Tx, { vmId, poolId }: PoolMember, changes: Partial<PoolMember>) => {
     tx.sql.update(vmPoolMemberTable).set(changes).where(eq(vmPoolMemberTable.vmId, vmId)).run();

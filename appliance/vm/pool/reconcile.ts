@@ -118,7 +118,7 @@ function fill(services: VmServices, pool: PoolRow): void {
     made++;
     database.write(origin, (tx) => {
       const template = templates.requireFor('use', pool.templateId);
-      const vmId = vmFromTemplate(services, tx, system, { template, name, description: pool.description, mode: 'thin' });
+      const vmId = vmFromTemplate(services, tx, system, { template, name, description: pool.description, mode: 'thin', cloudInit: pool.cloudInit ?? undefined });
       pools.addMember(tx, { vmId, poolId: pool.id, templateId: template.id, number, userId: null, isDirty: false });
     });
   }

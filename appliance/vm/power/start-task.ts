@@ -13,6 +13,7 @@ import { exclusive, shared } from '../../core/locks.ts';
 import { Problem } from '../../core/problem.ts';
 import { type AnyTask, defineTask, type StepContext } from '../../core/task.ts';
 import { requireMemory } from './balloon.ts';
+import { writeSeed } from '../cloud-init/write-seed.ts';
 import { findDomain, isDisconnected, isNoDomain, lookAt, persist } from '../domain.ts';
 import { foldersOf, guestXml, requireLayout } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
@@ -40,7 +41,7 @@ export function startVmTask(services: VmServices): AnyTask {
     locks: ({ vm, disks }) => [exclusive('vm', vm), ...disks.map((disk) => shared('image', disk))],
     steps: [
       { name: 'Check what it needs', timeoutMs: 60_000, do: (context) => check(services, context) },
-      { name: 'Prepare its folders', do: (context) => prepareFolders(services, context) },
+      { name: 'Prepare its folders', timeoutMs: 120_000, do: (context) => prepareFolders(services, context) },
       { name: 'Bring its networks up', timeoutMs: 60_000, do: (context) => bringNetworksUp(services, context) },
       { name: 'Run the guest', timeoutMs: 180_000, do: (context) => run(services, context), undo: (context) => end(services, context) },
       { name: 'See it running', timeoutMs: 60_000, do: (context) => confirm(services, context) },
@@ -67,11 +68,13 @@ function check(services: VmServices, { input, signal }: Context): Promise<Partia
 }
 
 /** QEMU opens the kept folder as its own user, so others may pass through; what lies inside has its own rights. */
-async function prepareFolders({ statePath }: VmServices, { input, memory }: Context): Promise<void> {
-  const { run: runFolder, kept, serialSocket } = foldersOf(statePath, input.vm);
+async function prepareFolders(services: VmServices, { input, memory, signal }: Context): Promise<void> {
+  const { run: runFolder, kept, serialSocket } = foldersOf(services.statePath, input.vm);
   await mkdir(runFolder, { recursive: true, mode: 0o711 });
   await mkdir(kept, { recursive: true, mode: 0o711 });
-  if (!memory.wasRunning) await rm(serialSocket, { force: true });
+  if (memory.wasRunning) return;
+  await rm(serialSocket, { force: true });
+  await writeSeed(services, input.vm, signal);
 }
 
 async function bringNetworksUp(services: VmServices, { input, signal }: Context): Promise<void> {

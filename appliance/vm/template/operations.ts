@@ -5,6 +5,8 @@ import { newId } from '../../core/id.ts';
 import { type Actor, type Call, type Operation, read, startTask, write } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
 import { allow, answerOf } from '../answers.ts';
+import { safeWish } from '../cloud-init/password.ts';
+import { mergeCloudInit } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
 import { vmFromTemplate } from './template-vm.ts';
 import { aboutVm } from '../power/operations.ts';
@@ -183,10 +185,11 @@ function requireUnused(services: VmServices, { reach }: Actor, row: TemplateRow,
 export const templateVm = write<VmServices>()({
   id: 'template.make-vm', method: 'POST', path: '/templates/{template}/vms', permission: 'template.use', status: 201, summary: 'Create a VM from a template',
   input: TemplateVmInput, output: VmOutput,
-  run(services, tx, { template: ref, ...wish }) {
+  prepare: (_services, _call, { cloudInit }) => safeWish(cloudInit),
+  run(services, tx, { template: ref, cloudInit: _kept, ...wish }, cloudInit) {
     const { actor } = tx.call;
     if (!actor.reach.somewhere('vm.create')) throw new Problem('forbidden', `${actor.name} may not create VMs: it needs the permission "vm.create". Ask who manages this appliance.`);
-    const id = vmFromTemplate(services, tx, actor, { template: services.templates.requireFor('use', ref), ...wish });
+    const id = vmFromTemplate(services, tx, actor, { template: services.templates.requireFor('use', ref), ...wish, cloudInit: cloudInit && mergeCloudInit(undefined, cloudInit) });
     return answerOf(services, services.rows.require(id));
   },
 });

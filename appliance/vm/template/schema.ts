@@ -1,6 +1,7 @@
 /** What goes in and out of the verbs of templates. */
 import * as z from 'zod';
 import { nameSchema, refSchema } from '../../core/id.ts';
+import { cloudInitField } from '../cloud-init/schema.ts';
 import { VmCreateInput, VmName } from '../schema.ts';
 
 /** An id, a name, or a name and a version: `debian:3`. */
@@ -31,6 +32,7 @@ export const TemplateVmInput = TemplateRef.extend({
   mode: z.enum(['thin', 'clone']).default('thin').meta({ label: 'Disks', help: 'Whether they lie on the images of the template, or are copies of these.' }),
   vcpus: vcpus.unwrap().optional(),
   memoryBytes: memoryBytes.unwrap().optional(),
+  cloudInit: cloudInitField,
 });
 
 const Named = z.object({ id: z.uuid(), name: z.string() });

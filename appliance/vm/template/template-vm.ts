@@ -5,6 +5,7 @@
 import type { Tx } from '../../core/db.ts';
 import type { Actor } from '../../core/operation.ts';
 import { requireFit } from '../answers.ts';
+import type { CloudInit } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
 import type { VmServices } from '../services.ts';
 import { usualStartup } from '../power/startup-rules.ts';
@@ -17,10 +18,11 @@ export interface TemplateVmWish {
   mode: 'thin' | 'clone';
   vcpus?: number | undefined;
   memoryBytes?: number | undefined;
+  cloudInit?: CloudInit | undefined;
 }
 
 /** Returns its id. `actor` must be allowed to make disks and to use the networks. */
-export function vmFromTemplate(services: VmServices, tx: Tx, actor: Actor, { template, name, description, mode, vcpus, memoryBytes }: TemplateVmWish): string {
+export function vmFromTemplate(services: VmServices, tx: Tx, actor: Actor, { template, name, description, mode, vcpus, memoryBytes, cloudInit }: TemplateVmWish): string {
   const { rows, templates, storage, network } = services;
   const hardware = { ...template.hardware, vcpus: vcpus ?? template.hardware.vcpus, memoryBytes: memoryBytes ?? template.hardware.memoryBytes };
   const id = rows.insert(tx, { ...hardware, name, description, cdrom: null, autostart: false, startup: usualStartup }, (vmId) => {
@@ -37,6 +39,7 @@ export function vmFromTemplate(services: VmServices, tx: Tx, actor: Actor, { tem
     }
   });
   requireFit(services, id);
+  if (cloudInit) services.cloudInits.set(tx, id, cloudInit);
   return id;
 }
 
