@@ -34,8 +34,9 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-export async function startService(): Promise<Service> {
-  const statePath = mkdtempSync(join(process.env['BOTHY_BENCH_INSIDE'] ?? tmpdir(), 'bench-'));
+/** A fresh one, or that whose state lies at `kept`. */
+export async function startService(kept?: string): Promise<Service> {
+  const statePath = kept ?? mkdtempSync(join(process.env['BOTHY_BENCH_INSIDE'] ?? tmpdir(), 'bench-'));
   chmodSync(statePath, 0o711); // QEMU's own user must pass through to the disks
   const child = spawn(join(rootPath, 'image/serve'), [], { env: { ...process.env, BOTHY_STATE: statePath }, stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(child);
