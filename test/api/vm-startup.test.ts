@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MiB } from '../../appliance/core/units.ts';
+import { startsAtOnce } from '../../appliance/vm/power/autostart.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 
@@ -98,6 +99,20 @@ test('settings are checked, shown by name, and follow a rename; a circle is refu
   assert.equal([shown.startAfter, shown.tier, shown.startOrder, shown.startDelaySeconds, shown.healthProbe], [['first'], 2, 0, 0, '']);
   for (const wrong of [{ tier: 4 }, { healthProbe: 'udp:53' }, { healthProbe: 'tcp:70000' }, { startDelaySeconds: -1 }]) assert.is((await send(context, 'PATCH', '/vms/b', wrong)).status, 400, JSON.stringify(wrong));
   assert.is((await send(context, 'PATCH', '/vms/b', { startAfter: ['nobody'] })).status, 404);
+});
+
+test('a large site comes back by a number at a time, and whole', async (context) => {
+  const names = Array.from({ length: 40 }, (_none, index) => `vm-${index}`);
+  for (const name of names) await make(context, name, {});
+  Object.assign(context.site.host.libvirt, { createMs: 10_000 });
+  await cutPower(context);
+  let most = 0;
+  await until(context, 'all are up', async () => {
+    const all = Object.values(await states(context));
+    most = Math.max(most, all.filter((state) => state === 'powering-up').length);
+    return all.every((state) => state === 'up');
+  });
+  assert.ok(most > 1 && most <= startsAtOnce, `${most} at once`);
 });
 
 test.run();

@@ -40,6 +40,18 @@ async function powerOn(statePath: string): Promise<{ service: Service; ms: numbe
   return { service, ms: performance.now() - began };
 }
 
+/** Seconds of processor time so far, of each kind of process. */
+async function processorTime(): Promise<string> {
+  const { stdout } = await tool('ps', ['-eo', 'comm=,cputimes=']);
+  const seconds = new Map<string, number>();
+  for (const line of stdout.trim().split('\n')) {
+    const [, name = '', time = '0'] = /^(.*?)\s+(\d+)$/.exec(line.trim()) ?? [];
+    const kind = /qemu/.test(name) ? 'QEMU' : /libvirtd|rpc-|prio-/.test(name) ? 'libvirtd' : /node|MainThread/.test(name) ? 'Node' : 'others';
+    seconds.set(kind, (seconds.get(kind) ?? 0) + Number(time));
+  }
+  return [...seconds].map(([kind, sum]) => `${kind} ${sum} s`).join(', ');
+}
+
 /** As a power cut would: nobody is told. */
 async function cut(service: Service): Promise<void> {
   await service.stop();
@@ -56,6 +68,7 @@ await benchInside(fileURLToPath(import.meta.url), async () => {
   for (let round = 0; round < rounds; round += 1) {
     const { service, ms } = await powerOn(statePath);
     ours.push(ms);
+    console.log(`processor time when all run: ${await processorTime()}`);
     const files: string[] = [];
     for (const name of names) {
       files.push(join(statePath, `${name}.xml`));

@@ -16,6 +16,11 @@ import { type Starter, type Waiting, whoStarts } from './startup-rules.ts';
 
 const mostTries = 10;
 const retryPauseMs = 30_000;
+/**
+ * So many are being started at a time: twice as many as libvirt is asked for at once (native/lane.h), so that it never waits for us. With
+ * all of a large site at once the last would wait behind the others until the time of its step is over.
+ */
+export const startsAtOnce = 16;
 /** Others wait no longer for one that fails to start, or that runs and is not healthy. */
 const patienceMs = 300_000;
 
@@ -51,7 +56,9 @@ export function createAutostart(services: VmServices): Autostart {
       const next = whoStarts([...entries].flatMap(([id, entry]) => starterOf(rows.find(id), entry, clock.now()) ?? []));
       tellWaiting(services, waiting, next.waiting);
       waiting = next.waiting;
-      for (const [id, entry] of entries) if (next.start.includes(id) || isTriedAgain(rows.find(id), entry, clock.now())) begin(services, rows.find(id), entry);
+      const again = [...entries].flatMap(([id, entry]) => (isTriedAgain(rows.find(id), entry, clock.now()) ? [id] : []));
+      const underWay = [...entries.keys()].filter((id) => rows.find(id)?.fact.state === 'powering-up').length;
+      for (const id of [...next.start, ...again].slice(0, Math.max(0, startsAtOnce - underWay))) begin(services, rows.find(id), entries.get(id));
       if ([...entries.values()].every(({ isSettled }) => isSettled)) entries.clear();
     },
   };
