@@ -17,6 +17,13 @@ export interface ImageSource {
   path: string;
   format: ImageFormat;
   below?: ImageSource;
+  /** Where it lies within the file, in whole sectors; else it is the file. */
+  part?: ImagePart;
+}
+
+export interface ImagePart {
+  offsetBytes: number;
+  sizeBytes: number;
 }
 
 /** How a layer's header calls what lies below: for programs that know no more than the files. */
@@ -33,11 +40,11 @@ export interface Progress {
 /** qemu-img, always with an explicit format, under resource limits and a deadline; never probing. */
 export interface ImageTool {
   create(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
-  info(path: string, format: ImageFormat, signal: AbortSignal): Promise<ImageInfo>;
+  info(path: string, format: ImageFormat, signal: AbortSignal, part?: ImagePart): Promise<ImageInfo>;
   /** Grows an image; `preallocated` also takes the room that it gains. Rejects a smaller size. */
   resize(path: string, options: { format: 'raw' | 'qcow2'; sizeBytes: number; preallocated: boolean; signal: AbortSignal }): Promise<void>;
-  /** A chain becomes one image. */
-  convert(from: ImageSource, to: { path: string; format: 'raw' | 'qcow2'; preallocated: boolean }, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
+  /** A chain becomes one image. A vmdk is a compressed one that is written from its beginning to its end (streamOptimized); a `isPacked` qcow2 is compressed, too. */
+  convert(from: ImageSource, to: { path: string; format: 'raw' | 'qcow2' | 'vmdk'; preallocated: boolean; isPacked?: boolean }, options: { signal: AbortSignal; progress: Progress }): Promise<void>;
   /** An empty qcow2 layer: what it does not hold itself shows through from below. */
   createLayer(path: string, options: { sizeBytes: number; below: BelowName; signal: AbortSignal }): Promise<void>;
   /** Writes what the topmost layer holds into the one below it. May be repeated; on the way, and afterwards, `top` shows what it showed before. */

@@ -106,7 +106,7 @@ export interface HostSettingsPort {
 }
 
 export type { BlockLimits, DomainFact, DomainState, DomainStats, GuestInfo, GuestLog, Hypervisor, HypervisorEvent, HypervisorFacts, Network } from './world-hypervisor.ts';
-export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImageSource, ImageTool, Progress, SeedFiles, SeedTool } from './world-storage.ts';
+export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImagePart, ImageSource, ImageTool, Progress, SeedFiles, SeedTool } from './world-storage.ts';
 export type { Download, Downloads } from './core/download.ts';
 export type { CarriedFile, FoundSite, OpenedFile, SiteSources, SlotFact, SlotFacts, Slots } from './world-supply.ts';
 export type { BootTraces, PastBoots, Watchdog, WatchdogFacts } from './world-watchdog.ts';

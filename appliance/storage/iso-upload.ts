@@ -4,9 +4,10 @@ import type { Call } from '../core/operation.ts';
 import { TiB } from '../core/units.ts';
 import type { DomainRow } from './domains.ts';
 import { checkFloppy } from './floppy-image.ts';
+import type { HeaderCheck } from './image-header.ts';
 import { checkIso, checkIsoLength } from './iso-header.ts';
 import { isoKey } from './readers.ts';
-import { isFloppyName } from './schema.ts';
+import { isFloppyName, isOvaName } from './schema.ts';
 import type { StorageServices } from './services.ts';
 import type { UploadKind } from './upload.ts';
 import { isoTarget, uploadRoom } from './uploads.ts';
@@ -30,6 +31,7 @@ export function isoUpload(services: StorageServices, call: Call, { domain, name 
     cutFile: (upload) => truncate(backend.uploadPath(upload.id), upload.receivedBytes),
     check(head, fileSizeBytes) {
       if (isFloppyName(name)) return checkFloppy(head, fileSizeBytes);
+      if (isOvaName(name)) return checkOva(head);
       const check = checkIso(head);
       return check.isOk && fileSizeBytes !== undefined ? checkIsoLength(head, fileSizeBytes) : check;
     },
@@ -54,4 +56,11 @@ function requireFree({ isos, users, readers }: StorageServices, domain: DomainRo
   isos.require(domain, name);
   requireUnused(`The file "${name}"`, users.find('iso', name), 'Eject it there, or choose another name.');
   readers.requireNone(isoKey(domain.id, name), `The file "${name}"`);
+}
+
+/** Whether it may be an OVA: a tar whose first member is a description. What is in it is looked at when it is imported. */
+function checkOva(head: Uint8Array): HeaderCheck {
+  const first = new TextDecoder('latin1').decode(head.subarray(0, 263));
+  const isTar = /^ustar/.test(first.slice(257));
+  return isTar ? { isOk: true } : { isOk: false, reason: 'This is no OVA: it is not a tar archive. Export the machine as one file (OVA) where it comes from.' };
 }

@@ -47,8 +47,8 @@ export function createQemuImg(): ImageTool {
       await runQemuImg(['create', '-q', '-f', format, '-o', preallocation(preallocated), '--', plainPath(path), `${sizeBytes}`], dataBounds, signal);
     },
 
-    async info(path, format, signal) {
-      const output = await runQemuImg(['info', '--output=json', '--', source(path, format)], headerBounds, signal);
+    async info(path, format, signal, part) {
+      const output = await runQemuImg(['info', '--output=json', '--', chain({ path, format, ...(part && { part }) })], headerBounds, signal);
       return toImageInfo(format, infoOutput.parse(JSON.parse(output)));
     },
 
@@ -58,7 +58,7 @@ export function createQemuImg(): ImageTool {
     },
 
     async convert(from, to, { signal, progress }) {
-      const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, '-o', preallocation(to.preallocated), '--', chain(from), plainPath(to.path)];
+      const argv = ['convert', '-p', '-t', 'writeback', '-O', to.format, ...(to.isPacked ? ['-c'] : []), '-o', to.format === 'vmdk' ? 'subformat=streamOptimized' : preallocation(to.preallocated), '--', chain(from), plainPath(to.path)];
       await runQemuImg(argv, dataBounds, signal, percentOf(progress));
     },
 
@@ -141,7 +141,8 @@ const source = (path: string, format: ImageFormat): string => chain({ path, form
 /** The image with exactly the layers that are named. */
 const chain = (image: ImageSource): string => `json:${JSON.stringify(node(image))}`;
 
-function node({ path, format, below }: ImageSource): Record<string, unknown> {
-  const file = { driver: 'file', filename: plainPath(path) };
+function node({ path, format, below, part }: ImageSource): Record<string, unknown> {
+  const whole = { driver: 'file', filename: plainPath(path) };
+  const file = part ? { driver: 'raw', offset: part.offsetBytes, size: part.sizeBytes, file: whole } : whole;
   return { driver: format, file, ...(format === 'qcow2' || format === 'vmdk' ? { backing: below ? node(below) : null } : {}) };
 }

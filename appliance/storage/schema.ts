@@ -30,7 +30,9 @@ const fileName = (endings: string, message: string) => z.string().max(128, 'At m
 const floppyEndings = 'vfd|flp|ima|img';
 export const isoNameSchema = fileName('iso', 'Start with a letter or digit and end with ".iso"; between, letters, digits, space and . _ + ~ ( ) -');
 export const floppyNameSchema = fileName(floppyEndings, 'Start with a letter or digit and end with ".vfd", ".flp", ".ima" or ".img"; between, letters, digits, space and . _ + ~ ( ) -');
-export const mediumNameSchema = fileName(`iso|${floppyEndings}`, 'Start with a letter or digit and end with ".iso", or with ".vfd", ".flp", ".ima" or ".img" for a floppy disk; between, letters, digits, space and . _ + ~ ( ) -');
+export const ovaNameSchema = fileName('ova', 'Start with a letter or digit and end with ".ova"; between, letters, digits, space and . _ + ~ ( ) -');
+export const mediumNameSchema = fileName(`iso|ova|${floppyEndings}`, 'Start with a letter or digit and end with ".iso", with ".vfd", ".flp", ".ima" or ".img" for a floppy disk, or with ".ova" for a machine; between, letters, digits, space and . _ + ~ ( ) -');
+export const isOvaName = (name: string): boolean => ovaNameSchema.safeParse(name).success;
 export const isFloppyName = (name: string): boolean => floppyNameSchema.safeParse(name).success;
 
 // ---------------------------------------------------------------------------------------------- domains

@@ -10,6 +10,7 @@ import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { Metric } from '../host/metrics.ts';
 import type { ImageSource, World } from '../world.ts';
+import { type Carried, carriedFiles } from './carried.ts';
 import { beginCopy, type CopyWish, copyTask } from './copy.ts';
 import { exportTask } from './disk-download.ts';
 import { createDisks, type DiskRow, type Disks } from './disks.ts';
@@ -44,6 +45,7 @@ export interface Storage extends Slice, Pick<StorageUsers, 'registerUsage' | 're
   diskVolume(id: string): ImageSource;
   layers: DiskLayers;
   templates: TemplateImages;
+  carried: Carried;
   /** Row and task in the caller's transaction; the task starts after the commit and locks the image. */
   createDisk(tx: Tx, wish: NewDisk & { domain?: string | undefined }): DiskRow;
   /** A disk over the image of a template: it is there at once, in the same domain, and holds only what differs. */
@@ -115,6 +117,7 @@ function diskPort(services: StorageServices): Omit<Storage, 'operations' | 'isoP
     },
     layers: diskLayers(services),
     templates: templateImages(services),
+    carried: carriedFiles(services),
     dataDomain: (ref = usualDomain) => domains.requireKind(ref, 'data'),
     createDisk: (tx, { domain = usualDomain, ...wish }) => beginCreate(services, tx, wish, space.recall(domains.requireKind(domain, 'data'))).disk,
     createThinDisk(tx, { base: ref, ...wish }) {

@@ -13,7 +13,7 @@ import { pipeline } from 'node:stream/promises';
 import { parseArgs } from 'node:util';
 import { openBundle } from './bundle.ts';
 import { bundleFormat, keyId, Manifest, manifestName, type PartName, partFiles, partNames, product, readKeys, signaturesName } from './manifest.ts';
-import { endOfTar, formatHeader, paddedBytes } from './tar.ts';
+import { endOfTar, formatHeader, paddedBytes } from '../core/tar.ts';
 
 const usage = `Usage: bundle COMMAND
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { MiB } from '../core/units.ts';
 import { damagedProblem, longestTextBytes, type Manifest, manifestName, type PartName, partFiles, partNames, readManifest, signaturesName, type TrustedKeys } from './manifest.ts';
-import { blockBytes, type Member, paddedBytes, parseHeader } from './tar.ts';
+import { blockBytes, type Member, paddedBytes, parseHeader } from '../core/tar.ts';
 
 export interface Bundle {
   manifest: Manifest;

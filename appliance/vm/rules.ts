@@ -53,6 +53,7 @@ export const vmAllows = {
   'undo-snapshot': ['down'],
   'make-template': ['down'],
   clone: ['down'],
+  export: ['down'],
 } as const satisfies Record<string, readonly VmState[]>;
 
 export type VmVerb = keyof typeof vmAllows;
@@ -87,7 +88,7 @@ const verbWords: Record<VmVerb, string> = {
   delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
-  'undo-snapshot': 'undo a preview', 'make-template': 'make a template of it', clone: 'make a VM of it',
+  'undo-snapshot': 'undo a preview', 'make-template': 'make a template of it', clone: 'make a VM of it', export: 'export it',
 };
 
 /** What to tell someone whose verb is not allowed now, with what would make it so. */

@@ -8,6 +8,8 @@ import { bind } from '../core/operation.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { DomainStats, World } from '../world.ts';
 import { lendMemory } from './power/balloon.ts';
+import { carryOperations } from './carry/operations.ts';
+import { carryTasks } from './carry/tasks.ts';
 import { cloudInitOperations } from './cloud-init/operations.ts';
 import { type CloudInit, createCloudInits } from './cloud-init/settings.ts';
 import { type Consoles, createConsoles } from './console/console.ts';
@@ -92,7 +94,7 @@ export function createVm(deps: VmDeps): Vms {
   const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
-  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services)]);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });
@@ -101,7 +103,7 @@ export function createVm(deps: VmDeps): Vms {
   watchPools(services);
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 function guestHashes({ rows, cloudInits, pools }: VmServices): GuestHashes {

@@ -4,6 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { endOfTar, formatHeader, paddedBytes } from '../../appliance/core/tar.ts';
 import { permissionsOf, type Role } from '../../appliance/auth/rules.ts';
 import { type AnyOperation, pathParameters } from '../../appliance/core/operation.ts';
 import { GiB } from '../../appliance/core/units.ts';
@@ -14,13 +15,14 @@ import { locales } from '../../ui/text.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
 import { ancestors, elements, type HtmlElement, parseHtml, textOf } from '../world/html.ts';
 import { untilReady } from '../world/ready.ts';
+import { vmwareOvf } from '../world/ovf-examples.ts';
 
 const test = suite<{ app: TestApp }>('pages');
 test.before.each(async (context) => { context.app = await openTestApp(); });
 test.after.each(({ app }) => app.close());
 
 /** What stands for the parameters of addresses. */
-type Subjects = Record<'vm' | 'task' | 'disk' | 'nic' | 'domain' | 'kind' | 'object', string>;
+type Subjects = Record<'vm' | 'task' | 'disk' | 'nic' | 'domain' | 'kind' | 'object' | 'name', string>;
 
 async function makeVms(app: TestApp, count: number): Promise<Subjects | undefined> {
   await untilReady(app);
@@ -33,7 +35,18 @@ async function makeVms(app: TestApp, count: number): Promise<Subjects | undefine
   await app.carryOut('POST', '/api/v1/vms/vm-1/start');
   const { body } = await app.send<{ items: { id: string }[] }>('GET', '/api/v1/tasks');
   const { body: vm } = await app.send<{ disks: { id: string }[]; nics: { id: string }[] }>('GET', '/api/v1/vms/vm-1');
-  return { vm: 'vm-1', task: body.items[0]?.id ?? '', disk: vm.disks[0]?.id ?? '', nic: vm.nics[0]?.id ?? '', domain: 'local', kind: 'network', object: 'default' };
+  return { vm: 'vm-1', task: body.items[0]?.id ?? '', disk: vm.disks[0]?.id ?? '', nic: vm.nics[0]?.id ?? '', domain: 'local', kind: 'network', object: 'default', name: await putOva(app) };
+}
+
+/** A machine that somebody has brought. */
+async function putOva(app: TestApp): Promise<string> {
+  const ovf = Buffer.from(vmwareOvf({ file: 'a.raw' }).replaceAll('vmdk.html#streamOptimized', 'raw').replaceAll('.vmdk', '.raw').replaceAll('vmdk', 'disk'));
+  const files = { 'a.ovf': ovf, 'a.raw': Buffer.alloc(1024) };
+  const bytes = Buffer.concat([...Object.entries(files).flatMap(([name, content]) => [formatHeader({ name, sizeBytes: content.length }, 0), content, Buffer.alloc(paddedBytes(content.length) - content.length)]), endOfTar]);
+  const { body } = await app.send<{ token: string }>('POST', '/api/v1/tokens', { name: 'carrier' });
+  const { status } = await app.door.request('http://bothy/api/v1/storage-domains/isos/files/brought.ova', { method: 'PUT', body: new Uint8Array(bytes), headers: { authorization: `Bearer ${body.token}`, 'content-length': String(bytes.length) } });
+  assert.is(status, 201);
+  return 'brought.ova';
 }
 
 function addressOf(page: AnyPage, subjects: Subjects | undefined): string | undefined {

@@ -23,7 +23,7 @@ const notForPages = [
   /^appliance\/(?:cli|console-screen)\/|^appliance\/(?:cli|main|config|paths|server)\.ts$/, // the terminal and the screen of the box have texts of their own
   /core\/(?:claim|schema|run|operation)\.ts$|update\/(?:bundle|bundle-tool|tar)\.ts$/, // the service does not start, a tool ends: told on the terminal and in the log
   /http\/openapi\.ts$|json-schema\.ts$|metrics\.ts$|host\/health\.ts$|storage\/storage\.ts:metric$/, // for those who write programs
-  /table\.ts$|activity\/(?:sample|config-history)|network-xml\.ts$|port-file\.ts$|machine-settings\.ts$|provision\/export\.ts$/, // databases and files
+  /table\.ts$|activity\/(?:sample|config-history)|network-xml\.ts$|port-file\.ts$|machine-settings\.ts$|provision\/export\.ts$|ovf-write\.ts$/, // databases and files
   /vm\/observe\/(?:guest-log|said)\.ts$/, // words of QEMU that are looked for
   /activity\/delivery-rules\.ts$|http\/assets\.ts$/, // mails and plain answers, whose readers have told no language
 ];

@@ -52,10 +52,10 @@ const call = { requestId: 'test', actor: { id: 'admin', name: 'admin@internal', 
 // biome-ignore lint/suspicious/noExplicitAny: the input is checked by the record's own schema
 type AnyChange = Write<VmServices, any, any, any> | StartTask<VmServices, any, any>;
 
-/** Runs an operation in a transaction of its own, with its input checked; gives a task's id or the answer. */
-export function perform({ services }: VmSite, record: AnyChange, input: unknown): unknown {
+/** Runs an operation in a transaction of its own, with its input checked; gives a task's id or the answer. `prepared`: what its look beforehand would have found. */
+export function perform({ services }: VmSite, record: AnyChange, input: unknown, prepared?: unknown): unknown {
   const checked = record.input.parse(input);
-  return services.database.write(origin, (tx) => record.run(services, Object.assign(tx, { call }), checked, undefined));
+  return services.database.write(origin, (tx) => record.run(services, Object.assign(tx, { call }), checked, prepared));
 }
 
 export const begin = (site: VmSite, record: AnyChange, input: unknown): string => String(perform(site, record, input));

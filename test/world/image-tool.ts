@@ -11,7 +11,7 @@ import { isAbsolute } from 'node:path';
 import { ToolError } from '../../appliance/core/run.ts';
 import { checkDeclared, headerBytes } from '../../appliance/storage/image-header.ts';
 import { parseQcow2Header } from '../../appliance/storage/qcow2-header.ts';
-import type { ImageFormat, ImageSource, ImageTool } from '../../appliance/world.ts';
+import type { ImageFormat, ImagePart, ImageSource, ImageTool } from '../../appliance/world.ts';
 import type { SimulatedDisk } from './disk-space.ts';
 import { qcow2Header, vdiHeader, vhdxHeader, vmdkHeader } from './image-bytes.ts';
 
@@ -47,9 +47,9 @@ export function createSimulatedImageTool(disk: SimulatedDisk): SimulatedImageToo
       await writeImage(path, options.format, options.sizeBytes);
     },
 
-    async info(path, format, signal) {
+    async info(path, format, signal, part) {
       enter('info', path, signal);
-      const image = await readImage('info', path, format);
+      const image = await readImage('info', path, format, part);
       const occupiedBytes = (await stat(path)).blocks * 512;
       const qcow2 = parseQcow2Header(image.header);
       return {
@@ -71,7 +71,7 @@ export function createSimulatedImageTool(disk: SimulatedDisk): SimulatedImageToo
 
     async convert(from, to, { signal, progress }) {
       enter('convert', from.path, signal);
-      const image = await readImage('convert', from.path, from.format);
+      const image = await readImage('convert', from.path, from.format, from.part);
       allocate('convert', to.path, { sizeBytes: image.sizeBytes, preallocated: to.preallocated });
       await writeImage(to.path, to.format, image.sizeBytes);
       await copyContent(from, to, { sizeBytes: image.sizeBytes, signal, progress });
@@ -98,7 +98,7 @@ export function createSimulatedImageTool(disk: SimulatedDisk): SimulatedImageToo
 
     async measure(from, to, signal) {
       enter('measure', from.path, signal);
-      const { sizeBytes } = await readImage('measure', from.path, from.format);
+      const { sizeBytes } = await readImage('measure', from.path, from.format, from.part);
       const occupiedBytes = (await stat(from.path)).blocks * 512;
       const fullyAllocatedBytes = sizeBytes + contentStart(to);
       return { requiredBytes: to === 'raw' ? fullyAllocatedBytes : Math.min(fullyAllocatedBytes, occupiedBytes + contentStart(to)), fullyAllocatedBytes };
@@ -134,12 +134,12 @@ export async function writeImage(path: string, format: ImageFormat, sizeBytes: n
   }
 }
 
-async function readImage(verb: string, path: string, format: ImageFormat): Promise<{ header: Uint8Array; sizeBytes: number }> {
+async function readImage(verb: string, path: string, format: ImageFormat, part?: ImagePart): Promise<{ header: Uint8Array; sizeBytes: number }> {
   const file = await openFile(verb, path, 'r');
   try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(headerBytes), 0, headerBytes, 0);
+    const { buffer, bytesRead } = await file.read(new Uint8Array(headerBytes), 0, headerBytes, part?.offsetBytes ?? 0);
     const header = buffer.subarray(0, bytesRead);
-    const fileBytes = (await file.stat()).size;
+    const fileBytes = part?.sizeBytes ?? (await file.stat()).size;
     // A raw image may hold anything; every other one must begin as it should. qemu-img itself opens what we refuse.
     const check = format === 'raw' ? { isOk: true } : checkDeclared(format, header, fileBytes);
     if (!check.isOk && !parseQcow2Header(header)) throw failure(verb, 'exit', `Could not open '${path}': Image is not in ${format} format`);
@@ -161,10 +161,10 @@ async function writeHeader(path: string, sizeBytes: number, backingFile: string)
 const blockBytes = 4096;
 
 /** What `image` shows at `at`: from its own file, and from the layers below where that has nothing. */
-async function readChain({ path, format, below }: ImageSource, at: number, lengthBytes: number): Promise<Buffer> {
+async function readChain({ path, format, below, part }: ImageSource, at: number, lengthBytes: number): Promise<Buffer> {
   await using file = await openFile('convert', path, 'r');
   const content = Buffer.alloc(lengthBytes);
-  await file.read(content, 0, lengthBytes, contentStart(format) + at);
+  await file.read(content, 0, lengthBytes, (part?.offsetBytes ?? 0) + contentStart(format) + at);
   if (!below) return content;
   const under = await readChain(below, at, lengthBytes);
   for (let start = 0; start < lengthBytes; start += blockBytes) {

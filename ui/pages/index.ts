@@ -1,6 +1,7 @@
 /** Every page, for `app.ts`. */
 import type { AnyPage } from '../page.ts';
 import { authPages } from './auth.tsx';
+import { carryPages } from './vm-carry.tsx';
 import { configPages } from './config-changes.tsx';
 import { destinationPages } from './destination.tsx';
 import { eventPages } from './event.tsx';
@@ -21,4 +22,4 @@ import { updatePages } from './update.tsx';
 import { usePages } from './use.tsx';
 import { vmPages } from './vm.tsx';
 
-export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...templatePages, ...poolPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sharePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];
+export const pages: AnyPage[] = [...overviewPages, ...vmPages, ...carryPages, ...templatePages, ...poolPages, ...storagePages, ...usePages, ...networkPages, ...hostPages, ...peoplePages, ...quotaPages, ...sharePages, ...sitePages, ...updatePages, ...taskPages, ...eventPages, ...destinationPages, ...historyPages, ...configPages, ...reportPages, ...authPages];

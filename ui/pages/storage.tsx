@@ -4,7 +4,8 @@ import type * as z from 'zod';
 import { diskCreate, diskDelete, diskList, diskResize, domainEdit, domainList, fileDelete, fileList } from '../../appliance/storage/operations.ts';
 import { diskAllows, diskFault, type DiskVerb } from '../../appliance/storage/rules.ts';
 import type * as schema from '../../appliance/storage/schema.ts';
-import { Button, Dialog, More, OperationButton } from '../action.tsx';
+import { isOvaName } from '../../appliance/storage/schema.ts';
+import { Button, Dialog, LinkButton, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
 import { formatBytes, Meter, Time } from '../format.tsx';
@@ -180,7 +181,7 @@ const isoPage = definePage({
       <div class="stack">
         {items.length > 0 && domain && <IsoTable isos={items} domain={domain} next={nextPage('/storage/isos', {}, next)} />}
         {domain && can('iso.upload') && (
-          <Panel title={t('iso.upload')}><UploadDrop id="iso-file" kind="iso" address={`/api/v1/storage-domains/${encodeURIComponent(domain.name)}/files`} accept=".iso,.vfd,.flp,.ima,.img" title={t('iso.drop')} text={t('iso.dropText')} /></Panel>
+          <Panel title={t('iso.upload')}><UploadDrop id="iso-file" kind="iso" address={`/api/v1/storage-domains/${encodeURIComponent(domain.name)}/files`} accept=".iso,.ova,.vfd,.flp,.ima,.img" title={t('iso.drop')} text={t('iso.dropText')} /></Panel>
         )}
         {items.length === 0 && !can('iso.upload') && <Panel><Empty icon="disc" title={t('iso.none')} text={t('iso.noneText')} /></Panel>}
       </div>
@@ -189,7 +190,7 @@ const isoPage = definePage({
 });
 
 function IsoTable({ isos, domain, next }: { isos: Iso[]; domain: Domain; next: string | undefined }) {
-  const { t } = useUi();
+  const { t, can } = useUi();
   const address = (iso: Iso) => `/api/v1/storage-domains/${encodeURIComponent(domain.name)}/files/${encodeURIComponent(iso.name)}`;
   return (
     <List label={t('storage.isos')} rows={isos} rowId={(iso) => `iso-${iso.name}`} next={next} columns={[
@@ -199,6 +200,7 @@ function IsoTable({ isos, domain, next }: { isos: Iso[]; domain: Domain; next: s
       { head: t('iso.added'), from: 'tablet', cell: (iso) => <Time at={iso.modifiedAt} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (iso) => (
         <span class="row-verbs">
+          {isOvaName(iso.name) && iso.state === 'ok' && can('vm.create') && <LinkButton href={`/storage/machines/${encodeURIComponent(iso.name)}`} text={t('carry.import')} icon="vm" tone="quiet" isCompact />}
           <a class="button" data-tone="quiet" data-compact="" href={address(iso)} download={iso.name} title={t('disk.download')}><Icon name="download" label={t('disk.download')} /></a>
           <OperationButton operation={fileDelete} path={{ domain: domain.id, name: iso.name }} label={t('iso.delete')} icon="trash" tone="quiet" isCompact
             disabledReason={iso.usedBy[0] ? t('disk.inUse', { name: iso.usedBy[0].name }) : undefined}

@@ -1,7 +1,7 @@
 /** The form that makes a VM, with defaults that suit a small server. */
 import { networkList } from '../../appliance/network/operations.ts';
 import { diskList, domainList, fileList } from '../../appliance/storage/operations.ts';
-import { isFloppyName } from '../../appliance/storage/schema.ts';
+import { isFloppyName, isOvaName } from '../../appliance/storage/schema.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
 import { hardwareNames } from '../../appliance/vm/schema.ts';
 import { LinkButton } from '../action.tsx';
@@ -29,7 +29,7 @@ export async function readParts({ read, can }: PageCall) {
 }
 export type Parts = Awaited<ReturnType<typeof readParts>>;
 
-const mediumChoices = ({ isos }: Parts, isFloppy: boolean): Choice[] => isos.filter(({ name, state }) => state === 'ok' && isFloppyName(name) === isFloppy).map(({ name }) => ({ value: name, label: name }));
+const mediumChoices = ({ isos }: Parts, isFloppy: boolean): Choice[] => isos.filter(({ name, state }) => state === 'ok' && !isOvaName(name) && isFloppyName(name) === isFloppy).map(({ name }) => ({ value: name, label: name }));
 export const isoChoices = (parts: Parts): Choice[] => mediumChoices(parts, false);
 export const floppyChoices = (parts: Parts): Choice[] => mediumChoices(parts, true);
 export const networkChoices = ({ networks }: Parts): Choice[] => networks.map(({ name, bridge }) => ({ value: name, label: bridge && bridge !== name ? `${name} (${bridge})` : name }));

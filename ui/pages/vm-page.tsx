@@ -14,6 +14,7 @@ import { Form } from '../form.tsx';
 import { formatBytes, Time } from '../format.tsx';
 import { definePage, type PageCall, type PageRequest } from '../page.ts';
 import { Empty, Facts, Notice, PageHead, Panel, Tabs } from '../section.tsx';
+import { ExportButton, ExportDialog } from './vm-carry.tsx';
 import { CloneButton, CloneDialog } from './vm-clone.tsx';
 import { GuestFacts } from './vm-guest.tsx';
 import { EventFeed } from './event.tsx';
@@ -30,8 +31,8 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
   const parent = isLimited ? { href: '/', text: t('portal.title') } : { href: '/vms', text: t('nav.vms') };
   return (
     <>
-      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} hasAgent={vm.hasAgent}><CloneButton vm={vm} /></HeadVerbs></PageHead>
-      <CloneDialog vm={vm} />
+      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} hasAgent={vm.hasAgent}><CloneButton vm={vm} /><ExportButton vm={vm} /></HeadVerbs></PageHead>
+      <CloneDialog vm={vm} /><ExportDialog vm={vm} />
       <Tabs label={vm.name} tabs={[
         { href: path, text: t('vm.tab.overview') },
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },

@@ -1,10 +1,10 @@
 /**
- * The few words of tar (POSIX ustar) that an update bundle is written in: plain files with short names, nothing else. Everybody can
- * look into a bundle with `tar tvf`. Pure.
+ * The few words of tar (POSIX ustar) that update bundles and machines to carry are written in: plain files with short names, nothing else. Everybody can
+ * look into one with `tar tvf`. What others write is read by `vm/carry/archive.ts`, which knows more words. Pure.
  */
 export const blockBytes = 512;
-/** What a header can say in its eleven octal digits. */
-export const mostBytes = 8 ** 11 - 1;
+/** What a header can say in its eleven octal digits; more is said in binary, as GNU tar does. */
+const mostBytes = 8 ** 11 - 1;
 
 export interface Member {
   name: string;
@@ -19,13 +19,16 @@ export const endOfTar = new Uint8Array(2 * blockBytes);
 
 export function formatHeader({ name, sizeBytes }: Member, modifiedAt: number): Uint8Array {
   if (!/^[\w.-]{1,99}$/.test(name)) throw new Error(`not a name for a tar member: ${name}`);
-  if (sizeBytes > mostBytes) throw new Error(`${name} is too large for a tar`);
   const header = Buffer.alloc(blockBytes);
   header.write(name, 0);
   header.write('0000644\0', 100);
   header.write('0000000\0', 108);
   header.write('0000000\0', 116);
-  header.write(`${sizeBytes.toString(8).padStart(11, '0')}\0`, 124);
+  if (sizeBytes <= mostBytes) header.write(`${sizeBytes.toString(8).padStart(11, '0')}\0`, 124);
+  else {
+    header[124] = 0x80;
+    header.writeBigUInt64BE(BigInt(sizeBytes), 128);
+  }
   header.write(`${Math.floor(modifiedAt / 1000).toString(8).padStart(11, '0')}\0`, 136);
   header.write('0', 156);
   header.write('ustar\x0000', 257);
@@ -48,6 +51,6 @@ export function parseHeader(block: Uint8Array): Member | undefined {
 }
 
 /** Sum of all bytes, with spaces where the sum itself stands. */
-function checksumOf(header: Uint8Array): number {
+export function checksumOf(header: Uint8Array): number {
   return header.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0);
 }
