@@ -57,6 +57,18 @@ part('each QEMU is confined by a profile of its own, in the mount namespace that
   for (const unit of ['bothyd', 'libvirtd']) assert.match(await box.inside(`nsenter -m -t "$(systemctl show -P MainPID ${unit})" findmnt -no SOURCE /mnt`), /^lab$/m, unit);
 });
 
+part('a guest gets a TPM and what it is told about itself, also under that profile', async () => {
+  await box.must('POST', '/vms', { name: 'office', vcpus: 1, memoryBytes: 128 << 20, firmware: 'bios', tpm: 'tis', cloudInit: { hostname: 'office', user: 'clerk' }, disks: [{ sizeBytes: 16 << 20 }], nics: [] });
+  await box.carryOut('POST', '/vms/office/start');
+  const uuid = (await box.inside('virsh -q domuuid office')).trim();
+  const pid = (await box.inside("pgrep -f '^/usr/bin/qemu-system-x86_64 -name guest=office,'")).trim();
+  assert.is((await box.inside(`cat /proc/${pid}/attr/current`)).trim(), `libvirt-${uuid} (enforce)`);
+  assert.match(await box.inside('pgrep -a swtpm'), /tpm2/);
+  assert.match(await box.inside('virsh dumpxml office'), /seed\.img/);
+  assert.is((await box.must<{ state: string }>('GET', '/vms/office')).state, 'up');
+  await box.carryOut('POST', '/vms/office/power-off');
+});
+
 part('libvirt knows KVM from its first look', async () => {
   assert.match(await box.inside('virsh domcapabilities --virttype kvm | head -5'), /<domain>kvm<\/domain>/);
   assert.match(await box.inside('journalctl -b -u libvirtd -o cat | grep -c "Started libvirtd" || true'), /\d/);
