@@ -60,6 +60,8 @@ export interface HypervisorFacts {
   /** What QEMU here can show a guest's screen by, such as `vnc` and `spice`, and its graphics cards; some are packages of their own. */
   screens: string[];
   videoModels: string[];
+  /** Processor models that QEMU knows; usable are those whose features the host has. */
+  cpuModels: { name: string; isUsable: boolean }[];
   /** TPM 2.0 that guests can have here, such as `tpm-crb`; none without the program that emulates it (swtpm). */
   tpmModels: string[];
 }

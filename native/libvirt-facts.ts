@@ -77,6 +77,7 @@ export function toFacts(raw: {
     screens: deviceValues(raw.domainCapabilities, 'graphics', 'type'),
     videoModels: deviceValues(raw.domainCapabilities, 'video', 'modelType'),
     tpmModels: tpmModels(raw.domainCapabilities),
+    cpuModels: [...first(raw.domainCapabilities, /<mode name='custom' supported='yes'>([\s\S]*?)<\/mode>/).matchAll(/<model usable='(\w+)'[^>]*>([^<]*)</g)].map(([, usable, name = '']) => ({ name, isUsable: usable === 'yes' })),
   };
 }
 

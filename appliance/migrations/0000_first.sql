@@ -473,6 +473,12 @@ CREATE TABLE `vm_cloud_init` (
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+CREATE TABLE `vm_defaults` (
+	`id` integer PRIMARY KEY NOT NULL,
+	`cpu` text NOT NULL,
+	`generation` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `vm_disk` (
 	`diskId` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,

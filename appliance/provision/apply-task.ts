@@ -28,7 +28,7 @@ type Context = StepContext<Input, Memory>;
 
 const hour = 3_600_000;
 const names: Record<Section, string> = {
-  host: 'Set up the host', ports: 'Set the addresses of the ports', certificate: 'Install the certificate', signIn: 'Set the rules of signing in', history: 'Set how long history is kept', destinations: 'Send events to their destinations', updates: 'Set where updates come from', roles: 'Make the roles', users: 'Make the users', groups: 'Make the groups', quotas: 'Set the quotas', storageDomains: 'Set up the storage domains', networks: 'Make the networks',
+  host: 'Set up the host', ports: 'Set the addresses of the ports', certificate: 'Install the certificate', signIn: 'Set the rules of signing in', history: 'Set how long history is kept', vmDefaults: 'Set what VMs get by default', destinations: 'Send events to their destinations', updates: 'Set where updates come from', roles: 'Make the roles', users: 'Make the users', groups: 'Make the groups', quotas: 'Set the quotas', storageDomains: 'Set up the storage domains', networks: 'Make the networks',
   images: 'Fetch the installation images', disks: 'Make and fill the disks', vms: 'Make the VMs', pools: 'Make the pools', access: 'Give the roles on single things', starts: 'Start the VMs',
 };
 /** A plan that still asks for something after so many rounds will go on doing so. */
@@ -116,7 +116,7 @@ async function applySection(services: SiteServices, context: Context, { section,
   return { problems: [...(context.memory.problems ?? []), ...[...failed].map(([title, fault]) => `${title}: ${fault}`)] };
 }
 
-const words: Record<Section, string> = { host: 'host', ports: 'port', certificate: 'certificate', signIn: 'rules of', history: 'keeping of', destinations: 'destination', updates: 'policy of', roles: 'role', users: 'user', groups: 'group', quotas: 'quota of', storageDomains: 'storage domain', networks: 'network', images: 'image', disks: 'disk', vms: 'VM', pools: 'pool', access: 'role of', starts: 'start of VM' };
+const words: Record<Section, string> = { host: 'host', ports: 'port', certificate: 'certificate', signIn: 'rules of', history: 'keeping of', vmDefaults: 'defaults of', destinations: 'destination', updates: 'policy of', roles: 'role', users: 'user', groups: 'group', quotas: 'quota of', storageDomains: 'storage domain', networks: 'network', images: 'image', disks: 'disk', vms: 'VM', pools: 'pool', access: 'role of', starts: 'start of VM' };
 const titleOf = ({ section, name, details }: Step) => `${words[section]} "${name}"${section === 'vms' && details[0]?.startsWith('disk ') ? ` (${details[0]})` : ''}`;
 
 /** Why it failed, in words for people; a bug and the end of the task are thrown on. */

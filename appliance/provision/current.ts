@@ -10,6 +10,7 @@ import type { DiskOutput, DomainOutput, FileOutput } from '../storage/schema.ts'
 import type { UpdatePolicyOutput } from '../update/schema.ts';
 import type { CloudInitOutput } from '../vm/cloud-init/schema.ts';
 import type { PoolOutput } from '../vm/pool/schema.ts';
+import type { VmDefaultsOutput } from '../vm/defaults/schema.ts';
 import type { VmOutput, VmSummary } from '../vm/schema.ts';
 import type { TemplateOutput } from '../vm/template/schema.ts';
 
@@ -21,6 +22,7 @@ export interface Current {
   networks: z.output<typeof NetworkOutput>[];
   signIn: z.output<typeof SignInRulesOutput>;
   history: z.output<typeof HistoryOutput>;
+  vmDefaults: z.output<typeof VmDefaultsOutput>;
   updates: z.output<typeof UpdatePolicyOutput>;
   destinations: z.output<typeof DestinationOutput>[];
   /** Those that were made here. */
@@ -76,6 +78,7 @@ export async function readCurrent(ask: Ask): Promise<Current> {
     networks: await whole('network.list'),
     signIn: (await ask('sign-in-rules.get', {})) as Current['signIn'],
     history: (await ask('history.get', {})) as Current['history'],
+    vmDefaults: (await ask('vm-defaults.get', {})) as Current['vmDefaults'],
     updates: (await ask('update.policy', {})) as Current['updates'],
     destinations: await whole('destination.list'),
     roles: (await whole<Current['roles'][number]>('role.list')).filter(({ isPredefined }) => !isPredefined),

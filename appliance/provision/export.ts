@@ -10,6 +10,7 @@ import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
 import type { GuestHashes } from '../vm/vm.ts';
+import { VmDefaults } from '../vm/defaults/schema.ts';
 import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/definition/hardware.ts';
 
 export interface ExportOptions {
@@ -51,7 +52,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
   const filled = Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0));
   const { generation, ...signIn } = current.signIn;
-  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...(generation > 0 && { signIn }), ...(current.history.generation > 0 && { history: HistorySettings.parse(current.history) }), ...(current.updates.generation > 0 && { updates: UpdatePolicy.parse(current.updates) }), ...filled, ...options.stored });
+  const document = new Document({ bothy: 1, ...(Object.keys(host).length > 0 && { host }), ...(options.certificate && { certificate: options.certificate }), ...(generation > 0 && { signIn }), ...(current.history.generation > 0 && { history: HistorySettings.parse(current.history) }), ...(current.vmDefaults.generation > 0 && { vmDefaults: VmDefaults.parse(current.vmDefaults) }), ...(current.updates.generation > 0 && { updates: UpdatePolicy.parse(current.updates) }), ...filled, ...options.stored });
   comment(document, options);
   return document.toString({ lineWidth: 140 });
 }

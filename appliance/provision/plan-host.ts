@@ -17,6 +17,12 @@ export function planHistory({ site: { history }, current }: Wish): Step[] {
   return details.length === 0 ? [] : [step('history', 'change', 'history', details, perform('history.edit', changes))];
 }
 
+export function planVmDefaults({ site: { vmDefaults }, current }: Wish): Step[] {
+  if (!vmDefaults) return [];
+  const { changes, details } = differences(Object.keys(vmDefaults), { wanted: vmDefaults, given: vmDefaults, is: current.vmDefaults });
+  return details.length === 0 ? [] : [step('vmDefaults', 'change', 'VMs', details, perform('vm-defaults.edit', changes))];
+}
+
 export function planUpdates({ site: { updates }, current }: Wish): Step[] {
   if (!updates) return [];
   const { changes, details } = differences(Object.keys(updates), { wanted: updates, given: updates, is: current.updates });

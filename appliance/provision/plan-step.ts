@@ -6,8 +6,8 @@ import type { Current } from './current.ts';
 import type { GuestHashes } from '../vm/vm.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
-export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'pools' | 'access' | 'starts';
-export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'pools', 'access', 'starts'];
+export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'vmDefaults' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'pools' | 'access' | 'starts';
+export const sections: readonly Section[] = ['host', 'ports', 'certificate', 'signIn', 'history', 'vmDefaults', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'pools', 'access', 'starts'];
 
 /** How a step is carried out; none for a conflict or a note. */
 export type Action =

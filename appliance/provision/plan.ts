@@ -5,7 +5,7 @@
  * stops no VM. Of a thing that is there already only the keys that stand in the file are compared: what is left out is left alone.
  */
 import { planDestinations } from './plan-destinations.ts';
-import { planCertificate, planHistory, planHost, planUpdates } from './plan-host.ts';
+import { planCertificate, planHistory, planHost, planUpdates, planVmDefaults } from './plan-host.ts';
 import { planAccess, planGroups, planQuotas, planRoles, planSignIn, planUsers } from './plan-people.ts';
 import { planPools } from './plan-pools.ts';
 import { planPorts } from './plan-ports.ts';
@@ -14,7 +14,7 @@ import { planDisks, planDomains, planImages } from './plan-storage.ts';
 import { planStarts, planVms } from './plan-vms.ts';
 
 export function planSite(wish: Wish): Step[] {
-  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planDestinations(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planQuotas(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planPools(wish), ...planAccess(wish), ...planStarts(wish)];
+  return [...planHost(wish), ...planPorts(wish), ...planCertificate(wish), ...planSignIn(wish), ...planHistory(wish), ...planVmDefaults(wish), ...planDestinations(wish), ...planUpdates(wish), ...planRoles(wish), ...planUsers(wish), ...planGroups(wish), ...planQuotas(wish), ...planDomains(wish), ...planNetworks(wish), ...planImages(wish), ...planDisks(wish), ...planVms(wish), ...planPools(wish), ...planAccess(wish), ...planStarts(wish)];
 }
 
 function planNetworks(wish: Wish): Step[] {

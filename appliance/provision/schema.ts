@@ -15,6 +15,7 @@ import { CertificatePair, HostSettingsInput } from '../host/schema.ts';
 import { NetworkInput, PortInput } from '../network/schema.ts';
 import { DiskCreateInput, DomainEditInput, imageFormatSchema, mediumNameSchema } from '../storage/schema.ts';
 import { UpdatePolicyInput } from '../update/schema.ts';
+import { VmDefaultsEdit } from '../vm/defaults/schema.ts';
 import { PoolCreateInput } from '../vm/pool/schema.ts';
 import { NewDisk, VmCreateInput } from '../vm/schema.ts';
 
@@ -77,6 +78,7 @@ export const SiteFile = z.object({
   vms: listOf(SiteVm, 'VMs'),
   pools: listOf(PoolCreateInput, 'Pools'),
   access: listOf(AssignmentCreateInput, 'Roles on single things'),
+  vmDefaults: VmDefaultsEdit.optional().meta({ label: 'Defaults of VMs', help: 'What VMs get that have not chosen themselves.' }),
   updates: UpdatePolicyInput.optional().meta({ label: 'Updates', help: 'Where newer versions come from, and when they may restart this machine.' }),
   cluster: ClusterJoin.optional().meta({ label: 'Cluster' }),
   onNewFile: z.enum(['ask', 'apply']).default('ask')

@@ -30,7 +30,7 @@ export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
   return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
 }
 
-export function answerOf({ rows, storage, guests, waitsFor, cloudInits }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor' | 'cloudInits'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
@@ -52,7 +52,7 @@ export function answerOf({ rows, storage, guests, waitsFor, cloudInits }: Pick<V
     ...vm.hardware,
     cores: Math.floor(mostVcpus({ ...vm.hardware, vcpus: vm.vcpus }) / vm.hardware.sockets / vm.hardware.threads),
     ...shownStartup(rows, vm.startup),
-    pending: pendingChanges(vm, running),
+    pending: pendingChanges(vm, running, defaults.wanted().cpu),
     hasCloudInit: cloudInits.find(vm.id) !== undefined,
     hasAgent, startedAt,
     guest: hasAgent ? guests.look(vm.id) : null,

@@ -192,9 +192,11 @@ const restartFields = ['name', 'vcpus', 'memoryBytes', 'firmware', 'bootOrder'] 
 const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 /** Settings that differ between the wish and what runs: they hold from the next start on. */
-export function pendingChanges(wished: RestartConfig, runs: RestartConfig | null): string[] {
+export function pendingChanges(wished: RestartConfig, runs: (RestartConfig & { cpuDefault?: Hardware['cpu'] }) | null, cpuDefault: Hardware['cpu'] = 'auto'): string[] {
   if (!runs) return [];
-  return [...restartFields.filter((field) => !isSame(wished[field], runs[field])), ...waits.filter((name) => !isSame(wished.hardware[name], runs.hardware[name]))];
+  // A VM that leaves its processor to what all VMs get waits for that, too.
+  const isOther = (name: keyof Hardware) => !isSame(wished.hardware[name], runs.hardware[name]) || (name === 'cpu' && wished.hardware.cpu === 'auto' && cpuDefault !== (runs.cpuDefault ?? 'auto'));
+  return [...restartFields.filter((field) => !isSame(wished[field], runs[field])), ...waits.filter(isOther)];
 }
 
 export interface Growth {

@@ -9,7 +9,7 @@ import { chordFault } from './console/keys.ts';
 import { vmStates } from './rules.ts';
 import { startupChanges, startupInput, startupOutput } from './power/startup-schema.ts';
 
-export { diskBuses, hardwareNames } from './definition/hardware.ts';
+export { cpuModels, diskBuses, hardwareNames } from './definition/hardware.ts';
 
 /** Bytes that a file name may have, less what libvirt adds when it names files after a domain. */
 const longestNameBytes = 200;

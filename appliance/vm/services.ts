@@ -12,6 +12,7 @@ import type { Consoles } from './console/console.ts';
 import type { Facts } from './observe/facts.ts';
 import type { Guests } from './guest/info.ts';
 import type { CloudInits } from './cloud-init/settings.ts';
+import type { VmDefaults } from './defaults/defaults.ts';
 import type { VmRows } from './rows.ts';
 import type { Pools } from './pool/pools.ts';
 import type { Snapshots } from './snapshot/snapshots.ts';
@@ -29,6 +30,7 @@ export interface VmServices extends Core {
   rows: VmRows;
   cloudInits: CloudInits;
   seeds: SeedTool;
+  defaults: VmDefaults;
   snapshots: Snapshots;
   templates: Templates;
   pools: Pools;

@@ -97,6 +97,13 @@ export const vmPresentTable = sqliteTable('vm_present', {
   before: text({ mode: 'json' }).$type<Before>(),
 });
 
+/** What VMs get that have not chosen themselves: one row once somebody has said so. */
+export const vmDefaultsTable = sqliteTable('vm_defaults', {
+  id: integer().primaryKey(),
+  cpu: text().$type<Hardware['cpu']>().notNull(),
+  generation: integer().notNull(),
+});
+
 /** What VMs are made from: hardware without identity, and images that nobody changes. */
 export const vmTemplateTable = sqliteTable('vm_template', {
   id: text().primaryKey(),

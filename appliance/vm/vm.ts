@@ -13,6 +13,8 @@ import { carryTasks } from './carry/tasks.ts';
 import { cloudInitOperations } from './cloud-init/operations.ts';
 import { type CloudInit, createCloudInits } from './cloud-init/settings.ts';
 import { type Consoles, createConsoles } from './console/console.ts';
+import { createVmDefaults } from './defaults/defaults.ts';
+import { vmDefaultsOperations } from './defaults/operations.ts';
 import { deleteVmTask } from './delete-task.ts';
 import { deviceTasks } from './device/tasks.ts';
 import { lookAt } from './domain.ts';
@@ -91,7 +93,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);
@@ -103,7 +105,7 @@ export function createVm(deps: VmDeps): Vms {
   watchPools(services);
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 function guestHashes({ rows, cloudInits, pools }: VmServices): GuestHashes {

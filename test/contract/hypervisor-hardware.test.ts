@@ -66,6 +66,13 @@ function defineCases({ hypervisor, folder, keptTpm, ...parts }: Parts): void {
     assert.equal([...(await hypervisor.facts()).tpmModels].sort(), ['tpm-crb', 'tpm-tis']);
   });
 
+  test('tells which processor models QEMU knows', async () => {
+    const { cpuModels } = await hypervisor.facts();
+    for (const name of ['qemu64', 'Nehalem', 'Conroe', 'EPYC-Rome', 'Opteron_G1']) assert.ok(cpuModels.some((model) => model.name === name), `${name} is not among ${cpuModels.map((model) => model.name).join(' ')}`);
+    assert.is(new Set(cpuModels.map(({ name }) => name)).size, cpuModels.length);
+    assert.ok(cpuModels.some(({ isUsable }) => isUsable));
+  });
+
   test('what a TPM keeps outlives its guest, whichever way that speaks to it, and goes when it is told to', async () => {
     await hypervisor.create(guestXml(1, { devices: tpm('tpm-crb') }));
     const made = await keptTpm(1);

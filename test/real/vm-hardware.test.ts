@@ -48,6 +48,8 @@ test('the wishes below hold every model', () => {
 
 for (const [name, wish] of Object.entries<Wish>(wishes)) {
   test(`${name}: the guest sees each model`, async ({ host, service }) => {
+    // One that has chosen no processor gets that of all VMs.
+    if (name === 'plain') await service.must('PATCH', '/vm-defaults', { cpu: 'Penryn' });
     await make(service, name, wish);
     const report = await boot(service, name);
     const vm = await details(service, name);
@@ -59,6 +61,7 @@ for (const [name, wish] of Object.entries<Wish>(wishes)) {
       // A guest is offered discards in any case: QEMU passes them on, or does not.
       assert.equal([...(await host.must(['virsh', 'dumpxml', name])).matchAll(/discard='(\w+)'/g)].map(([, discard]) => discard).sort(), ['ignore', 'unmap', 'unmap', 'unmap']);
     }
+    if (name === 'plain') assert.match(report.facts.get('cpu') ?? '', /Core 2 Duo P9xxx|Penryn/);
     if (wish.cpu) assert.match(report.facts.get('cpu') ?? '', new RegExp(wish.cpu, 'i'));
     await service.carryOut('POST', `/vms/${name}/power-off`);
     real('libvirt', 'qemu');

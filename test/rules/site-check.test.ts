@@ -54,7 +54,7 @@ test('all errors are told at once, in order of line, each with its place and wha
     '11:15 vms.1.firmware: This must be one of: efi, efi-secure, bios.',
     '12:16 vms.1.autostart: Write true or false: other words are plain text.',
     '13:26 vms.1.disks.0.sizeBytes: At least 1 MiB.',
-    '14:1 colour: There is no "colour" here. There are: bothy, host, ports, certificate, history, destinations, signIn, storageDomains, networks, roles, users, groups, quotas, images, disks, vms, pools, access, updates, cluster, onNewFile.',
+    '14:1 colour: There is no "colour" here. There are: bothy, host, ports, certificate, history, destinations, signIn, storageDomains, networks, roles, users, groups, quotas, images, disks, vms, pools, access, vmDefaults, updates, cluster, onNewFile.',
   ]);
 });
 

@@ -12,7 +12,7 @@ const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStar
 const disk = (number: number, changes: Partial<DiskDevice> = {}): DiskDevice => ({ ...plainDisk, id: id(number), slot: 0, path: '/disks/a', format: 'raw', machine: 'q35', ...changes });
 const nic = (changes: Partial<NicDevice> = {}): NicDevice => ({ ...plainNic, id: id(20), slot: 1, mac: '52:54:00:00:00:01', source: { kind: 'nat', name: 'default' }, machine: 'q35', ...changes });
 const plain: DomainSpec = {
-  id: id(1), name: 'web-1', vcpus: 2, memoryBytes: 512 * 2 ** 20, firmware: 'bios', hardware: plainHardware, accelerator: 'tcg', bootOrder: ['disk', 'cdrom'],
+  id: id(1), name: 'web-1', vcpus: 2, memoryBytes: 512 * 2 ** 20, firmware: 'bios', hardware: plainHardware, accelerator: 'tcg', cpuDefault: 'auto', bootOrder: ['disk', 'cdrom'],
   disks: [disk(10), disk(11, { slot: 2, path: '/disks/b', format: 'qcow2' })],
   cdrom: { path: '/isos/memtest.iso', machine: 'q35' },
   floppyPath: null, hostNodes: [0],
@@ -105,7 +105,7 @@ test('what was asked for reads back, whatever names and paths hold', () => {
 test('what runs reads back: settings from our metadata, devices by their alias', () => {
   const { unit: _unit, ...usual } = plainDisk;
   assert.equal(readRunning(domainXml({ ...plain, firmware: 'efi-secure', hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] } })), {
-    name: 'web-1', vcpus: 2, memoryBytes: plain.memoryBytes, firmware: 'efi-secure', bootOrder: ['disk', 'cdrom'], hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] },
+    name: 'web-1', vcpus: 2, memoryBytes: plain.memoryBytes, firmware: 'efi-secure', bootOrder: ['disk', 'cdrom'], cpuDefault: 'auto', hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] },
     disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, spiceSocket: null, serialSocket: '/run/serial.sock', hasAgent: null, hasScsi: false,
     diskSettings: { [id(10)]: { ...usual, target: 'vda' }, [id(11)]: { ...usual, target: 'vdc' } },
     nicSettings: { [id(20)]: plainNic },

@@ -49,7 +49,7 @@ test('a host without the pages or the room on a node is told of, with figures', 
 test('libvirt is told of pages, and which node of the host each node of the guest keeps to', () => {
   const paths = { serialSocket: '', serialLog: '', serialSockets: '', channelSockets: '', nvram: '', secureNvram: '' };
   const told = (hardware: Partial<Hardware>, hostNodes = [0, 2]) =>
-    memoryPlaceXml({ id: '', name: '', vcpus: 4, memoryBytes: GiB, firmware: 'bios', accelerator: 'kvm', bootOrder: [], disks: [], nics: [], cdrom: { path: null, machine: 'q35' }, floppyPath: null, paths, hostNodes, hardware: { ...plainHardware, ...hardware } })
+    memoryPlaceXml({ id: '', name: '', vcpus: 4, memoryBytes: GiB, firmware: 'bios', accelerator: 'kvm', cpuDefault: 'auto', bootOrder: [], disks: [], nics: [], cdrom: { path: null, machine: 'q35' }, floppyPath: null, paths, hostNodes, hardware: { ...plainHardware, ...hardware } })
       .flatMap((element) => (element ? [printXml(element).replace(/\n\s*/g, '')] : []));
   assert.equal(told({}), []);
   assert.equal(told({ hugePages: '2M' }), ['<memoryBacking><hugepages><page size="2097152" unit="b"/></hugepages></memoryBacking>']);

@@ -85,6 +85,7 @@ const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
   cpuModel: 'EPYC-Rome', cpuVendor: 'AMD', domainTypes: ['qemu', 'kvm'], firmware: ['efi'], screens: ['vnc', 'spice'], videoModels: ['vga', 'cirrus', 'qxl', 'virtio'],
   tpmModels: ['tpm-tis', 'tpm-crb'],
+  cpuModels: [...['EPYC-Rome', 'EPYC', 'Opteron_G3', 'Opteron_G2', 'Opteron_G1', 'Westmere', 'Nehalem', 'Penryn', 'Conroe', 'qemu64'].map((name) => ({ name, isUsable: true })), ...['EPYC-Milan', 'Icelake-Server-noTSX', 'Haswell-noTSX'].map((name) => ({ name, isUsable: false }))],
 };
 
 export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvirt {

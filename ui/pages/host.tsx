@@ -5,9 +5,13 @@ import { hostGet, hostLoad } from '../../appliance/host/operations.ts';
 import { hostReboot, hostShutdown } from '../../appliance/host/power-operations.ts';
 import type * as schema from '../../appliance/host/schema.ts';
 import { hostNetworkGet } from '../../appliance/network/port-operations.ts';
+import { vmDefaultsEdit, vmDefaultsGet } from '../../appliance/vm/defaults/operations.ts';
+import type { VmDefaultsOutput } from '../../appliance/vm/defaults/schema.ts';
+import { cpuModels } from '../../appliance/vm/schema.ts';
 import { OperationButton } from '../action.tsx';
 import { UseOverTime } from '../chart.tsx';
 import { useUi } from '../context.ts';
+import { Form } from '../form.tsx';
 import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
@@ -25,17 +29,18 @@ export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
 }
 
 const hostPage = definePage({
-  path: '/host', live: ['host', 'event', 'network'],
+  path: '/host', live: ['host', 'event', 'network', 'vm-defaults'],
   async load(call, { query }) {
     const { read } = call;
     return {
       span: query['span'],
       host: await read(hostGet, { host: 'this' }), load: await readLoad(call),
       network: await read(hostNetworkGet, { host: 'this' }), certificate: await read(certificateGet, { host: 'this' }),
+      defaults: await read(vmDefaultsGet, {}),
     };
   },
   title: (_data, { t }) => t('nav.host'),
-  view: ({ host, load, network, certificate, span }, { t }) => (
+  view: ({ host, load, network, certificate, defaults, span }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
@@ -45,6 +50,7 @@ const hostPage = definePage({
         <Panel title={t('vm.load')}><HostUse host={host} span={span} /></Panel>
         <div class="grid"><Machine host={host} /><Software host={host} /></div>
         <Staying host={host} />
+        <Defaults defaults={defaults} />
         <Ports network={network} />
         {certificate && <CertificatePanel certificate={certificate} />}
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
@@ -165,6 +171,20 @@ function Staying({ host: { watchdog, lastEnd } }: { host: Host }) {
         [t('host.watchdogKind'), <>{t(`host.watchdogKind.${watchdog.kind}`)}{watchdog.model && <><br /><span class="quiet">{watchdog.model}</span></>}</>],
         [t('host.lastEnd'), lastEnd ? <>{phrase(lastEnd.message)}<br /><span class="quiet"><Time at={lastEnd.at} /></span></> : t('host.lastEndUnknown')],
       ]} />
+    </Panel>
+  );
+}
+
+/** What VMs get that have not chosen themselves. */
+function Defaults({ defaults }: { defaults: z.output<typeof VmDefaultsOutput> }) {
+  const { t, phrase, can } = useUi();
+  const nameOf = (cpu: keyof typeof cpuModels) => (cpu === 'auto' ? t('host.bestCpu') : phrase(cpuModels[cpu]));
+  if (!can(vmDefaultsEdit.permission)) return <Panel title={t('host.vmDefaults')}><Facts items={[[t('host.cpuModel'), nameOf(defaults.cpu)]]} /></Panel>;
+  return (
+    <Panel title={t('host.vmDefaults')}>
+      <div id="vm-defaults-form" hx-morph-skip="">
+        <Form operation={vmDefaultsEdit} id="vm-defaults" values={{ cpu: defaults.cpu }} generation={defaults.generation} choices={{ cpu: defaults.offeredCpus.map((cpu) => ({ value: cpu, label: nameOf(cpu) })) }} submit={t('word.save')} submitTone="plain" />
+      </div>
     </Panel>
   );
 }

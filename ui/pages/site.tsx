@@ -114,7 +114,7 @@ function NewFile() {
   const texts = {
     good: t('site.good'), nothing: t('site.noDriftText'), failed: t('site.failedToAsk'), place: t('site.place', { line: '{line}', column: '{column}' }), // filled in by the script
     verbs: Object.fromEntries((['create', 'change', 'fetch', 'fill', 'attach', 'start', 'store', 'conflict', 'note'] as const).map((verb) => [verb, t(`site.verb.${verb}`)])),
-    sections: Object.fromEntries((['host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'] as const).map((section) => [section, t(`site.section.${section}`)])),
+    sections: Object.fromEntries((['host', 'ports', 'certificate', 'signIn', 'history', 'vmDefaults', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts'] as const).map((section) => [section, t(`site.section.${section}`)])),
   };
   return (
     <Panel title={t('site.new')}>

@@ -77,7 +77,7 @@ function settingLabel(schema: AnyOperation['input'], name: string): string {
 }
 
 export const vmOverviewPage = definePage({
-  path: '/vms/{vm}', live: ['vm', 'event'],
+  path: '/vms/{vm}', live: ['vm', 'vm-defaults', 'event'],
   async load(call, request) {
     const vm = await readVm(call, request);
     const { read, can } = call;

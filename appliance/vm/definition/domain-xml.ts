@@ -22,6 +22,8 @@ export interface DomainSpec {
   firmware: FirmwareName;
   hardware: Hardware;
   accelerator: 'kvm' | 'tcg';
+  /** The processor model of VMs that have chosen none. */
+  cpuDefault: Hardware['cpu'];
   /** Ids of the host's memory nodes. */
   hostNodes: readonly number[];
   bootOrder: BootDevice[];

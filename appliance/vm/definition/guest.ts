@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { Problem } from '../../core/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { HypervisorFacts } from '../../world.ts';
+import { effectiveModel } from '../defaults/rules.ts';
 import type { DiskDevice, NicDevice } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
 import { type Hardware, systemDefaults, videoModels } from './hardware.ts';
@@ -56,9 +57,10 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
   await requireTpm(services, vm);
   const nodes = await machine.memoryNodes();
   const accelerator = await host.accelerator();
-  if (hardware.cpu === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
+  const cpuDefault = services.defaults.wanted().cpu;
+  if (effectiveModel(hardware, cpuDefault) === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
   const spec: DomainSpec = {
-    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator, hostNodes: nodes.map(({ id }) => id),
+    id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator, cpuDefault, hostNodes: nodes.map(({ id }) => id),
     disks: rows.disks(vm.id).map((link) => diskDevice(storage, link, hardware)),
     cdrom: { path: vm.cdrom === null ? null : storage.isoPath(vm.cdrom), machine: hardware.machine },
     floppyPath: hardware.floppy === null ? null : storage.isoPath(hardware.floppy),

@@ -4,6 +4,7 @@
  * What is there for as long as the VM runs sits on the root bus at a place of its own, so that all ports stay free for disks and
  * NICs and nothing moves when something else is chosen.
  */
+import { effectiveModel } from '../defaults/rules.ts';
 import { rootAddress, sataUnits } from './device-xml.ts';
 import type { DomainSpec } from './domain-xml.ts';
 import { type Hardware, mostVcpus } from './hardware.ts';
@@ -143,8 +144,9 @@ export function memoryPlaceXml(spec: DomainSpec): (Element | undefined)[] {
 export const memoryXml = (bytes: number): Element => element('memory', { model: 'dimm' }, element('target', {}, element('size', { unit: 'b' }, String(bytes)), element('node', {}, '0')));
 
 export function cpuXml(spec: DomainSpec): Element {
-  const { accelerator, vcpus, hardware } = spec;
-  const { cpu, sockets, threads, maxVcpus } = hardware;
+  const { accelerator, vcpus, hardware, cpuDefault } = spec;
+  const { sockets, threads, maxVcpus } = hardware;
+  const cpu = effectiveModel(hardware, cpuDefault);
   const topology = [element('topology', { sockets, dies: 1, cores: mostVcpus({ vcpus, maxVcpus }) / sockets / threads, threads }), nodesXml(spec)];
   if (cpu === 'host-model' || cpu === 'host-passthrough') return element('cpu', { mode: cpu }, ...topology);
   // The host's own model with KVM. TCG emulates all that it can, because today's systems refuse a bare x86-64.

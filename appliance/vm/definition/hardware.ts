@@ -25,9 +25,9 @@ export const clocks = { utc: 'UTC', localtime: 'Local time' } as const;
 export const diskBuses = { virtio: 'virtio', scsi: 'virtio-SCSI', sata: 'SATA', ide: 'IDE' } as const;
 export const nicModels = { virtio: 'virtio', e1000e: 'e1000e', e1000: 'e1000', rtl8139: 'rtl8139' } as const;
 
-/** Newest first; libvirt's own names. The three at the top are no models: what this host has. */
+/** Newest first; libvirt's own names. The three at the top are no models: what all VMs get (`defaults/`), and what this host has. */
 export const cpuModels = {
-  auto: 'Automatic', 'host-model': 'Like the host', 'host-passthrough': 'The host itself',
+  auto: 'As all VMs', 'host-model': 'Like the host', 'host-passthrough': 'The host itself',
   'EPYC-Milan': 'AMD EPYC Milan', 'EPYC-Rome': 'AMD EPYC Rome', EPYC: 'AMD EPYC',
   'Opteron_G5': 'AMD Opteron G5', 'Opteron_G4': 'AMD Opteron G4', 'Opteron_G3': 'AMD Opteron G3', 'Opteron_G2': 'AMD Opteron G2', 'Opteron_G1': 'AMD Opteron G1',
   'Icelake-Server-noTSX': 'Intel Icelake', 'Cascadelake-Server-noTSX': 'Intel Cascadelake', 'Skylake-Server-noTSX-IBRS': 'Intel Skylake Server', 'Skylake-Client-noTSX-IBRS': 'Intel Skylake Client',
@@ -54,7 +54,7 @@ const memory = (meta: { label: string; help: string }) =>
 export const hardwareShape = {
   os: GuestSystem,
   machine: oneOf(machines, { label: 'Machine', help: 'i440FX for systems from before 2010. A system that is installed may have to find its devices anew.' }),
-  cpu: oneOf(cpuModels, { label: 'Processor model', help: 'Automatic gives all that this host can. A named model looks the same on every host that has it.' }),
+  cpu: oneOf(cpuModels, { label: 'Processor model', help: 'What all VMs get stands on the page of the host. A named model looks the same on every host that has it.' }),
   sockets: z.int().min(1).max(64).meta({ label: 'Sockets', help: 'The processors are spread evenly over sockets. Some systems use no more than two.' }),
   threads: z.int().min(1).max(8).meta({ label: 'Threads per core', help: 'One is right for nearly all. A system counts them as processors.' }),
   maxVcpus: z.int().min(1).max(64, 'At most 64.').nullable().meta({ label: 'Most processors', help: 'So many can be given to it while it runs. Leave empty for no more than it starts with.' }),

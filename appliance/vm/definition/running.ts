@@ -21,6 +21,8 @@ export interface Running {
   firmware: FirmwareName;
   bootOrder: BootDevice[];
   hardware: Hardware;
+  /** The processor model of VMs that have chosen none, as it was at its start. */
+  cpuDefault?: Hardware['cpu'];
   /** Ids of disks and NICs that the guest has now. */
   disks: string[];
   nics: string[];
@@ -38,14 +40,14 @@ export interface Running {
   hasAgent: boolean | null;
 }
 
-type Config = Pick<Running, 'vcpus' | 'memoryBytes' | 'firmware' | 'bootOrder' | 'hardware'>;
+type Config = Pick<Running, 'vcpus' | 'memoryBytes' | 'firmware' | 'bootOrder' | 'hardware' | 'cpuDefault'>;
 
 export const agentChannel = 'org.qemu.guest_agent.0';
 const namespace = 'urn:bothy:vm:1';
 
 /** The settings as one element for the domain's metadata. */
-export function configXml({ firmware, bootOrder, hardware }: Omit<Config, 'vcpus' | 'memoryBytes'>): Element {
-  const attributes = { 'xmlns:bothy': namespace, firmware, bootOrder: bootOrder.join(' ') };
+export function configXml({ firmware, bootOrder, hardware, cpuDefault }: Omit<Config, 'vcpus' | 'memoryBytes'>): Element {
+  const attributes = { 'xmlns:bothy': namespace, firmware, bootOrder: bootOrder.join(' '), cpuDefault };
   return element('metadata', {}, element('bothy:vm', attributes, JSON.stringify(pickHardware(hardware))));
 }
 
@@ -116,12 +118,13 @@ const bytesOf = (memory: Element | undefined) => Number(textOf(memory)) * (memor
 
 function readConfig(domain: Element, floppy: Element | undefined): Config {
   const config = find(domain, 'metadata', 'bothy:vm');
-  const { firmware, bootOrder } = config?.attributes ?? {};
+  const { firmware, bootOrder, cpuDefault = 'auto' } = config?.attributes ?? {};
   const vcpu = find(domain, 'vcpu');
   return {
     vcpus: Number(vcpu?.attributes.current ?? textOf(vcpu)),
     memoryBytes: bytesOf(find(domain, 'memory')),
     firmware: firmware === 'efi' || firmware === 'efi-secure' ? firmware : 'bios',
+    cpuDefault: cpuDefault as Hardware['cpu'], // ours, see configXml
     // The disk in its drive is changed while it runs.
     hardware: { ...readHardware(textOf(config)), floppy: mediumOf(floppy) },
     bootOrder: (bootOrder ?? '').split(' ').filter((device): device is BootDevice => device === 'disk' || device === 'cdrom' || device === 'network'),
