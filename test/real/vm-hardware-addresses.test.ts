@@ -22,7 +22,7 @@ function placesOf({ pci, disks, nics }: GuestReport, isKept: (id: string) => boo
 }
 
 test('addresses stay over three starts, while other devices come, go and change', async ({ host, service }) => {
-  await make(service, 'modern', { ...wishes.modern, vcpus: 1, sockets: 1 });
+  await make(service, 'modern', { ...wishes.modern, vcpus: 1, sockets: 1, numaNodes: 1 });
   const first = await boot(service, 'modern');
   const changes: (() => Promise<unknown>)[] = [
     () => service.carryOut('POST', '/vms/modern/disks', { sizeBytes: 8 * MiB, bus: 'virtio', serial: 'NEW' }),
