@@ -602,6 +602,7 @@ export const en = {
   'host.guestFirmware': 'Guest firmware',
   'host.hugePages': 'Huge pages',
   'host.hugePagesText': '{size}: {free} free of {total}',
+  'host.inOrderCount': 'One in order|{count} in order',
   'host.inOrder': 'In order',
   'host.interfaces': 'Network interfaces',
   'host.kernel': 'Kernel',

@@ -494,6 +494,7 @@ export const zhPhrases: Record<string, string> = {
   'Create a network: NAT, or on a bridge of the host': '创建网络：NAT，或使用主机的网桥',
   'VMs refer to it, so it cannot be changed later.': '虚拟机会引用它，以后不能更改。',
   Kind: '类型',
+  'A bridge of this host.': '本主机的网桥。',
   'NAT: VMs share the address of the host. Bridge: VMs are on the network of the host with addresses of their own.': 'NAT：虚拟机共用主机地址。网桥：虚拟机位于主机所在网络，拥有自己的地址。',
   nat: 'NAT',
   bridge: '网桥',

@@ -604,6 +604,7 @@ export const zhCN = {
   'host.guestFirmware': '虚拟机固件',
   'host.hugePages': '大页',
   'host.hugePagesText': '{size}：共 {total} 页，空闲 {free} 页',
+  'host.inOrderCount': '{count} 个正常',
   'host.inOrder': '正常',
   'host.interfaces': '网络接口',
   'host.kernel': '内核',

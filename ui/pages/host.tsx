@@ -13,6 +13,7 @@ import { UseOverTime } from '../chart.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
 import { formatBytes, formatPercent, Meter, Time } from '../format.tsx';
+import { Icon } from '../icon.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Facts, Figure, Notice, PageHead, Panel } from '../section.tsx';
@@ -202,17 +203,30 @@ function Disks({ host }: { host: Host }) {
   );
 }
 
-/** What brings wishes and facts together; of interest when something seems stuck. */
-function Reconcilers({ host }: { host: Host }) {
+/** What brings wishes and facts together; of interest when something seems stuck, so what is in order is folded away. */
+function Reconcilers({ host: { reconcilers } }: { host: Host }) {
   const { t } = useUi();
+  const failing = reconcilers.filter(({ failuresInARow }) => failuresInARow > 0);
+  const others = reconcilers.filter(({ failuresInARow }) => failuresInARow === 0);
   return (
     <Panel title={t('host.reconcilers')} layout="flush">
-      <List label={t('host.reconcilers')} rows={host.reconcilers} rowId={(each) => `reconciler-${each.name}`} columns={[
-        { head: t('field.name'), as: 'main', cell: (each) => <><strong>{each.name}</strong>{each.lastError && <small>{each.lastError}</small>}</> },
-        { head: t('field.state'), as: 'state', cell: (each) => each.failuresInARow > 0 ? <Chip tone="warn" icon="alert" text={t('host.failing', { count: each.failuresInARow })} /> : <Chip tone="ok" icon="check" text={t('host.inOrder')} /> },
-        { head: t('host.lastRound'), from: 'tablet', cell: (each) => each.lastEndedAt === null ? '–' : <Time at={each.lastEndedAt} /> },
-      ]} />
+      {failing.length > 0 && <ReconcilerTable rows={failing} />}
+      <details class="folded-list" id="reconcilers-in-order">
+        <summary>{t('host.inOrderCount', { count: others.length })}<Icon name="down" class="fold" /></summary>
+        <ReconcilerTable rows={others} />
+      </details>
     </Panel>
+  );
+}
+
+function ReconcilerTable({ rows }: { rows: Host['reconcilers'] }) {
+  const { t } = useUi();
+  return (
+    <List label={t('host.reconcilers')} rows={rows} rowId={(each) => `reconciler-${each.name}`} columns={[
+      { head: t('field.name'), as: 'main', cell: (each) => <><strong>{each.name}</strong>{each.lastError && <small>{each.lastError}</small>}</> },
+      { head: t('field.state'), as: 'state', cell: (each) => each.failuresInARow > 0 ? <Chip tone="warn" icon="alert" text={t('host.failing', { count: each.failuresInARow })} /> : <Chip tone="ok" icon="check" text={t('host.inOrder')} /> },
+      { head: t('host.lastRound'), from: 'tablet', cell: (each) => each.lastEndedAt === null ? '–' : <Time at={each.lastEndedAt} /> },
+    ]} />
   );
 }
 

@@ -39,10 +39,10 @@ const networkPage = definePage({
 });
 
 function NetworkTable({ networks }: { networks: Network[] }) {
-  const { t } = useUi();
+  const { t, phrase } = useUi();
   return (
     <List label={t('nav.networks')} rows={networks} rowId={(network) => `network-${network.id}`} columns={[
-      { head: t('field.name'), as: 'main', cell: (network) => <><strong>{network.name}</strong>{network.description && <small>{network.description}</small>}</> },
+      { head: t('field.name'), as: 'main', cell: (network) => <><strong>{network.name}</strong>{network.description && <small>{phrase(network.description)}</small>}</> },
       { head: t('field.state'), as: 'state', cell: (network) => <Chip {...looks[network.state]} text={t(`network.${network.state}`)} reason={network.reason || undefined} /> },
       { head: t('host.kind'), cell: (network) => (network.kind === 'nat' ? t('network.nat') : t('network.bridge')) },
       { head: t('network.bridge'), from: 'tablet', cell: (network) => (network.bridge ? <code>{network.bridge}</code> : '–') },

@@ -198,12 +198,12 @@ function EditVm({ vm, parts, others }: { vm: VmDetails; parts: Parts; others: st
 }
 
 function DeleteVm({ vm }: { vm: VmDetails }) {
-  const { t, can } = useUi();
+  const { t, can, phrase } = useUi();
   if (!can('vm.delete', aboutVm(vm))) return null;
   const reason = vmCan('delete', vm) ? undefined : refusal('delete', vm.name, vm);
   return (
     <section class="danger-zone">
-      <div><h2>{t('vm.deleteTitle', { name: vm.name })}</h2><p class="quiet">{reason ?? t('vm.deleteText')}</p></div>
+      <div><h2>{t('vm.deleteTitle', { name: vm.name })}</h2><p class="quiet">{reason === undefined ? t('vm.deleteText') : phrase(reason)}</p></div>
       <Button text={t('vm.delete')} icon="trash" tone="danger" data-dialog="delete-vm" disabledReason={reason} />
       <Dialog id="delete-vm" title={t('vm.deleteTitle', { name: vm.name })}>
         <Form operation={vmDelete} id="delete-vm-form" path={{ vm: vm.id }} next="/vms" submit={t('vm.delete')} submitTone="danger" generation={vm.generation}>
