@@ -41,8 +41,8 @@ const cases: KillCase[] = [
 
 checkKills('tasks of power, and the deletion of VMs', cases, { network: true });
 
-/** Keys are pressed once or not at all, so that task may end otherwise: test/api/vm has its kill. Trimming needs a system inside: test/task. */
-const elsewhere = ['vm.send-keys', 'vm.trim'];
+/** Keys are pressed once or not at all, so that task may end otherwise: test/api/vm has its kill. Trimming needs a system inside: test/task. Machines that are carried: service-kill-carry. */
+const elsewhere = ['vm.send-keys', 'vm.trim', 'vm.export', 'vm.import'];
 
 test('no such kind of task was left out', async () => {
   const site = await openTestApp();

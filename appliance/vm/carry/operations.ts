@@ -27,8 +27,10 @@ export const vmExport = startTask<VmServices>()({
   id: 'vm.export', method: 'POST', path: '/vms/{vm}/export', permission: 'vm.edit', summary: 'Export a VM that is down as an OVA file',
   input: ExportInput,
   async prepare({ rows, storage }, { signal }, { vm: ref }) {
+    const vm = rows.require(ref);
+    allow('export', vm); // before a tool meets disks that a guest has open
     const sizes: number[] = [];
-    for (const { diskId } of rows.disks(rows.require(ref).id)) sizes.push(await storage.carried.measureDisk(diskId, signal));
+    for (const { diskId } of rows.disks(vm.id)) sizes.push(await storage.carried.measureDisk(diskId, signal));
     return sizes;
   },
   run(services, tx, { vm: ref, name, format }, sizes) {
@@ -62,9 +64,10 @@ function machineOf({ rows, storage }: VmServices, vm: Vm, { stem, format }: { st
 
 // ------------------------------------------------------------------------------------------------ in
 
-async function look({ storage }: VmServices, { domain, name, signal }: { domain: string; name: string; signal: AbortSignal }): Promise<CarriedLook> {
+async function look({ storage }: VmServices, { actor, signal }: Call, { domain, name }: { domain: string; name: string }): Promise<CarriedLook> {
   const file = storage.carried.open(domain, name);
   try {
+    requireOn(actor, 'iso.read', { kind: 'storage-domain', id: file.domainId });
     return await lookAtOva(storage.carried, file.path, signal);
   } finally {
     file.leave();
@@ -74,20 +77,18 @@ async function look({ storage }: VmServices, { domain, name, signal }: { domain:
 export const ovaLook = read<VmServices>()({
   id: 'ova.look', method: 'GET', path: '/storage-domains/{domain}/files/{name}/machine', permission: 'iso.read', summary: 'Show which machine an OVA file holds',
   input: OvaRef, output: CarriedOutput,
-  async run(services, { signal }, { domain, name }) {
-    const { machine, disks, hasSums, notes } = await look(services, { domain, name, signal });
+  async run(services, call, { domain, name }) {
+    const { machine, disks, hasSums, notes } = await look(services, call, { domain, name });
     const { name: called, os, firmware, vcpus, memoryBytes, nics } = machine;
     return { name: called, os, firmware, vcpus, memoryBytes, disks: disks.map(({ of, source, sizeBytes }) => ({ file: of.file, format: source.format, sizeBytes, bus: of.bus })), nics, hasSums, notes };
   },
 });
 
 export const ovaImport = startTask<VmServices>()({
-  id: 'ova.import', method: 'POST', path: '/storage-domains/{domain}/files/{name}/machine', permission: 'iso.read', summary: 'Create a VM from an OVA file',
+  id: 'ova.import', method: 'POST', path: '/storage-domains/{domain}/files/{name}/machine', permission: 'vm.create', scope: 'each', summary: 'Create a VM from an OVA file',
   input: ImportInput,
-  prepare: (services, { signal }, { domain, name }) => look(services, { domain, name, signal }),
+  prepare: (services, call, { domain, name }) => look(services, call, { domain, name }),
   run(services, tx, wish, found) {
-    const { actor } = tx.call;
-    if (!actor.reach.somewhere('vm.create')) throw new Problem('forbidden', `${actor.name} may not create VMs: it needs the permission "vm.create". Ask who manages this appliance.`);
     const name = nameFor(wish, found);
     const disks: ImportTask['disks'] = [];
     const id = insertVm(services, tx, { wish, found, name, disks });

@@ -57,9 +57,21 @@ export function readOvf(source: string): OvfMachine {
     memoryBytes: memoryOf(items),
     disks: disksOf(envelope, items, ours, notes),
     nics: items.filter(({ type }) => type === '10').map(({ connection, subType }, index) => ({ network: connection, model: ours.nics?.[index]?.model ?? nicOf(subType, notes) })),
-    hardware: { ...pickHardware(ours.hardware ?? {}), floppy: null }, // a disk in the drive stays where it was
+    hardware: carriedHardware(ours.hardware ?? {}),
     notes: [...notes, ...others(items)],
   };
+}
+
+/**
+ * What may come in a file that anybody can have written. What reaches into the host (its devices, its pages, its files) is never among it, also not what a later
+ * version adds: that has to be named here.
+ */
+const carried: readonly (keyof Hardware)[] = [
+  'os', 'machine', 'cpu', 'sockets', 'threads', 'maxVcpus', 'maxMemoryBytes', 'clock', 'video', 'graphics', 'sound', 'usb', 'rng', 'watchdog', 'watchdogAction', 'ioThreads', 'serialPorts', 'channels', 'floppyDrive', 'tpm', 'numaNodes',
+];
+
+function carriedHardware(hardware: { [K in keyof Hardware]?: Hardware[K] | undefined }): Partial<Hardware> {
+  return Object.fromEntries(Object.entries(pickHardware(hardware)).filter(([name]) => (carried as readonly string[]).includes(name)));
 }
 
 /** Deeper than any description; a deeper one would be meant to exhaust us. */
