@@ -1,4 +1,6 @@
 /** Virtual machines as libvirt has them; the part of the World (`world.ts`) that runs guests. */
+import type { NodeDevice } from './world-devices.ts';
+
 /** libvirt's own names for what a domain is doing (virDomainState). */
 export type DomainState =
   | 'running' | 'blocked' | 'paused' | 'shutting-down' | 'shut-off' | 'crashed' | 'suspended-by-guest';
@@ -40,6 +42,8 @@ export type HypervisorEvent =
   | { type: 'block-threshold'; uuid: string; device: string; path: string; thresholdBytes: number; excessBytes: number }
   /** A merge of layers: all is copied and goes on being copied (`ready`), or it has ended. */
   | { type: 'block-job'; uuid: string; target: string; status: 'completed' | 'failed' | 'cancelled' | 'ready' }
+  /** A device of the host came or went: libvirt's name of it. */
+  | { type: 'host-device'; name: string; change: 'created' | 'deleted' }
   /** The connection to libvirt changed. After `connected` every fact must be read anew. */
   | { type: 'connection'; state: 'connected' | 'disconnected'; message: string }
   /** Events were dropped because the reader was too slow: read every fact anew. */
@@ -147,6 +151,8 @@ export interface Hypervisor {
   /** One QEMU guest agent command, JSON in and out. */
   agentCommand(uuid: string, command: string, timeoutMs: number): Promise<unknown>;
   networks(): Promise<Network[]>;
+  /** What the host is made of: PCI, USB and SCSI devices, and block devices; null where libvirt cannot tell. */
+  nodeDevices(): Promise<NodeDevice[] | null>;
   /** Defines a network if it is unknown, starts it, and marks it to start by itself; leaves an existing one as it is. */
   ensureNetwork(name: string, xml: string): Promise<void>;
   /** Stops a network and forgets it; does nothing if it is unknown. Guests on it lose their cable. */

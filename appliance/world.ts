@@ -12,6 +12,7 @@ import type { Clock } from './core/clock.ts';
 import type { Downloads } from './core/download.ts';
 import type { Outgoing } from './core/outgoing.ts';
 import type { GuestLog, Hypervisor } from './world-hypervisor.ts';
+import type { DeviceTraits } from './world-devices.ts';
 import type { DiskSpace, Generaliser, ImageTool, SeedTool } from './world-storage.ts';
 import type { SiteSources, Slots } from './world-supply.ts';
 import type { PastBoots, Watchdog } from './world-watchdog.ts';
@@ -84,6 +85,8 @@ export interface Machine {
   load(): Promise<MachineLoad>;
   /** At least one. */
   memoryNodes(): Promise<MemoryNode[]>;
+  /** What of its own devices the host itself works with, and what libvirt does not tell of them. */
+  deviceTraits(): Promise<DeviceTraits>;
 }
 
 export interface HostSettings {
@@ -106,6 +109,7 @@ export interface HostSettingsPort {
 }
 
 export type { BlockLimits, DomainFact, DomainState, DomainStats, GuestInfo, GuestLog, Hypervisor, HypervisorEvent, HypervisorFacts, Network } from './world-hypervisor.ts';
+export type { DeviceTraits, HeldDevice, NodeDetail, NodeDevice, PciDetail, ScsiDetail, StorageDetail, UsbDetail } from './world-devices.ts';
 export type { BelowName, DiskSpace, Generaliser, ImageFormat, ImageInfo, ImagePart, ImageSource, ImageTool, Progress, SeedFiles, SeedTool } from './world-storage.ts';
 export type { Download, Downloads } from './core/download.ts';
 export type { CarriedFile, FoundSite, OpenedFile, SiteSources, SlotFact, SlotFacts, Slots } from './world-supply.ts';

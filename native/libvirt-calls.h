@@ -50,3 +50,6 @@ int run_screenshot(struct call *call, virDomainPtr domain);
 void run_networks(struct call *call);
 void run_ensure_network(struct call *call); /* name, xml */
 void run_remove_network(struct call *call); /* name */
+
+/* libvirt-node-device.c */
+void run_node_devices(struct call *call);

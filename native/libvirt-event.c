@@ -1,5 +1,5 @@
 /**
- * Domain events. libvirt calls these back in the event loop's thread; each becomes one line
+ * Events of domains, and of the devices of the host. libvirt calls these back in the event loop's thread; each becomes one line
  * `{"event":"<type>","uuid":"...",...}` with libvirt's own numbers, which libvirt-names.ts turns into words.
  */
 #include "libvirt-event.h"
@@ -132,6 +132,29 @@ static void on_block_job(virConnectPtr connection, virDomainPtr domain, const ch
     send(session, &line);
 }
 
+static void on_host_device(virConnectPtr connection, virNodeDevicePtr device, int change, int detail, void *session)
+{
+    struct json line = { 0 };
+
+    (void)connection;
+    (void)detail;
+    json_raw(&line, "{\"event\":\"host-device\"");
+    add_text(&line, "name", virNodeDeviceGetName(device));
+    json_raw(&line, ",\"change\":%d", change);
+    send(session, &line);
+}
+
+/** A libvirt without node devices, as in some containers, has all the rest. */
+static bool register_host_devices(virConnectPtr connection, struct session *session, struct event_registration *registration)
+{
+    session_hold(session);
+    int id = virConnectNodeDeviceEventRegisterAny(connection, NULL, VIR_NODE_DEVICE_EVENT_ID_LIFECYCLE,
+                                                  VIR_NODE_DEVICE_EVENT_CALLBACK(on_host_device), session, session_release);
+    if (id < 0) session_release(session);
+    registration->host_devices = id + 1;
+    return id >= 0 || virGetLastErrorCode() == VIR_ERR_NO_SUPPORT;
+}
+
 static const struct {
     int id;
     virConnectDomainEventGenericCallback callback;
@@ -159,7 +182,7 @@ bool register_events(virConnectPtr connection, struct session *session, struct e
         }
         registration->callbacks[i] = id + 1;
     }
-    return true;
+    return register_host_devices(connection, session, registration);
 }
 
 void deregister_events(virConnectPtr connection, struct event_registration *registration)
@@ -168,6 +191,8 @@ void deregister_events(virConnectPtr connection, struct event_registration *regi
         if (registration->callbacks[i]) virConnectDomainEventDeregisterAny(connection, registration->callbacks[i] - 1);
         registration->callbacks[i] = 0;
     }
+    if (registration->host_devices > 0) virConnectNodeDeviceEventDeregisterAny(connection, registration->host_devices - 1);
+    registration->host_devices = 0;
 }
 
 static void *run_event_loop(void *unused)

@@ -27,6 +27,8 @@ export function toEvent(raw: RawEvent): HypervisorEvent | undefined {
       return { type: 'block-threshold', uuid, device: text(raw.device), path: text(raw.path), ...sizes(raw) };
     case 'block-job':
       return { type: 'block-job', uuid, target: text(raw.target), status: nameBlockJobStatus(Number(raw.status)) };
+    case 'host-device':
+      return { type: 'host-device', name: text(raw.name), change: raw.change === 0 ? 'created' : 'deleted' };
     case 'connection':
       return { type: 'connection', state: raw.state === 'connected' ? 'connected' : 'disconnected', message: text(raw.message) };
     case 'resync':

@@ -15,6 +15,7 @@ import { hostArch, machineFor, type RawStats, toDomainFact, toDomainStats, toFac
 import { toGuestInfo } from './libvirt-guest-info.ts';
 import { layersXml } from './libvirt-layers.ts';
 import { nameDiskError } from './libvirt-names.ts';
+import { toNodeDevice } from './libvirt-node-devices.ts';
 
 /** For what libvirtd answers without asking QEMU, and for the bulk read-out. */
 const fastTimeoutMs = 30_000;
@@ -58,7 +59,7 @@ export function connectLibvirt(options: { uri: string; library: string; clock: C
   };
 }
 
-type Read = Pick<Hypervisor, 'facts' | 'domains' | 'stats' | 'domainXml' | 'networks' | 'ensureNetwork' | 'removeNetwork'>;
+type Read = Pick<Hypervisor, 'facts' | 'domains' | 'stats' | 'domainXml' | 'networks' | 'nodeDevices' | 'ensureNetwork' | 'removeNetwork'>;
 
 // The answers' types below are what libvirt-*.c writes for each operation.
 function readOperations(channel: Channel, clock: Clock): Read {
@@ -78,6 +79,7 @@ function readOperations(channel: Channel, clock: Clock): Read {
     },
     domainXml: (uuid) => ask('domain-xml', uuid),
     networks: () => ask<Network[]>('networks'),
+    nodeDevices: async () => (await ask<string[] | null>('node-devices'))?.flatMap((xml) => toNodeDevice(xml) ?? []) ?? null,
     async ensureNetwork(name, xml) {
       await channel.call('ensure-network', [name, xml], slowTimeoutMs);
     },

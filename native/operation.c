@@ -15,6 +15,7 @@ static const struct operation operations[] = {
     { "domains", LANE_QUERY, 0, run_domains, NULL },
     { "domain-xml", LANE_QUERY, 1, NULL, run_domain_xml },
     { "networks", LANE_QUERY, 0, run_networks, NULL },
+    { "node-devices", LANE_QUERY, 0, run_node_devices, NULL },
     { "stats", LANE_STATS, 0, run_stats, NULL },
     { "destroy", LANE_POWER, 1, NULL, run_destroy },
     { "agent-command", LANE_AGENT, 3, NULL, run_agent_command },

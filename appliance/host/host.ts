@@ -7,6 +7,8 @@ import type { Core, Slice } from '../core/services.ts';
 import type { HypervisorFacts, World } from '../world.ts';
 import { type Guests, noGuests } from './guests.ts';
 import { createBoots } from './boots.ts';
+import { hostDeviceList } from './device-operations.ts';
+import { createHostDevices, type HostDevices } from './devices.ts';
 import { createHealth, type Health } from './health.ts';
 import { createLoadHistory } from './load.ts';
 import { certificateOperations } from './certificate-operations.ts';
@@ -31,6 +33,8 @@ export interface Host extends Slice {
   hypervisorFacts(): HypervisorFacts | undefined;
   settings: Settings;
   certificates: Certificates;
+  /** What it is made of that virtual machines can be given. */
+  devices: HostDevices;
   health(): Promise<Health>;
   metrics(): Promise<string>;
   registerMetrics(collect: () => Metric[]): void;
@@ -88,11 +92,12 @@ export function createHost(deps: HostDeps): Host {
     ...deps, hostId, isSecure, about, hostname: async () => (await facts()).hostname,
     addresses: async () => (await facts()).nics.flatMap(({ addresses }) => addresses.map((address) => address.replace(/\/.*/, ''))).filter((address) => !isLinkLocal(address)),
   });
+  const devices = createHostDevices({ ...deps, about });
   const requireHere = async (host: string) => requireThis(services, await facts(), host);
   const status: StatusServices = { ...services, listen, isSecure, certificates, isDatabaseWritable: isWritable };
   return {
-    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings, certificates,
-    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations), ...bind({ ...services, certificates, requireHere }, certificateOperations)],
+    id: hostId, health, metrics, registerMetrics, hypervisorFacts: () => known, settings, certificates, devices,
+    operations: [...bind(services, [...hostOperations, ...powerOperations]), ...bind(status, [hostStatus]), ...bind({ hostId, world, settings }, hostSettingsOperations), ...bind({ ...services, certificates, requireHere }, certificateOperations), ...bind({ devices, requireHere }, [hostDeviceList])],
     registerGuests: (registered) => { guests = registered; },
     guests: () => guests,
     isLeaving() {

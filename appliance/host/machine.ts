@@ -13,6 +13,7 @@ import hardware from 'systeminformation';
 import { type Clock, deadline, systemClock } from '../core/clock.ts';
 import type { Machine, MachineFacts, MachineLoad } from '../world.ts';
 import { readMemoryNodes } from './memory-nodes.ts';
+import { readDeviceTraits } from './device-traits.ts';
 import { osNameIn, parseCounters, parseProcessors, parseRoutes, parseUsedMemory, parseVirtualization } from './proc.ts';
 
 const keptMs = 600_000;
@@ -35,6 +36,7 @@ export function createMachine({ root = '/', clock = systemClock }: { root?: stri
       };
     },
     memoryNodes: () => readMemoryNodes(root),
+    deviceTraits: () => readDeviceTraits(root),
     async load() {
       const [stat, meminfo, uptime, devices, physical] = await Promise.all([read('proc/stat'), read('proc/meminfo'), read('proc/uptime'), read('proc/net/dev'), physicalNics(root)]);
       const now = parseProcessors(stat);

@@ -9,6 +9,7 @@
 import { createNotices } from '../../appliance/core/events.ts';
 import { type BlockLimits, type Hypervisor, HypervisorError, type HypervisorEvent } from '../../appliance/world.ts';
 import { aliasOf, bytesOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, memoryOf, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
+import { refuseHostDevices } from './host-device-guests.ts';
 import { createLayerCalls } from './layers.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { drawScreen } from './screen.ts';
@@ -86,7 +87,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     stackLayers: through('stackLayers', calls.stackLayers), mergeLayer: through('mergeLayer', calls.mergeLayer),
     mergeProgress: through('mergeProgress', calls.mergeProgress), endMerge: through('endMerge', calls.endMerge),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
-    networks: through('networks', calls.networks), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
+    networks: through('networks', calls.networks), nodeDevices: through('nodeDevices', calls.nodeDevices), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
     removeNetwork: through('removeNetwork', calls.removeNetwork),
     control: {
       fail(call, error = new HypervisorError('internal error: simulated fault', 1, 'other'), { isLate = false, times = 1 } = {}) {
@@ -179,6 +180,7 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
     async attachDevice(uuid: string, xml: string) {
       const { domain, wanted, device } = matching(uuid, xml);
       if (wanted.name === 'memory') growMemory(domain.tree, wanted);
+      if (wanted.name === 'hostdev') refuseHostDevices(libvirt, domain, [wanted]);
       if (device?.name === 'disk') throw refuse.other(`XML error: target '${targetOf(wanted)}' duplicated`, 27);
       completeDevice(domain.tree, wanted);
       find(domain.tree, 'devices')?.children.push(wanted);
@@ -270,6 +272,7 @@ function createReadCalls(libvirt: SimulatedLibvirt) {
       const { execute } = JSON.parse(command) as { execute: string }; // written by the service
       return { return: execute === 'guest-get-host-name' ? { 'host-name': libvirt.require(uuid).name } : {} };
     },
+    nodeDevices: async () => structuredClone(libvirt.devices.list()),
     networks: async () => [...libvirt.networks.values()].map((network) => ({ ...network })),
     async ensureNetwork(name: string, xml: string) {
       const bridge = find(parseXml(xml), 'bridge')?.attributes['name'] ?? `virbr${libvirt.networks.size}`;

@@ -16,6 +16,8 @@ import type { Clock } from '../../appliance/core/clock.ts';
 import { createNotices, type Notices } from '../../appliance/core/events.ts';
 import { type HypervisorEvent, HypervisorError, type HypervisorFacts, type Network } from '../../appliance/world.ts';
 import { aliasOf, devicesOf, enter, type GuestBehaviour, isWritable, makeDomain, type SimulatedDomain, sourceOf, targetOf } from './guest.ts';
+import { createSimulatedDevices, type SimulatedDevices } from './host-devices.ts';
+import { refuseHostDevices } from './host-device-guests.ts';
 import { find, findAll } from './xml.ts';
 
 /** virErrorNumber, and the kind that the port gives it. */
@@ -32,6 +34,7 @@ export interface LibvirtOptions {
   createMs?: number;
   guests?: Partial<GuestBehaviour>;
   facts?: Partial<HypervisorFacts>;
+  devices?: SimulatedDevices;
 }
 
 export interface SimulatedLibvirt {
@@ -39,6 +42,8 @@ export interface SimulatedLibvirt {
   readonly events: Notices<HypervisorEvent>;
   readonly facts: HypervisorFacts;
   readonly networks: Map<string, Network>;
+  /** Of the host, for guests to be given. */
+  readonly devices: SimulatedDevices;
   readonly createMs: number;
   /** What the TPMs of guests keep, by UUID, also of those that do not run. */
   readonly tpms: Map<string, string>;
@@ -93,8 +98,10 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
   const domains = new Map<string, SimulatedDomain>();
   const behaviours = new Map<string | undefined, Partial<GuestBehaviour>>([[undefined, options.guests ?? {}]]);
   const events = createNotices<HypervisorEvent>((error) => { throw error; });
+  const devices = options.devices ?? createSimulatedDevices();
+  devices.events.on((event) => events.emit(event));
   const libvirt: SimulatedLibvirt = {
-    clock, events, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts }, badFolders: new Map(), tpms: new Map(),
+    clock, events, devices, createMs: options.createMs ?? 0, facts: { ...plainFacts, ...options.facts }, badFolders: new Map(), tpms: new Map(),
     networks: new Map([['default', { name: 'default', bridge: 'virbr0', active: true }]]),
     emit: (event) => events.emit(event),
     domains: () => [...domains.values()],
@@ -109,6 +116,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       const domain = makeDomain(xml);
       refuseDuplicate(libvirt.domains(), domain);
       refuseMissingParts(libvirt, domain);
+      refuseHostDevices(libvirt, domain, findAll(domain.tree, 'devices/hostdev'));
       domains.set(domain.uuid, domain);
       if (find(domain.tree, 'devices/tpm') && !libvirt.tpms.has(domain.uuid)) libvirt.tpms.set(domain.uuid, randomUUID());
       return domain;

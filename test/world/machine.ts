@@ -3,6 +3,8 @@ import type { Clock } from '../../appliance/core/clock.ts';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 import type { Machine, MachineFacts, MemoryNode } from '../../appliance/world.ts';
 
+import { createSimulatedDevices } from './host-devices.ts';
+
 export interface SimulatedMachine extends Machine {
   /** Changes what the machine is made of; a look at it tells the rest. */
   change(facts: Partial<MachineFacts>): void;
@@ -31,7 +33,7 @@ const smallServer: MachineFacts = {
 
 const swingMs = 600_000;
 
-export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFacts> = {}): SimulatedMachine {
+export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFacts> = {}, devices = createSimulatedDevices()): SimulatedMachine {
   let facts = { ...smallServer, ...changes };
   let nodes: MemoryNode[] = [{ id: 0, cpus: '0-15', memoryBytes: facts.memoryBytes, pages: [{ sizeBytes: 2 * MiB, total: 0, free: 0 }, { sizeBytes: GiB, total: 0, free: 0 }] }];
   let fault: Error | undefined;
@@ -48,6 +50,7 @@ export function createSimulatedMachine(clock: Clock, changes: Partial<MachineFac
       if (fault) throw fault;
       return structuredClone(facts);
     },
+    deviceTraits: async () => structuredClone(devices.traits()),
     async load() {
       if (fault) throw fault;
       const uptimeSeconds = (clock.now() - bootedAt) / 1000;

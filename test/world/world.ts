@@ -12,6 +12,7 @@ import type { Clock } from '../../appliance/core/clock.ts';
 import type { GuestLog, HostSettings, HostSettingsPort, HypervisorFacts, MachineFacts, World } from '../../appliance/world.ts';
 import { loopbackOnly } from './outgoing.ts';
 import { createSimulatedDownloads, type SimulatedDownloads } from './downloads.ts';
+import { createSimulatedDevices, type SimulatedDevices } from './host-devices.ts';
 import { createSimulatedDisk, type SimulatedDisk } from './disk-space.ts';
 import { createSimulatedGeneraliser, type SimulatedGeneraliser } from './generaliser.ts';
 import type { GuestBehaviour } from './guest.ts';
@@ -41,6 +42,8 @@ export interface HostOptions {
 export interface SimulatedHost {
   readonly clock: Clock;
   readonly libvirt: SimulatedLibvirt;
+  /** Plugged in and pulled out here. */
+  readonly devices: SimulatedDevices;
   readonly machine: SimulatedMachine;
   readonly slots: SimulatedSlots;
   readonly disk: SimulatedDisk;
@@ -61,11 +64,13 @@ export interface SimulatedHost {
 }
 
 export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 0, ...parts }: HostOptions): SimulatedHost {
-  const libvirt = createSimulatedLibvirt({ clock, guests, createMs, facts: parts.libvirt ?? {} });
+  const devices = createSimulatedDevices();
+  const libvirt = createSimulatedLibvirt({ clock, guests, createMs, devices, facts: parts.libvirt ?? {} });
   const disk = createSimulatedDisk();
-  const machine = createSimulatedMachine(clock, parts.machine);
+  const machine = createSimulatedMachine(clock, parts.machine, devices);
   const slots = createSimulatedSlots({ statePath, ...parts.slots });
   const restart = () => {
+    devices.restart();
     libvirt.cutPower();
     machine.restart();
     slots.boot();
@@ -74,7 +79,7 @@ export function createSimulatedHost({ clock, statePath, guests = {}, createMs = 
   const power = createSimulatedPower(restart);
   const watchdog = createSimulatedWatchdog(clock, power);
   return {
-    clock, libvirt, disk, machine, power, watchdog, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
+    clock, libvirt, devices, disk, machine, power, watchdog, hostNetwork: createSimulatedHostNetwork(machine), guestLog: keepGuestLog(libvirt), settings: createSimulatedSettings(machine),
     slots, downloads: createSimulatedDownloads(), siteSources: createSimulatedSources(),
     imageTool: createSimulatedImageTool(disk), generaliser: createSimulatedGeneraliser(),
     fillDisk() {

@@ -1,5 +1,14 @@
 /** What the appliance tells when something happens, by its English sentence with places (`ui/sentences.ts`). A test finds those that are missing. */
 export const zhMessages: Readonly<Record<string, string>> = {
+  // Devices of the host.
+  'The host works with its disk {name}.': '主机正在使用其磁盘 {name}。',
+  'The host works with its network port {name}.': '主机正在使用其网络端口 {name}。',
+  'The host shows its own screen on it.': '主机自身的屏幕由它显示。',
+  'Only what the host can do without can be given to a virtual machine.': '只有主机不需要的设备才能直通给虚拟机。',
+  'This host has no IOMMU that keeps the memory of guests apart from devices.': '此主机没有可将来宾内存与设备隔离的 IOMMU。',
+  'Switch on Intel VT-d or AMD-Vi in the firmware of the machine; where that is not enough, start Linux with intel_iommu=on.': '请在机器固件中启用 Intel VT-d 或 AMD-Vi；若仍不够，请以 intel_iommu=on 启动 Linux。',
+  'It cannot be kept apart from {address}, which the host works with (IOMMU group {group}).': '它无法与主机正在使用的 {address} 隔离（IOMMU 组 {group}）。',
+  'Put the card into another slot, or use another one.': '请将板卡插到另一插槽，或换用另一块。',
   // Events of pools.
   'The pool "{name}" cannot be kept as it is wished: {message}': '虚拟机池“{name}”无法保持为所需状态：{message}',
   'It is tried again every few seconds.': '每隔几秒重试一次。',

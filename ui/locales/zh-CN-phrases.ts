@@ -3,6 +3,7 @@ import { zhCarriedPhrases } from './zh-CN-carried.ts';
 
 export const zhPhrases: Record<string, string> = {
   ...zhCarriedPhrases,
+  'List the devices of a host that virtual machines can be given': '列出可直通给虚拟机的主机设备',
   'Reset a VM at once, as its reset button does': '立即重置虚拟机，如同按下复位按钮',
   'Press keys of a VM': '按下虚拟机的按键',
   'Press the keys': '按键',

@@ -1,6 +1,7 @@
 /** The host: what it is made of, its load, how it accelerates VMs, and what is wrong with it. */
 import type * as z from 'zod';
 import { certificateGet } from '../../appliance/host/certificate-operations.ts';
+import { hostDeviceList } from '../../appliance/host/device-operations.ts';
 import { hostGet, hostLoad } from '../../appliance/host/operations.ts';
 import { hostReboot, hostShutdown } from '../../appliance/host/power-operations.ts';
 import type * as schema from '../../appliance/host/schema.ts';
@@ -18,6 +19,7 @@ import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Facts, Figure, Notice, PageHead, Panel } from '../section.tsx';
 import { CertificatePanel } from './host-certificate.tsx';
+import { HostDevices } from './host-devices.tsx';
 import { Ports, TrialNotice } from './host-network.tsx';
 
 export type Host = z.output<typeof schema.HostOutput>;
@@ -34,14 +36,14 @@ const hostPage = definePage({
   async load(call, { query }) {
     const { read } = call;
     return {
-      span: query['span'],
+      span: query['span'], devices: await read(hostDeviceList, { host: 'this' }),
       host: await read(hostGet, { host: 'this' }), load: await readLoad(call),
       network: await read(hostNetworkGet, { host: 'this' }), certificate: await read(certificateGet, { host: 'this' }),
       defaults: await read(vmDefaultsGet, {}),
     };
   },
   title: (_data, { t }) => t('nav.host'),
-  view: ({ host, load, network, certificate, defaults, span }, { t }) => (
+  view: ({ host, load, network, certificate, defaults, devices, span }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
@@ -54,6 +56,7 @@ const hostPage = definePage({
         <Defaults defaults={defaults} />
         <Ports network={network} />
         {certificate && <CertificatePanel certificate={certificate} />}
+        <HostDevices devices={devices} />
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
       </div>
     </>
