@@ -128,8 +128,16 @@ export interface Hypervisor {
   setVcpus(uuid: string, count: number): Promise<void>;
   /** What the balloon in the guest leaves to it; resolves when asked, the guest follows in its own time. */
   setMemory(uuid: string, bytes: number): Promise<void>;
-  /** Puts layers that were made before on top of disks of a running guest, all at one instant or none: target to path. `isQuiet` lets the guest agent still the guest's file systems meanwhile. */
-  stackLayers(uuid: string, layers: Record<string, string>, options: { isQuiet: boolean }): Promise<void>;
+  /** Puts layers that were made before on top of disks of a running guest, all at one instant or none: target to path. `isQuiet` lets the guest agent still the guest's file systems meanwhile. With `memoryPath` the guest is held until its memory of that instant lies there, too. */
+  stackLayers(uuid: string, layers: Record<string, string>, options: { isQuiet: boolean; memoryPath?: string }): Promise<void>;
+  /** Writes the guest's memory to a file and ends QEMU. Where that fails or is aborted, the guest goes on. */
+  saveMemory(uuid: string, path: string): Promise<void>;
+  /** Ends a `saveMemory` that is under way. */
+  abortSave(uuid: string): Promise<void>;
+  /** The definition that such a file holds; rejects when the file is not whole. */
+  savedXml(path: string): Promise<string>;
+  /** Starts QEMU from such a file with that definition; the guest stands still until it is resumed. The file stays. */
+  restoreMemory(uuid: string, path: string, xml: string): Promise<void>;
   /** Begins to write what `top` holds into `base`, the layer below it. With the topmost layer that goes on, told as `ready`, until it is ended. */
   mergeLayer(uuid: string, target: string, layers: { top: string; base: string; isTopmost: boolean }): Promise<void>;
   /** How far the merge on that disk is; null when there is none. */

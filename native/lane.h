@@ -6,7 +6,7 @@
  * | query | what libvirtd answers without asking QEMU        | 4       |
  * | guest | what needs QEMU or takes long, such as `create`   | 8       |
  * | stats | the bulk read-out, which one hung QEMU can hold up | 4      |
- * | power | `destroy`, the cure for a hung QEMU               | 4       |
+ * | power | `destroy`, the cure for a hung QEMU, and `abort-save` | 4      |
  * | agent | guest agent commands; the guest decides how long  | 4       |
  *
  * In the guest and agent lanes at most one call per domain runs at a time, in order of arrival: a hung QEMU holds one

@@ -10,8 +10,10 @@
 int run_stack_layers(struct call *call, virDomainPtr domain)
 {
     bool is_quiet = strcmp(call->arguments[2], "quiesce") == 0;
-    unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC |
-                     VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT;
+    bool has_memory = strcmp(call->arguments[2], "memory") == 0;
+    unsigned flags = VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA | VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT;
+
+    if (!has_memory) flags |= VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY;
 
     if (is_quiet && virDomainAgentSetResponseTimeout(domain, AGENT_SECONDS, 0) < 0) return -1;
     virDomainSnapshotPtr snapshot =

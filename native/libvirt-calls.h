@@ -37,8 +37,14 @@ int run_guest_info(struct call *call, virDomainPtr domain);
 int run_set_guest_time(struct call *call, virDomainPtr domain); /* uuid, seconds, nanoseconds in decimal */
 int run_trim_guest(struct call *call, virDomainPtr domain);
 
+/* libvirt-memory.c */
+int run_save_memory(struct call *call, virDomainPtr domain); /* uuid, path */
+int run_abort_save(struct call *call, virDomainPtr domain);
+void run_saved_xml(struct call *call); /* path */
+void run_restore_memory(struct call *call); /* uuid, which keeps other calls on that domain away; path, xml */
+
 /* libvirt-block.c */
-int run_stack_layers(struct call *call, virDomainPtr domain); /* uuid, xml, "quiesce" or "plain" */
+int run_stack_layers(struct call *call, virDomainPtr domain); /* uuid, xml, "quiesce", "memory" or "plain" */
 int run_merge_layer(struct call *call, virDomainPtr domain); /* uuid, target, top, base, "active" or "below" */
 int run_block_job(struct call *call, virDomainPtr domain); /* uuid, target */
 int run_end_block_job(struct call *call, virDomainPtr domain); /* uuid, target, "pivot" or "cancel" */

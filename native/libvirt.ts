@@ -23,6 +23,8 @@ const fastTimeoutMs = 30_000;
 const slowTimeoutMs = 120_000;
 /** For a guest that goes through all of a large file system. */
 const trimTimeoutMs = 1_800_000;
+/** For all of a guest's memory to or from a slow disk. */
+const memoryTimeoutMs = 7_200_000;
 /** How long a read-out of statistics may be held up before a second one is sent past the hung QEMU. */
 const statsPatienceMs = 5_000;
 
@@ -48,6 +50,7 @@ export function connectLibvirt(options: { uri: string; library: string; clock: C
     ...powerOperations(channel),
     ...deviceOperations(channel),
     ...layerOperations(channel),
+    ...memoryOperations(channel),
     onEvent(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -188,9 +191,10 @@ type LayerCalls = Pick<Hypervisor, 'stackLayers' | 'mergeLayer' | 'mergeProgress
 
 function layerOperations(channel: Channel): LayerCalls {
   return {
-    async stackLayers(uuid, layers, { isQuiet }) {
+    async stackLayers(uuid, layers, { isQuiet, memoryPath }) {
       const live = (await channel.call('domain-xml', [uuid], fastTimeoutMs)) as string;
-      await channel.call('stack-layers', [uuid, layersXml(live, layers), isQuiet ? 'quiesce' : 'plain'], slowTimeoutMs);
+      const how = memoryPath !== undefined ? 'memory' : isQuiet ? 'quiesce' : 'plain';
+      await channel.call('stack-layers', [uuid, layersXml(live, layers, memoryPath), how], memoryPath === undefined ? slowTimeoutMs : memoryTimeoutMs);
     },
     async mergeLayer(uuid, target, { top, base, isTopmost }) {
       await channel.call('merge-layer', [uuid, target, top, base, isTopmost ? 'active' : 'below'], slowTimeoutMs);
@@ -201,6 +205,23 @@ function layerOperations(channel: Channel): LayerCalls {
     },
     async endMerge(uuid, target, how) {
       await channel.call('end-block-job', [uuid, target, how], slowTimeoutMs);
+    },
+  };
+}
+
+type MemoryCalls = Pick<Hypervisor, 'saveMemory' | 'abortSave' | 'savedXml' | 'restoreMemory'>;
+
+function memoryOperations(channel: Channel): MemoryCalls {
+  return {
+    async saveMemory(uuid, path) {
+      await channel.call('save-memory', [uuid, path], memoryTimeoutMs);
+    },
+    async abortSave(uuid) {
+      await channel.call('abort-save', [uuid], fastTimeoutMs);
+    },
+    savedXml: async (path) => (await channel.call('saved-xml', [path], slowTimeoutMs)) as string,
+    async restoreMemory(uuid, path, xml) {
+      await channel.call('restore-memory', [uuid, path, xml], memoryTimeoutMs).catch(asExists);
     },
   };
 }

@@ -44,6 +44,10 @@ static const struct operation operations[] = {
     { "merge-layer", LANE_GUEST, 5, NULL, run_merge_layer },
     { "block-job", LANE_GUEST, 2, NULL, run_block_job },
     { "end-block-job", LANE_GUEST, 3, NULL, run_end_block_job },
+    { "save-memory", LANE_GUEST, 2, NULL, run_save_memory },
+    { "abort-save", LANE_POWER, 1, NULL, run_abort_save },
+    { "saved-xml", LANE_GUEST, 1, run_saved_xml, NULL },
+    { "restore-memory", LANE_GUEST, 3, run_restore_memory, NULL },
     { "screenshot", LANE_GUEST, 1, NULL, run_screenshot },
 };
 

@@ -499,6 +499,7 @@ CREATE TABLE `vm_fact` (
 	`hasAgent` integer NOT NULL,
 	`isDeleting` integer NOT NULL,
 	`heldFrom` text,
+	`saved` text,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint

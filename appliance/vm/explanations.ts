@@ -37,6 +37,10 @@ const explanations: Record<string, Explanation> = {
   'up/shutdown-ignored': { cause: 'It was asked to shut down and has not.', effect: 'It is still running.', nextStep: 'Shut it down from inside, or power it off: then what it has not yet written is lost.' },
   'powering-down/shutdown': { cause: 'It was asked to shut down.', effect: 'It ends when the system inside has finished.', nextStep: 'If it does not react, power it off: then what it has not yet written is lost.' },
   'suspended/guest': { cause: 'The system inside has gone to sleep.', effect: 'It keeps its memory and runs nothing.', nextStep: 'Wake it from its console with a key.' },
+  'powering-down/suspend': { cause: 'It is being suspended: its memory is written to disk.', effect: 'The guest stands still until then.', nextStep: 'Wait, or cancel the task: then it goes on.' },
+  'saved/user': { cause: 'Someone suspended it.', effect: 'The guest does not run; its memory lies on disk.', nextStep: 'Start it: it goes on where it stood.' },
+  'saved/restore-failed': { cause: 'Its memory could not be read back.', effect: 'It is still suspended; nothing has changed.', nextStep: 'Its last task says why. If that cannot be corrected, discard its memory: then it starts as after a power cut.' },
+  'saved/snapshot': { cause: 'It is as it was at a snapshot, with its memory of then.', effect: 'The guest does not run yet.', nextStep: 'Start it: it goes on where it stood then. Or discard that memory, and it starts from its disks.' },
   'unknown/hypervisor-away': { cause: 'libvirt does not answer.', effect: 'The guest probably runs on; it cannot be seen or changed.', nextStep: 'Wait: the appliance connects again by itself. If it does not, look at the host page.' },
 };
 
@@ -62,10 +66,13 @@ const quiet: Record<string, [code: string, words: string]> = {
   'up/running': ['vm.started', 'is running.'],
   'paused/user': ['vm.paused', 'was paused.'],
   'suspended/guest': ['vm.suspended', 'has gone to sleep.'],
+  'saved/user': ['vm.saved', 'was suspended to disk.'],
+  'saved/snapshot': ['vm.saved', 'is suspended as it was at a snapshot.'],
+  'down/memory-discarded': ['vm.stopped', 'is down; its memory was discarded.'],
 };
 
 /** States that somebody should see soon. */
-const warnings = new Set(['down/destroyed', 'paused/other', 'up/shutdown-ignored', 'paused/watchdog']);
+const warnings = new Set(['saved/restore-failed', 'down/destroyed', 'paused/other', 'up/shutdown-ignored', 'paused/watchdog']);
 
 /** What to tell everyone of a change; `undefined` where there is nothing to tell. */
 export function eventOf(name: string, before: Fact, after: Fact): EventText | undefined {
@@ -76,7 +83,7 @@ export function eventOf(name: string, before: Fact, after: Fact): EventText | un
   if (key === 'up/running' && before.state === 'down') return { severity: 'warning', code: 'vm.adopted', message: `${name} was found running. A tool other than Bothy has started it.`, nextStep: '' };
   const plain = quiet[key];
   if (plain) return { severity: 'info', code: plain[0], message: `${name} ${plain[1]}`, nextStep: '' };
-  const explanation = after.state === 'unknown' || key === 'powering-down/shutdown' ? undefined : explanations[key];
+  const explanation = after.state === 'unknown' || key.startsWith('powering-down/') ? undefined : explanations[key];
   if (!explanation) return undefined;
   const severity = warnings.has(key) ? 'warning' : 'error';
   return { severity, code: `vm.${after.state}-${after.reason}`, message: `${name}: ${explanation.cause} ${explanation.effect}`, nextStep: explanation.nextStep };

@@ -11,6 +11,7 @@ import { completeHardware, pickHardware, systemDefaults } from './definition/har
 import { vmDiscardChanges } from './device/discard-operations.ts';
 import { vmTrim } from './guest/operations.ts';
 import { vmSendKeys } from './console/keys-operations.ts';
+import { memoryOperations } from './memory/operations.ts';
 import { aboutVm, powerOperations } from './power/operations.ts';
 import { snapshotClone, vmClone } from './clone/operations.ts';
 import { hasChangesAtOnce } from './rules.ts';
@@ -28,6 +29,7 @@ export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotG
 export { snapshotClone, vmClone } from './clone/operations.ts';
 export { vmTrim } from './guest/operations.ts';
 export { vmSendKeys } from './console/keys-operations.ts';
+export { vmDiscardMemory, vmSuspend } from './memory/operations.ts';
 export { vmPause, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from './power/operations.ts';
 
 export const vmList = read<VmServices>()({
@@ -76,6 +78,7 @@ export const vmEdit = write<VmServices>()({
   run(services, tx, { vm: ref, ...changes }) {
     const vm = services.rows.require(ref);
     allow('edit', vm);
+    if (changes.name !== undefined && changes.name !== vm.name && vm.fact.state === 'saved') throw new Problem('wrong-state', `${vm.name} is suspended, and goes on under the name that it had. Start it, then rename it.`);
     const { startup, rest } = splitStartup(changes);
     const hardware = pickHardware(changes);
     if (hardware.floppy && hardware.floppy !== vm.hardware.floppy) services.storage.isoPath(hardware.floppy, tx.call.actor);
@@ -128,5 +131,5 @@ export const vmHistory = read<VmServices>()({
 });
 
 export const vmOperations: Operation<VmServices>[] = [
-  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, snapshotClone, vmClone, ...consoleOperations,
+  vmList, vmGet, vmCreate, vmEdit, vmDiscardChanges, vmDelete, vmStats, vmHistory, ...powerOperations, ...memoryOperations, vmSendKeys, vmTrim, ...deviceOperations, ...snapshotOperations, snapshotClone, vmClone, ...consoleOperations,
 ] as Operation<VmServices>[]; // each record was checked where it was made; the list forgets its input types

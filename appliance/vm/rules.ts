@@ -7,12 +7,13 @@
  *         |  |          shutdown, power off |        resume, room again        |
  *         |  +---------- powering-down <----+                                  |
  *         +--------------------------------------------------------------------+
+ *   up, paused -> powering-down (suspend) -> saved -> powering-up (restore) -> up; saved -> down, its memory discarded. A VM that is saved has no domain.
  *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
  */
 import type { DomainState } from '../world.ts';
 import { type Hardware, hardwareNames, heldAtOnce, memoryStep } from './definition/hardware.ts';
 
-export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down', 'unknown'] as const;
+export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'saved', 'powering-down', 'unknown'] as const;
 export type VmState = (typeof vmStates)[number];
 
 /** What this host knows of a VM. `reason` is a word for programs; `explain` says it to people. */
@@ -28,15 +29,17 @@ export interface Fact {
 const running: VmState[] = ['powering-up', 'up', 'paused', 'migrating', 'suspended', 'powering-down'];
 
 export const vmAllows = {
-  start: ['down'],
+  start: ['down', 'saved'],
   shutdown: ['up', 'powering-down'],
   'power-off': ['powering-up', 'up', 'paused', 'suspended', 'powering-down'],
   reboot: ['up'],
   reset: ['up', 'paused'],
+  suspend: ['up', 'paused'],
+  'discard-memory': ['saved'],
   pause: ['up'],
   resume: ['paused'],
   edit: [...vmStates],
-  delete: ['down'],
+  delete: ['down', 'saved'],
   'attach-disk': ['down', 'up', 'paused'],
   'detach-disk': ['down', 'up'],
   'add-nic': ['down', 'up', 'paused'],
@@ -80,11 +83,11 @@ export function shutdownOrder<V extends { name: string; startup: { tier: number 
 
 const stateWords: Record<VmState, string> = {
   down: 'is down', 'powering-up': 'is starting', up: 'is running', paused: 'is paused', migrating: 'is migrating',
-  suspended: 'is asleep', 'powering-down': 'is shutting down', unknown: 'cannot be seen: libvirt does not answer',
+  suspended: 'is asleep', saved: 'is suspended', 'powering-down': 'is shutting down', unknown: 'cannot be seen: libvirt does not answer',
 };
 
 const verbWords: Record<VmVerb, string> = {
-  start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', reset: 'reset it', pause: 'pause it', resume: 'resume it', edit: 'change it',
+  start: 'start it', shutdown: 'shut it down', 'power-off': 'power it off', reboot: 'reboot it', reset: 'reset it', suspend: 'suspend it', 'discard-memory': 'discard its memory', pause: 'pause it', resume: 'resume it', edit: 'change it',
   delete: 'delete it', 'attach-disk': 'attach a disk', 'detach-disk': 'detach a disk', 'add-nic': 'add a network interface',
   'remove-nic': 'remove a network interface', 'change-cdrom': 'change the CD-ROM', console: 'open its console', screenshot: 'see its screen', 'send-keys': 'press its keys', trim: 'trim its file systems',
   snapshot: 'take a snapshot', 'delete-snapshot': 'delete a snapshot', 'preview-snapshot': 'preview a snapshot', 'commit-snapshot': 'go on from a snapshot',
@@ -102,6 +105,7 @@ export function refusal(verb: VmVerb, name: string, standing: Standing): string 
 function wayOut(verb: VmVerb, state: VmState): string {
   const needsDown = (vmAllows[verb] as readonly VmState[]).every((allowed) => allowed === 'down');
   if (verb === 'clone' && (state === 'up' || state === 'paused')) return ' Or take a snapshot and make a VM of that.';
+  if (state === 'saved') return needsDown ? ' Discard its memory first, or start it and shut it down.' : ' Start it first.';
   if (needsDown && verb !== 'start' && (state === 'up' || state === 'paused')) return ' Shut it down or power it off first.';
   if (verb === 'shutdown' && state === 'paused') return ' Resume it first, or power it off.';
   return '';
@@ -133,7 +137,7 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
   switch (state) {
     case 'running':
     case 'blocked':
-      if (before.state === 'powering-down' && before.reason === 'power-off') return unchanged;
+      if (before.state === 'powering-down' && isTaskMatter(before.reason)) return unchanged;
       // Asked to reboot, a guest shuts down and libvirt lets it run again: then only the guest itself was shutting down.
       if (before.state === 'powering-down' && before.reason === 'shutdown') return now - before.since < shutdownPatienceMs ? unchanged : ['up', 'shutdown-ignored'];
       return before.state === 'up' ? unchanged : ['up', 'running'];
@@ -150,13 +154,17 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
   }
 }
 
-/** libvirt's reasons for a pause, where ours has another name or it is no pause to people. */
-const pauseReasons: Record<string, string> = { user: 'user', unknown: 'user', paused: 'user', 'io-error': 'io-error', ioerror: 'io-error', watchdog: 'watchdog', crashed: 'crashed' };
+/** Whoever powers it off or suspends it decides itself what has become of it. */
+const isTaskMatter = (reason: string) => reason === 'power-off' || reason === 'suspend' || reason === 'discard-memory';
+
+/** libvirt's reasons for a pause, where ours has another name or it is no pause to people. One that comes back from a file stands still as it did before. */
+const pauseReasons: Record<string, string> = { user: 'user', migration: 'user', restored: 'user', unknown: 'user', paused: 'user', 'io-error': 'io-error', ioerror: 'io-error', watchdog: 'watchdog', crashed: 'crashed' };
 
 function ofPaused(before: Fact, reason: string): Judgement {
-  if (reason === 'starting-up' || before.state === 'powering-up') return ['powering-up', 'start'];
+  if (before.state === 'powering-up') return [before.state, before.reason];
+  if (reason === 'starting-up') return ['powering-up', 'start'];
   if (reason === 'shutting-down') return ['powering-down', before.state === 'powering-down' ? before.reason : 'guest'];
-  if (before.state === 'powering-down' && before.reason === 'power-off') return [before.state, before.reason];
+  if (before.state === 'powering-down' && isTaskMatter(before.reason)) return [before.state, before.reason];
   const ours = pauseReasons[reason] ?? 'other';
   return ['paused', ours === 'io-error' && before.state === 'paused' && before.reason === 'no-space' ? 'no-space' : ours];
 }
@@ -166,7 +174,8 @@ const endings: Record<string, string> = { shutdown: 'shutdown', destroyed: 'dest
 
 function ofNone(before: Fact, ending: string): Judgement {
   // A start that is under way decides itself whether it has failed.
-  if (before.state === 'down' || before.state === 'powering-up') return [before.state, before.reason];
+  if (before.state === 'down' || before.state === 'saved' || before.state === 'powering-up') return [before.state, before.reason];
+  if (before.state === 'powering-down' && before.reason !== 'power-off' && isTaskMatter(before.reason)) return [before.state, before.reason];
   if (before.reason === 'power-off') return ['down', 'power-off'];
   const known = endings[ending] ?? 'lost';
   if (known === 'lost' && (before.state === 'powering-down' || before.reason === 'shutdown')) return ['down', 'shutdown'];
@@ -174,10 +183,11 @@ function ofNone(before: Fact, ending: string): Judgement {
 }
 
 /** Down because someone wanted it so; a start that failed is none of them: the power may have been cut in it. */
-const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed']);
+const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed', 'memory-discarded']);
 
 /** Whether a VM that starts with the host is started now: the host started after it stopped, or it did not stop by anyone's will. */
 export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: number): boolean {
+  if (state === 'saved') return since < hostStartedAt;
   return state === 'down' && (!quietEndings.has(reason) || since < hostStartedAt);
 }
 

@@ -6,7 +6,7 @@ import type { Host } from '../host/host.ts';
 import type { Network } from '../network/network.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Outgoing } from '../core/outgoing.ts';
-import type { Generaliser, GuestLog, Hypervisor, Machine, SeedTool } from '../world.ts';
+import type { DiskSpace, Generaliser, GuestLog, Hypervisor, Machine, SeedTool } from '../world.ts';
 import type { Waiting } from './power/startup-rules.ts';
 import type { Consoles } from './console/console.ts';
 import type { Facts } from './observe/facts.ts';
@@ -27,6 +27,7 @@ export interface VmServices extends Core {
   guestLog: GuestLog;
   machine: Machine;
   generaliser: Generaliser;
+  disk: DiskSpace;
   rows: VmRows;
   cloudInits: CloudInits;
   seeds: SeedTool;
@@ -43,6 +44,8 @@ export interface VmServices extends Core {
   consoles: Consoles;
   /** VMs whose running domain was asked for its devices since libvirt was connected. */
   seenDevices: Set<string>;
+  /** VMs whose guest was suspended and goes on: their agent sets the clock when it speaks. */
+  clocksDue: Set<string>;
   /** The disk that failed last, by VM, in words. */
   diskErrors: Map<string, string>;
   /** How many domains libvirt runs that are not ours, as last seen. */

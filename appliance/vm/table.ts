@@ -7,6 +7,7 @@ import type { CloudInit } from './cloud-init/settings.ts';
 import type { BootDevice } from './definition/domain-xml.ts';
 import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './definition/hardware.ts';
 import type { KeptState } from './kept-rules.ts';
+import type { SavedMemory } from './memory/files.ts';
 import type { Before, KeptConfig } from './snapshot/snapshots.ts';
 import type { TemplateHardware, TemplateNic } from './template/templates.ts';
 import { vmStates } from './rules.ts';
@@ -64,6 +65,8 @@ export const vmFactTable = sqliteTable('vm_fact', {
   isDeleting: integer({ mode: 'boolean' }).notNull(),
   /** It is held still for an instant, and from which state (`hold.ts`); null while it is not. */
   heldFrom: text({ enum: ['up', 'paused'] }),
+  /** Its memory in a file, while it is suspended to disk: null from the instant on at which its guest goes on. */
+  saved: text({ mode: 'json' }).$type<SavedMemory>(),
 }, (table) => [index('vm_fact_state').on(table.state)]);
 
 /** What a guest is told about itself at its first boot. A VM without a row is told nothing. */

@@ -5,6 +5,7 @@
  */
 import { newId } from '../core/id.ts';
 import { bind } from '../core/operation.ts';
+import { Problem } from '../core/problem.ts';
 import type { Core, Slice } from '../core/services.ts';
 import type { DomainStats, World } from '../world.ts';
 import { lendMemory } from './power/balloon.ts';
@@ -23,6 +24,9 @@ import { createFacts } from './observe/facts.ts';
 import { createGuests } from './guest/info.ts';
 import { trimTask } from './guest/trim-task.ts';
 import { sendKeysTask } from './console/keys-task.ts';
+import { discardMemoryTask } from './memory/discard-task.ts';
+import { restoreTask } from './memory/restore-task.ts';
+import { suspendTask } from './memory/suspend-task.ts';
 import { vmOperations } from './operations.ts';
 import { poolOperations } from './pool/operations.ts';
 import { watchPools } from './pool/reconcile.ts';
@@ -46,7 +50,7 @@ import { createTemplates, nameOfTemplate } from './template/templates.ts';
 import { createTickets } from './console/tickets.ts';
 
 export interface VmDeps extends Core {
-  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'generaliser' | 'outgoing' | 'seeds'>;
+  world: Pick<World, 'hypervisor' | 'guestLog' | 'machine' | 'disk' | 'generaliser' | 'outgoing' | 'seeds'>;
   activity: VmServices['activity'];
   host: VmServices['host'];
   network: VmServices['network'];
@@ -77,7 +81,7 @@ export interface VmSummary {
 }
 
 export function createVm(deps: VmDeps): Vms {
-  const { hypervisor, guestLog, machine, generaliser, outgoing, seeds } = deps.world;
+  const { hypervisor, guestLog, machine, disk, generaliser, outgoing, seeds } = deps.world;
   const rows = createVmRows(deps);
   const cloudInits = createCloudInits(deps);
   const snapshots = createSnapshots({ ...deps, rows });
@@ -93,10 +97,10 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
-  deps.tasks.define([startVmTask(services), ...powerTasks(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);
+  deps.tasks.define([startVmTask(services), ...powerTasks(services), suspendTask(services), restoreTask(services), discardMemoryTask(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);
   tellLeftNeighbours(services);
   deps.host.registerMetrics(() => vmMetrics(services, latest));
   deps.objects.define('vm', { find: rows.idOf, nameOf: (id) => rows.find(id)?.name });
@@ -125,6 +129,7 @@ function tellLeftNeighbours(services: VmServices): void {
   storage.registerMerge((diskId, merge) => mergeLive(services, diskId, merge));
   storage.registerGrowth(async (diskId, sizeBytes) => {
     const [user] = rows.usersOfDisk(diskId);
+    if (user && rows.find(user.id)?.fact.state === 'saved') throw new Problem('wrong-state', `${user.name} is suspended, and its memory knows the disk as it is. Start it, or discard its memory, then enlarge the disk.`);
     const plugged = user && (await lookAt({ hypervisor }, user.id))?.diskSettings[diskId];
     if (!plugged) return false;
     await hypervisor.resizeBlock(user.id, plugged.target, sizeBytes);

@@ -16,6 +16,8 @@ import { checkNothingIsLeft } from './service-files.ts';
 export const MiB = 2 ** 20;
 /** Kinds of task that change what a running guest has. */
 export const deviceKinds = ['vm.plug', 'vm.unplug', 'vm.change-cdrom', 'vm.apply'];
+/** Kinds that write a guest's memory to a file and read it. */
+export const memoryKinds = ['vm.suspend', 'vm.restore', 'vm.discard-memory'];
 export const snapshotKinds = ['vm.snapshot', 'vm.delete-snapshot', 'vm.preview-snapshot', 'vm.commit-snapshot', 'vm.undo-snapshot'];
 export const octets = { 'content-type': 'application/octet-stream' };
 
@@ -47,7 +49,7 @@ export async function observeVm(service: Service, name: string) {
   if (status === 404) return 'absent';
   const { state, reason, cdrom, disks, nics } = vm;
   const plugged = ({ isPlugged }: { isPlugged: boolean }) => isPlugged;
-  const xml = state === 'down' ? '' : await service.host.must(['virsh', '-q', 'dumpxml', name]);
+  const xml = state === 'down' || state === 'saved' ? '' : await service.host.must(['virsh', '-q', 'dumpxml', name]);
   const count = (pattern: RegExp) => xml.match(pattern)?.length ?? 0;
   return {
     state, reason, cdrom, disks: disks.map(plugged), nics: nics.map(plugged),

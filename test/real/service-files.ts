@@ -86,7 +86,7 @@ export async function checkNothingIsLeft(service: Service, copies = 0): Promise<
 }
 
 async function checkGuests({ host, statePath }: Service, vms: Vm[]): Promise<void> {
-  const running = vms.filter(({ state }) => state !== 'down').map(({ name }) => name).sort();
+  const running = vms.filter(({ state }) => state !== 'down' && state !== 'saved').map(({ name }) => name).sort();
   const domains = (await host.must(['virsh', '-q', 'list', '--all', '--name'])).split('\n').filter(Boolean).sort();
   assert.equal(domains, running, 'libvirt runs what the service says');
   const processes = (await host.run(['ps', '-o', 'args=', '-C', 'qemu-system-x86_64'])).stdout;

@@ -25,6 +25,8 @@ export interface GuestBehaviour {
   cpuFraction: number;
   /** How long it takes to merge layers of its disks. */
   mergeMs: number;
+  /** How long it takes to write its memory to a file. */
+  saveMs: number;
   /** Its agent can still its file systems. */
   canBeStilled: boolean;
 }
@@ -44,6 +46,8 @@ export interface SimulatedDomain {
   capacities: Map<string, number>;
   /** Merges of layers that run now, by target. */
   jobs: Map<string, MergeJob>;
+  /** Its memory is being written to a file: ends that. */
+  abortSave?: () => void;
   hasAgent: boolean;
   /** What was pressed while it ran. */
   keys: number[][];

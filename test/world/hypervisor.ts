@@ -11,6 +11,7 @@ import { type BlockLimits, type Hypervisor, HypervisorError, type HypervisorEven
 import { aliasOf, bytesOf, completeDevice, devicesOf, factOf, guestInfoOf, matchDevice, memoryOf, type SimulatedDomain, statsOf, targetOf } from './guest.ts';
 import { refuseHostDevices } from './host-device-guests.ts';
 import { createLayerCalls } from './layers.ts';
+import { createMemoryCalls } from './memory.ts';
 import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { drawScreen } from './screen.ts';
 import { type Element, ensureChild, find, formatXml, parseXml } from './xml.ts';
@@ -86,6 +87,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
     resizeBlock: through('resizeBlock', calls.resizeBlock), setBlockLimits: through('setBlockLimits', calls.setBlockLimits), setVcpus: through('setVcpus', calls.setVcpus), setMemory: through('setMemory', calls.setMemory), diskErrors: through('diskErrors', calls.diskErrors),
     stackLayers: through('stackLayers', calls.stackLayers), mergeLayer: through('mergeLayer', calls.mergeLayer),
     mergeProgress: through('mergeProgress', calls.mergeProgress), endMerge: through('endMerge', calls.endMerge),
+    saveMemory: through('saveMemory', calls.saveMemory), abortSave: through('abortSave', calls.abortSave), savedXml: through('savedXml', calls.savedXml), restoreMemory: through('restoreMemory', calls.restoreMemory),
     screenshot: through('screenshot', calls.screenshot), agentCommand: through('agentCommand', calls.agentCommand), guestInfo: through('guestInfo', calls.guestInfo), setGuestTime: through('setGuestTime', calls.setGuestTime), trimGuest: through('trimGuest', calls.trimGuest), sendKeys: through('sendKeys', calls.sendKeys),
     networks: through('networks', calls.networks), nodeDevices: through('nodeDevices', calls.nodeDevices), ensureNetwork: through('ensureNetwork', calls.ensureNetwork),
     removeNetwork: through('removeNetwork', calls.removeNetwork),
@@ -105,7 +107,7 @@ export function createSimulatedHypervisor(libvirt: SimulatedLibvirt): SimulatedH
 type Calls = Pick<Hypervisor, HypervisorCall>;
 
 function createCalls(libvirt: SimulatedLibvirt): Calls {
-  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createSizeCalls(libvirt), ...createReadCalls(libvirt), ...createLayerCalls(libvirt, (uuid) => answering(libvirt, uuid)) };
+  return { ...createPowerCalls(libvirt), ...createDeviceCalls(libvirt), ...createSizeCalls(libvirt), ...createReadCalls(libvirt), ...createLayerCalls(libvirt, (uuid) => answering(libvirt, uuid)), ...createMemoryCalls(libvirt, (uuid) => answering(libvirt, uuid)) };
 }
 
 /** The domain, provided that its QEMU answers. */

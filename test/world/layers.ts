@@ -11,6 +11,7 @@ import { headerBytes } from '../../appliance/storage/image-header.ts';
 import { type Hypervisor, HypervisorError } from '../../appliance/world.ts';
 import { aliasOf, devicesOf, type SimulatedDomain, sourceOf, targetOf } from './guest.ts';
 import { qcow2Header } from './image-bytes.ts';
+import { holdAndWrite } from './memory.ts';
 import { refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { type Element, find } from './xml.ts';
 
@@ -24,11 +25,15 @@ type LayerCalls = Pick<Hypervisor, 'stackLayers' | 'mergeLayer' | 'mergeProgress
 
 export function createLayerCalls(libvirt: SimulatedLibvirt, answering: (uuid: string) => SimulatedDomain): LayerCalls {
   return {
-    async stackLayers(uuid, layers, { isQuiet }) {
+    async stackLayers(uuid, layers, { isQuiet, memoryPath }) {
       const domain = answering(uuid);
       for (const path of Object.values(layers)) if (!existsSync(path)) throw refuse.other(`Cannot access storage file '${path}': No such file or directory`, 38);
       if (isQuiet) refuseUnquiet(libvirt, domain);
-      for (const [target, path] of Object.entries(layers)) stack(diskOf(domain, target), path);
+      const stackAll = () => { for (const [target, path] of Object.entries(layers)) stack(diskOf(domain, target), path); };
+      if (memoryPath === undefined) return stackAll();
+      const wasRunning = domain.state === 'running';
+      await holdAndWrite(libvirt, domain, memoryPath, stackAll);
+      if (wasRunning) libvirt.run(domain, 'unpaused');
     },
     async mergeLayer(uuid, target, { top, base, isTopmost }) {
       const domain = answering(uuid);

@@ -59,7 +59,9 @@ export interface SimulatedLibvirt {
   /** The vCPUs run from now on; a full disk stops them again at once. */
   run(domain: SimulatedDomain, reason: 'booted' | 'unpaused'): void;
   pause(domain: SimulatedDomain): void;
-  end(domain: SimulatedDomain, detail: 'destroyed' | 'shutdown' | 'failed' | 'crashed'): void;
+  end(domain: SimulatedDomain, detail: 'destroyed' | 'shutdown' | 'failed' | 'crashed' | 'saved'): void;
+  /** Its guest agent speaks. */
+  connectAgent(domain: SimulatedDomain): void;
   pressButton(domain: SimulatedDomain): void;
   pressKeys(domain: SimulatedDomain, codes: number[]): void;
   reset(domain: SimulatedDomain): void;
@@ -84,7 +86,7 @@ export interface SimulatedLibvirt {
 
 type DiskError = SimulatedDomain['diskErrors'][string];
 
-const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', resetKey: 'never', cpuFraction: 0.2, mergeMs: 200, canBeStilled: true };
+const placidGuest: GuestBehaviour = { shutdownMs: 2000, unplugMs: 100, agentMs: 'never', resetKey: 'never', cpuFraction: 0.2, mergeMs: 200, saveMs: 500, canBeStilled: true };
 
 const plainFacts: HypervisorFacts = {
   libvirtVersion: '9.0.0', hypervisorVersion: '7.2.22', hostUuid: '5d0a6c2e-8a3b-4c51-9d37-0b1e2f3a4b5c', arch: 'x86_64',
@@ -125,6 +127,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       domains.delete(domain.uuid);
       events.emit(lifecycle(domain, 'stopped', detail));
     },
+    connectAgent: (domain) => connectAgent(libvirt, domain),
     cutPower: () => domains.clear(),
     ...createTransitions(() => libvirt),
     ...createMishaps(() => libvirt),
@@ -253,6 +256,7 @@ function stopOnDiskError(libvirt: SimulatedLibvirt, domain: SimulatedDomain, { f
 function connectAgent(libvirt: SimulatedLibvirt, domain: SimulatedDomain): void {
   const channel = findAll(domain.tree, 'devices/channel/target').find((target) => target.attributes['name'] === 'org.qemu.guest_agent.0');
   if (!channel) return;
+  channel.attributes['state'] = 'connected';
   domain.hasAgent = true;
   libvirt.emit({ type: 'agent', uuid: domain.uuid, state: 'connected' });
 }

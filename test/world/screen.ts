@@ -7,7 +7,7 @@ const [width, height, lineHeight, letterWidth] = [720, 400, 16, 9];
 type Colour = [number, number, number];
 const [paper, ink, dimmed]: [Colour, Colour, Colour] = [[12, 14, 18], [170, 174, 180], [70, 74, 80]];
 
-export function drawScreen({ name, state }: SimulatedDomain): Uint8Array {
+export function drawScreen({ name, state, keys }: SimulatedDomain): Uint8Array {
   const image = new PNG({ width, height });
   fill(image, { x: 0, y: 0, width, height }, paper);
   const pattern = createHash('sha256').update(name).digest();
@@ -19,6 +19,7 @@ export function drawScreen({ name, state }: SimulatedDomain): Uint8Array {
       x += (letters + 1) * letterWidth;
     }
   }
+  for (let sign = 0; sign < keys.length % 70; sign++) fill(image, { x: letterWidth * (1 + sign), y: 8 + 20 * lineHeight, width: letterWidth - 3, height: 9 }, ink);
   return PNG.sync.write(image);
 }
 

@@ -110,7 +110,7 @@ const vmCharts = ['cpu', 'memory', 'disk', 'network'] as const;
 
 function VmUse({ vm, span }: { vm: VmDetails; span: string | undefined }) {
   const { memoryBytes } = vm;
-  const live = { source: `/api/v1${vmPath(vm)}/stats`, isOn: vm.state !== 'down', hasSince: true, memoryBytes, charts: vmCharts };
+  const live = { source: `/api/v1${vmPath(vm)}/stats`, isOn: vm.state !== 'down' && vm.state !== 'saved', hasSince: true, memoryBytes, charts: vmCharts };
   return <UseOverTime page={vmPath(vm)} span={span} live={live} history={`/api/v1${vmPath(vm)}/history`} memoryBytes={memoryBytes} charts={vmCharts} />;
 }
 

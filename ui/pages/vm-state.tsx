@@ -4,7 +4,7 @@
  */
 import type { Child } from 'hono/jsx';
 import type * as z from 'zod';
-import { vmPause, vmTrim, vmPowerOff, vmReboot, vmReset, vmResume, vmShutdown, vmStart } from '../../appliance/vm/operations.ts';
+import { vmPause, vmTrim, vmPowerOff, vmReboot, vmReset, vmResume, vmDiscardMemory, vmShutdown, vmStart, vmSuspend } from '../../appliance/vm/operations.ts';
 import { refusal, type VmState, type VmVerb, vmCan } from '../../appliance/vm/rules.ts';
 import type * as schema from '../../appliance/vm/schema.ts';
 import { type ButtonTone, LinkButton, More, OperationButton } from '../action.tsx';
@@ -25,11 +25,12 @@ const looks: Record<VmState, { tone: Tone; icon: IconName }> = {
   paused: { tone: 'warn', icon: 'pause' },
   migrating: { tone: 'busy', icon: 'half' },
   suspended: { tone: 'warn', icon: 'moon' },
+  saved: { tone: 'off', icon: 'moon' },
   'powering-down': { tone: 'busy', icon: 'half' },
   unknown: { tone: 'bad', icon: 'question' },
 };
 /** Reasons that nobody wished for. */
-const troubles = new Set(['start-failed', 'crashed', 'failed', 'lost', 'io-error', 'no-space', 'watchdog', 'host-restarted', 'hypervisor-away']);
+const troubles = new Set(['start-failed', 'restore-failed', 'crashed', 'failed', 'lost', 'io-error', 'no-space', 'watchdog', 'host-restarted', 'hypervisor-away']);
 export const isTrouble = ({ reason }: Pick<VmSummary, 'reason'>): boolean => troubles.has(reason);
 
 export function VmChip({ vm }: { vm: Pick<VmSummary, 'state' | 'reason' | 'isDeleting'> }) {
@@ -56,17 +57,24 @@ const verbs = {
   trim: { operation: vmTrim, icon: 'disk' },
   reset: { operation: vmReset, icon: 'reboot' },
   pause: { operation: vmPause, icon: 'pause' },
+  suspend: { operation: vmSuspend, icon: 'moon' },
+  'discard-memory': { operation: vmDiscardMemory, icon: 'trash' },
   resume: { operation: vmResume, icon: 'play' },
 } as const;
+
+/** What the guest has not written yet is lost: title and words of the question. */
+const roughVerbs: { [verb in VmVerb]?: ['vm.resetTitle' | 'vm.powerOffTitle' | 'vm.discardMemoryTitle', 'vm.resetBody' | 'vm.powerOffBody' | 'vm.discardMemoryBody'] } = {
+  reset: ['vm.resetTitle', 'vm.resetBody'], 'power-off': ['vm.powerOffTitle', 'vm.powerOffBody'], 'discard-memory': ['vm.discardMemoryTitle', 'vm.discardMemoryBody'],
+};
 
 export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: keyof typeof verbs }) {
   const { t } = useUi();
   const { operation, icon } = verbs[verb];
-  const isRough = verb === 'power-off' || verb === 'reset';
+  const rough = roughVerbs[verb];
   return (
-    <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (isRough ? 'danger' : 'plain')}
+    <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (rough ? 'danger' : 'plain')}
       disabledReason={vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm)}
-      confirm={isRough ? { title: t(verb === 'reset' ? 'vm.resetTitle' : 'vm.powerOffTitle', { name: vm.name }), body: t(verb === 'reset' ? 'vm.resetBody' : 'vm.powerOffBody') } : undefined} />
+      confirm={rough && { title: t(rough[0], { name: vm.name }), body: t(rough[1]) }} />
   );
 }
 
@@ -85,19 +93,22 @@ export function RowVerbs({ vm }: { vm: VmSummary }) {
 /** On its page: what fits the state first, the rest behind dots. */
 export function HeadVerbs({ vm, hasNoConsole, hasAgent, children }: { vm: VmSummary; hasNoConsole?: boolean; hasAgent?: boolean; children?: Child }) {
   const { t, can } = useUi();
-  const first = vm.state === 'down' ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
+  const isResting = vm.state === 'down' || vm.state === 'saved';
+  const first = isResting ? 'start' : vm.state === 'paused' ? 'resume' : undefined;
   return (
     <>
       {first && <VerbButton vm={vm} verb={first} tone="primary" />}
       {!hasNoConsole && <ConsoleLink vm={vm} tone={first ? 'plain' : 'primary'} />}
-      {vm.state !== 'down' && <VerbButton vm={vm} verb="shutdown" />}
+      {!isResting && <VerbButton vm={vm} verb="shutdown" />}
       {can(vmPowerOff.permission, aboutVm(vm)) && (
         <More id="vm-more" label={t('vm.more')}>
           <VerbButton vm={vm} verb="reboot" />
           {first !== 'resume' && <VerbButton vm={vm} verb="pause" />}
+          {!isResting && <VerbButton vm={vm} verb="suspend" />}
           {vm.state === 'up' && hasAgent && <VerbButton vm={vm} verb="trim" />}
           {children}
-          {vm.state === 'down' ? null : <><hr /><VerbButton vm={vm} verb="reset" /><VerbButton vm={vm} verb="power-off" /></>}
+          {vm.state === 'saved' && <><hr /><VerbButton vm={vm} verb="discard-memory" /></>}
+          {isResting ? null : <><hr /><VerbButton vm={vm} verb="reset" /><VerbButton vm={vm} verb="power-off" /></>}
         </More>
       )}
     </>

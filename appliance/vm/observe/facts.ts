@@ -56,9 +56,11 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
     if (text) activity.event(tx, { ...text, about, isStanding: isTrouble(after) });
   };
   const write = (tx: Tx, vm: Vm, after: Fact, values: FactValues = {}) => {
-    const isGone = after.state === 'down' && vm.fact.state !== 'down';
+    const isGone = (after.state === 'down' || after.state === 'saved') && vm.fact.state !== after.state;
+    // Discarded, or found running: somebody else has used it up.
+    const isUsedUp = vm.fact.state === 'saved' && after.state !== 'saved' && after.state !== 'powering-up';
     const isNew = after.state === 'up' && (vm.fact.state === 'down' || vm.fact.state === 'powering-up');
-    note(tx, vm.id, { ...after, said: '', ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...values });
+    note(tx, vm.id, { ...after, said: '', ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...(isUsedUp && { saved: null }), ...values });
     tell(tx, vm, after);
   };
 

@@ -14,7 +14,7 @@ import { type Autostart, createAutostart } from '../power/autostart.ts';
 import { isDisconnected, lookAt } from '../domain.ts';
 import { observerOrigin } from './facts.ts';
 import { hear, noteDiskError } from './said.ts';
-import { setClock } from '../guest/info.ts';
+import { setClock, setClockIfDue } from '../guest/info.ts';
 import { letGoOfAll } from '../snapshot/hold.ts';
 import type { Vm } from '../rows.ts';
 import type { Seen, VmState } from '../rules.ts';
@@ -63,6 +63,7 @@ function onEvent(services: VmServices, event: HypervisorEvent): void {
     case 'agent':
       services.guests.follow(event.uuid, event.state === 'connected');
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
+      setClockIfDue(services, event.uuid);
       break;
     case 'io-error':
       noteDiskError(services, event);
@@ -87,6 +88,7 @@ function onLifecycle(services: VmServices, event: Lifecycle): void {
   const before = rows.find(event.uuid)?.fact;
   const after = facts.observe(event.uuid, seen);
   if (before?.state === 'paused' && before.hasAgent && after?.state === 'up') setClock(services, event.uuid);
+  setClockIfDue(services, event.uuid);
   if (after) hear(services, event.uuid, after, before?.running?.name);
   if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
 }

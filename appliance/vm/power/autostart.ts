@@ -64,14 +64,17 @@ export function createAutostart(services: VmServices): Autostart {
   };
 }
 
+/** Nothing of it runs; one that is suspended goes on when it is started. */
+const isResting = ({ state }: Vm['fact']) => state === 'down' || state === 'saved';
+
 /** Also those that came up before this life of the service: others may wait for them. */
 function firstEntries({ rows, pools, clock }: VmServices, hostStartedAt: number): Map<string, Entry> {
-  const wanted = rows.withState(['down', 'powering-up', 'up']).filter((vm) => vm.autostart && !vm.fact.isDeleting && !pools.memberOf(vm.id)); // a pool starts its own
+  const wanted = rows.withState(['down', 'saved', 'powering-up', 'up']).filter((vm) => vm.autostart && !vm.fact.isDeleting && !pools.memberOf(vm.id)); // a pool starts its own
   const isDue = ({ fact }: Vm) => fact.state === 'powering-up' || needsAutostart(fact, hostStartedAt);
   if (!wanted.some(isDue)) return new Map();
   // One that was being started when the power went is on its way already: its task goes on, and may fail.
   return new Map(wanted.filter((vm) => vm.fact.state === 'up' || isDue(vm))
-    .map(({ id, fact }) => [id, { tries: fact.state === 'down' ? 0 : 1, firstAt: clock.now(), healthyAt: undefined, isSettled: false }]));
+    .map(({ id, fact }) => [id, { tries: isResting(fact) ? 0 : 1, firstAt: clock.now(), healthyAt: undefined, isSettled: false }]));
 }
 
 /** What has become of it since the last round. */
@@ -84,7 +87,7 @@ async function judge(services: VmServices, vm: Vm | undefined, entry: Entry): Pr
     else if (clock.now() - (vm.fact.startedAt ?? vm.fact.since) >= patienceMs) giveUp(services, vm, entry);
     return;
   }
-  const isWanted = vm?.autostart && !vm.fact.isDeleting && vm.fact.state === 'down' && (entry.tries === 0 || vm.fact.reason === 'start-failed');
+  const isWanted = vm?.autostart && !vm.fact.isDeleting && isResting(vm.fact) && (entry.tries === 0 || vm.fact.reason === 'start-failed');
   entry.isSettled = !isWanted || entry.tries >= mostTries;
 }
 
@@ -109,14 +112,14 @@ const isTriedAgain = (vm: Vm | undefined, { tries, isSettled }: Entry, now: numb
 
 function starterOf(vm: Vm | undefined, { tries, firstAt, isSettled }: Entry, now: number): Starter | undefined {
   if (!vm) return undefined;
-  const isDown = vm.fact.state === 'down';
+  const isDown = isResting(vm.fact);
   const isLate = isDown && tries > 0 && now - firstAt >= patienceMs; // it is tried again, and nobody waits for it
   const stage = isSettled || isLate ? 'settled' : isDown && tries === 0 ? 'due' : 'coming';
   return { id: vm.id, name: vm.name, ...vm.startup, stage };
 }
 
 function begin(services: VmServices, vm: Vm | undefined, entry: Entry | undefined): void {
-  if (!vm || !entry || vm.fact.state !== 'down') return;
+  if (!vm || !entry || !isResting(vm.fact)) return;
   entry.tries += 1;
   services.database.write({ actor: 'system', operation: 'vm.autostart' }, (tx) => startVm(services, tx, vm));
 }

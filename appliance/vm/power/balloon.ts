@@ -49,7 +49,7 @@ async function lend({ rows, machine, hypervisor, log }: VmServices, { all }: Lat
 export async function requireMemory({ rows, machine }: VmServices, vm: Vm): Promise<void> {
   const wanted = vm.hardware.guaranteedBytes;
   if (wanted === null) return;
-  const others = rows.all().filter(({ id, fact }) => id !== vm.id && fact.state !== 'down');
+  const others = rows.all().filter(({ id, fact }) => id !== vm.id && fact.state !== 'down' && fact.state !== 'saved');
   const missing = missingMemory(await machine.load(), others.reduce((total, { hardware }) => total + (hardware.guaranteedBytes ?? 0), 0), wanted);
   if (missing === 0) return;
   throw new Problem('unavailable', `This host has too little memory: ${formatBytes(missing)} are missing to guarantee ${vm.name} its ${formatBytes(wanted)} beside what is guaranteed to VMs that run. Shut one of them down, or guarantee less.`);

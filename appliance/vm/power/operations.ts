@@ -12,13 +12,17 @@ import type { VmServices } from '../services.ts';
 
 type PowerTx = Parameters<VmServices['facts']['enter']>[0];
 
+const givesWay = new Set(['vm.start', 'vm.restore', 'vm.suspend']);
+
 export const aboutVm = ({ id, name }: Pick<Vm, 'id' | 'name'>) => [{ kind: 'vm', id, name }];
 
-/** Starts a VM that is down; for the request as well as for autostart. */
+/** Starts a VM that is down, or lets one go on that is suspended to disk; for the request as well as for autostart. */
 export function startVm(services: VmServices, tx: PowerTx, vm: Vm): string {
+  const { saved } = vm.fact;
   services.pools.noteStart(tx, vm);
-  services.facts.enter(tx, vm.id, 'powering-up', 'start');
+  services.facts.enter(tx, vm.id, 'powering-up', saved ? 'restore' : 'start');
   const disks = services.rows.disks(vm.id).map(({ diskId }) => diskId);
+  if (saved) return services.tasks.start(tx, 'vm.restore', { vm: vm.id, disks, saved }, aboutVm(vm));
   return services.tasks.start(tx, 'vm.start', { vm: vm.id, disks }, aboutVm(vm));
 }
 
@@ -28,10 +32,10 @@ export function shutDownVm(services: VmServices, tx: PowerTx, vm: Vm): string {
   return services.tasks.start(tx, 'vm.shutdown', { vm: vm.id }, aboutVm(vm));
 }
 
-/** Ends the guest at once; a start that is under way gives up. */
+/** Ends the guest at once; a start or a suspension that is under way gives up. */
 export function powerOffVm(services: VmServices, tx: PowerTx, vm: Vm): string {
   for (const task of services.tasks.list({ limit: 10, isActive: true, about: vm.id })) {
-    if (task.kind === 'vm.start' && !task.isCancelRequested) services.tasks.cancel(tx, task.id);
+    if (givesWay.has(task.kind) && !task.isCancelRequested) services.tasks.cancel(tx, task.id);
   }
   services.facts.enter(tx, vm.id, 'powering-down', 'power-off');
   return services.tasks.start(tx, 'vm.power-off', { vm: vm.id }, aboutVm(vm));

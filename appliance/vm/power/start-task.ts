@@ -41,8 +41,8 @@ export function startVmTask(services: VmServices): AnyTask {
     locks: ({ vm, disks }) => [exclusive('vm', vm), ...disks.map((disk) => shared('image', disk))],
     steps: [
       { name: 'Check what it needs', timeoutMs: 60_000, do: (context) => check(services, context) },
-      { name: 'Prepare its folders', timeoutMs: 120_000, do: (context) => prepareFolders(services, context) },
-      { name: 'Bring its networks up', timeoutMs: 60_000, do: (context) => bringNetworksUp(services, context) },
+      { name: 'Prepare its folders', timeoutMs: 120_000, do: (context) => prepare(services, context) },
+      { name: 'Bring its networks up', timeoutMs: 60_000, do: ({ input, signal }) => bringNetworksUp(services, input.vm, signal) },
       { name: 'Run the guest', timeoutMs: 180_000, do: (context) => run(services, context), undo: (context) => end(services, context) },
       { name: 'See it running', timeoutMs: 60_000, do: (context) => confirm(services, context) },
     ],
@@ -67,18 +67,21 @@ function check(services: VmServices, { input, signal }: Context): Promise<Partia
   });
 }
 
-/** QEMU opens the kept folder as its own user, so others may pass through; what lies inside has its own rights. */
-async function prepareFolders(services: VmServices, { input, memory, signal }: Context): Promise<void> {
-  const { run: runFolder, kept, serialSocket } = foldersOf(services.statePath, input.vm);
-  await mkdir(runFolder, { recursive: true, mode: 0o711 });
-  await mkdir(kept, { recursive: true, mode: 0o711 });
-  if (memory.wasRunning) return;
-  await rm(serialSocket, { force: true });
-  await writeSeed(services, input.vm, signal);
+async function prepare(services: VmServices, { input, memory, signal }: Context): Promise<void> {
+  await prepareFolders(services, input.vm, memory.wasRunning === true);
+  if (!memory.wasRunning) await writeSeed(services, input.vm, signal);
 }
 
-async function bringNetworksUp(services: VmServices, { input, signal }: Context): Promise<void> {
-  const names = new Set(services.rows.nics(input.vm).map(({ network }) => network));
+/** QEMU opens the kept folder as its own user, so others may pass through; what lies inside has its own rights. */
+export async function prepareFolders({ statePath }: VmServices, vm: string, isRunning: boolean): Promise<void> {
+  const { run: runFolder, kept, serialSocket } = foldersOf(statePath, vm);
+  await mkdir(runFolder, { recursive: true, mode: 0o711 });
+  await mkdir(kept, { recursive: true, mode: 0o711 });
+  if (!isRunning) await rm(serialSocket, { force: true });
+}
+
+export async function bringNetworksUp(services: VmServices, vm: string, signal: AbortSignal): Promise<void> {
+  const names = new Set(services.rows.nics(vm).map(({ network }) => network));
   for (const name of names) await persist(services, `The network "${name}" could not be brought up`, signal, () => services.network.ensureNetwork(name));
 }
 

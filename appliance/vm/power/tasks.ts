@@ -69,7 +69,9 @@ function powerOffTask(services: VmServices): AnyTask {
       do: ({ input: { vm }, signal }) => persist(services, 'The VM could not be powered off', signal, () => endDomain(services, vm, signal)),
     }],
     finished(tx, { state, input: { vm } }) {
-      if (state === 'done') services.facts.enter(tx, vm, 'down', 'power-off');
+      // What gave way to it may have left the guest's memory whole.
+      const isSaved = (services.rows.find(vm)?.fact.saved ?? null) !== null;
+      if (state === 'done') services.facts.enter(tx, vm, isSaved ? 'saved' : 'down', isSaved ? 'user' : 'power-off');
       else services.facts.enter(tx, vm, 'unknown', 'power-off');
       tx.afterCommit(() => services.reconcilers.wake('vm.observe'));
     },
