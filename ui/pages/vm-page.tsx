@@ -25,6 +25,9 @@ export const readVm = ({ read }: PageCall, { params }: PageRequest): Promise<VmD
 export const vmPath = (vm: { name: string }): string => `/vms/${encodeURIComponent(vm.name)}`;
 
 /** What every tab of a VM shows above its own content. */
+/** Somebody wanted it so. */
+const asWished = new Set(['saved/user', 'saved/snapshot', 'paused/user']);
+
 export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
   const { t, phrase, can, isLimited } = useUi();
   const path = vmPath(vm);
@@ -43,7 +46,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/cloud-init`, text: t('vm.tab.cloudInit') }] : []),
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
-      {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}{vm.said && <><br />{t('vm.said')} <q>{phrase(vm.said)}</q></>}</Notice>}
+      {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : asWished.has(`${vm.state}/${vm.reason}`) || vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}{vm.said && <><br />{t('vm.said')} <q>{phrase(vm.said)}</q></>}</Notice>}
       <Pending vm={vm} />
       {children}
     </>
