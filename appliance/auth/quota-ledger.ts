@@ -1,4 +1,4 @@
-/** What counts for whom: one row for each VM and each disk that a user has made, with what it takes. It follows from the journal of the things themselves. */
+/** What counts for whom: one row for each VM, disk and snapshot that a user has made, with what it takes. It follows from the journal of the things themselves. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { Tx } from '../core/db.ts';
 import type { ObjectRef } from '../core/objects.ts';

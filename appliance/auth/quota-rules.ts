@@ -41,12 +41,19 @@ export function refusal(part: QuotaPart, { limit, used, growth, gracePercent }: 
   return `allows ${words[part](limit)}${grace} (taken: ${words[part](before)}, left: ${words[part](left)}), and this needs ${words[part](growth)}`;
 }
 
-/** What a VM or a disk takes, read from its row as the journal has it. Of other things nothing is counted. */
+/** Things that count. */
+export const quotaKinds: ReadonlySet<string> = new Set(['vm', 'disk', 'snapshot']);
+
+/**
+ * What such a thing takes, read from its row as the journal has it; `undefined` where the row does not say. A snapshot takes what its layers may come to take: it holds
+ * on to what the disks were, beside what they become.
+ */
 export function amountsOf(kind: string, row: unknown): Amounts | undefined {
   const number = (name: string) => {
     const value = (row as Record<string, unknown> | null)?.[name];
     return typeof value === 'number' ? value : 0;
   };
+  if (kind === 'snapshot') return number('diskBytes') > 0 ? { ...nothing, diskBytes: number('diskBytes') } : undefined;
   if (kind === 'vm') return { ...nothing, vcpus: number('vcpus'), memoryBytes: number('memoryBytes') };
   if (kind === 'disk') return { ...nothing, diskBytes: number('sizeBytes') };
   return undefined;

@@ -8,7 +8,7 @@ import { holderFields, isOneHolder, oneHolder } from './schema.ts';
 const Mode = z.enum(quotaModes).meta({ label: 'Beyond the limit', help: 'Enforced: refused, with what is left. Audit: allowed, and told as an event.' });
 const Vcpus = z.int().min(0).max(10_000).nullable().meta({ label: 'Processors', help: 'vCPUs of all VMs together, also of those that are down. Empty for no limit.' });
 const MemoryBytes = z.int().min(0).max(1024 * TiB).multipleOf(MiB, 'Whole MiB only.').nullable().meta({ label: 'Memory', unit: 'bytes', help: 'Of all VMs together, also of those that are down. Empty for no limit.' });
-const DiskBytes = z.int().min(0).max(1024 * 1024 * TiB).nullable().meta({ label: 'Disks', unit: 'bytes', help: 'Sizes of all disks together, as their guests see them; snapshots are not counted. Empty for no limit.' });
+const DiskBytes = z.int().min(0).max(1024 * 1024 * TiB).nullable().meta({ label: 'Disks', unit: 'bytes', help: 'Sizes of all disks together, as their guests see them; those of a snapshot count once more. Empty for no limit.' });
 const GracePercent = z.int().min(0).max(100).meta({ label: 'Grace', unit: '%', help: 'How far beyond the limit is still allowed, and told as an event.' });
 
 export const QuotaCreateInput = z.object({

@@ -1,5 +1,5 @@
 /**
- * Quotas: how much the VMs and disks of a user, or of all members of a group together, may take.
+ * Quotas: how much the VMs, disks and snapshots of a user, or of all members of a group together, may take.
  *
  * A thing counts for the user who made it. What it takes is read from its row as the journal gets it, in the very transaction that makes or
  * changes it: whichever verb that is, it cannot pass by, and of two at once the second sees what the first took. A verb whose growth is
@@ -14,7 +14,7 @@ import { Problem } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { SiteChange } from '../core/table.ts';
 import { type ChargeRow, createLedger, type QuotaHolder } from './quota-ledger.ts';
-import { type Amounts, amountsOf, nothing, overParts, refusal, refusedParts } from './quota-rules.ts';
+import { type Amounts, amountsOf, nothing, overParts, quotaKinds, refusal, refusedParts } from './quota-rules.ts';
 import { groupTable, memberTable, quotaTable, userTable } from './table.ts';
 
 export type QuotaRow = typeof quotaTable.$inferSelect;
@@ -49,13 +49,12 @@ export function createQuotas(core: Core) {
   };
   const follow = (tx: Tx, { kind, id, what, after }: SiteChange) => {
     if (kind === 'group') for (const quota of reader.ofGroup(id)) tell(tx, quota);
-    const amounts = amountsOf(kind, after);
-    if (!amounts) return;
+    if (!quotaKinds.has(kind)) return;
     const known = ledger.find({ kind, id });
+    if (what === 'deleted') return known && drop(tx, known);
+    const amounts = amountsOf(kind, after);
     const userId = known?.userId ?? (what === 'created' ? callOf(tx)?.actor.id : undefined);
-    if (what === 'deleted') {
-      if (known) drop(tx, known);
-    } else if (userId !== undefined && ledger.isUser(userId)) put(tx, { kind, objectId: id, userId, ...amounts }, known ?? nothing);
+    if (amounts && userId !== undefined && ledger.isUser(userId)) put(tx, { kind, objectId: id, userId, ...amounts }, known ?? nothing);
   };
   journal.onSite(follow);
   const note = (tx: Tx, row: QuotaRow, what: SiteChange['what']) => {

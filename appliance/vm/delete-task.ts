@@ -26,6 +26,7 @@ export function deleteVmTask(services: VmServices): AnyTask {
     finished(tx, { state, input: { vm, keepDisks } }) {
       if (state !== 'done') return services.facts.note(tx, vm, { isDeleting: false });
       const disks = services.rows.disks(vm).map(({ diskId }) => diskId);
+      services.snapshots.removeAll(tx, vm);
       services.rows.remove(tx, vm);
       if (!keepDisks) for (const disk of disks) deleteDisk(services, tx, disk);
     },

@@ -44,6 +44,41 @@ test('what goes beyond is refused with the reason and what is left; nothing of i
   assert.is((await site.send('POST', '/api/v1/vms', { name: 'admins', vcpus: 8, memoryBytes: 2 * GiB })).status, 201);
 });
 
+test('a snapshot counts as its disks do, for who takes it, and so do the images of a template; what goes makes room, also with its VM', async ({ site, paul }) => {
+  await limit(site, { user: 'paul', diskBytes: 20 * MiB });
+  const used = async () => (await items(paul, '/api/v1/own-quotas')).map(({ used: taken }) => (taken as { diskBytes: number }).diskBytes / MiB);
+  assert.is((await paul.send('POST', '/api/v1/vms', { name: 'one', ...small, disks: [{ sizeBytes: 4 * MiB, name: 'first' }, { sizeBytes: 2 * MiB }] })).status, 201);
+  await idle(site);
+  assert.is((await paul.send('POST', '/api/v1/vms/one/snapshots', { name: 'before' })).status, 202);
+  await idle(site);
+  assert.equal(await used(), [12]);
+  await paul.send('POST', '/api/v1/disks/first/resize', { sizeBytes: 6 * MiB });
+  await idle(site);
+  await paul.send('PATCH', '/api/v1/vms/one/snapshots/before', { description: 'as it was sized then' });
+  assert.equal(await used(), [14]);
+  const refused = await paul.send('POST', '/api/v1/vms/one/snapshots', { name: 'after' });
+  assert.equal([refused.status, refused.body['type']], [409, 'over-quota']);
+  assert.equal((await items(paul, '/api/v1/vms/one/snapshots')).length, 1);
+  await site.send('POST', '/api/v1/vms/one/snapshots', { name: 'of the administrator' });
+  await idle(site);
+  assert.equal(await used(), [14], 'counts for who takes it');
+  await site.send('POST', '/api/v1/assignments', { user: 'paul', role: 'administrator', kind: 'vm', object: 'one' });
+  assert.is((await paul.send('DELETE', '/api/v1/vms/one/snapshots/before')).status, 202);
+  await idle(site);
+  assert.equal(await used(), [8]);
+  assert.is((await paul.send('POST', '/api/v1/templates', { name: 'mine', vm: 'one' })).status, 202);
+  await idle(site);
+  assert.equal(await used(), [16]);
+  assert.is((await paul.send('DELETE', '/api/v1/templates/mine')).status, 202);
+  await idle(site);
+  assert.is((await paul.send('POST', '/api/v1/vms/one/snapshots', { name: 'last' })).status, 202);
+  await idle(site);
+  assert.equal(await used(), [16]);
+  assert.is((await paul.send('DELETE', '/api/v1/vms/one', { keepDisks: false })).status, 202);
+  for (let round = 0; round < 5; round++) await idle(site);
+  assert.equal(await used(), [0]);
+});
+
 test('a larger VM, a new disk on it and a grown disk count, also at the hands of others; what shrinks or goes makes room', async ({ site, paul }) => {
   await limit(site, { user: 'paul', vcpus: 4, diskBytes: 10 * GiB });
   await paul.send('POST', '/api/v1/vms', { name: 'one', ...small, disks: [{ sizeBytes: 6 * GiB, name: 'data' }] });

@@ -710,7 +710,7 @@ export const zhPhrases: Record<string, string> = {
   'audit': '监视',
   'vCPUs of all VMs together, also of those that are down. Empty for no limit.': '所有虚拟机的 vCPU 合计，包括已关机的。留空表示无限制。',
   'Of all VMs together, also of those that are down. Empty for no limit.': '所有虚拟机合计，包括已关机的。留空表示无限制。',
-  'Sizes of all disks together, as their guests see them; snapshots are not counted. Empty for no limit.': '所有磁盘大小合计，以客户机所见为准；不计快照。留空表示无限制。',
+  'Sizes of all disks together, as their guests see them; those of a snapshot count once more. Empty for no limit.': '所有磁盘大小合计，以客户机所见为准；快照中的磁盘另外计入。留空表示无限制。',
   'Grace': '宽限',
   'How far beyond the limit is still allowed, and told as an event.': '超出限制多少仍允许，并作为事件告知。',
   'Change a running guest over to them': '让运行中的客户机改用新层',

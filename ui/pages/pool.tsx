@@ -9,6 +9,7 @@ import { Form, type FormSection } from '../form.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Empty, PageHead, Panel } from '../section.tsx';
+import { ShareLink } from './share.tsx';
 
 async function readPools({ read, can }: PageCall) {
   const templates = can('template.read') ? (await read(templateList, {})).items.filter(({ state }) => state === 'ok') : [];
@@ -38,7 +39,7 @@ const poolSections = (t: Ui['t']): FormSection[] => [
   { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, fields: ['cloudInit'] },
 ];
 
-const aboutPool = ({ id }: PoolDetails) => ({ kind: 'pool', id });
+const aboutPool = ({ id }: PoolDetails) => ({ kind: 'pool', id }) as const;
 
 function PoolTable({ pools }: { pools: PoolDetails[] }) {
   const { t } = useUi();
@@ -51,7 +52,7 @@ function PoolTable({ pools }: { pools: PoolDetails[] }) {
       { head: t('pool.prestarted'), as: 'number', from: 'desktop', cell: ({ prestarted }) => prestarted },
       { head: t('pool.waiting'), as: 'number', from: 'tablet', cell: ({ waiting }) => waiting },
       { head: t('pool.holders'), cell: (pool) => <Holders pool={pool} /> },
-      { head: t('field.verbs'), as: 'verbs', cell: (pool) => <span class="row-verbs"><TakeButton pool={pool} /><Verbs pool={pool} /></span> },
+      { head: t('field.verbs'), as: 'verbs', cell: (pool) => <span class="row-verbs"><TakeButton pool={pool} /><ShareLink object={aboutPool(pool)} /><Verbs pool={pool} /></span> },
     ]} />
   );
 }

@@ -13,6 +13,7 @@ import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Empty, PageHead, Panel, type Tone } from '../section.tsx';
 import { AboutLinks } from './about.tsx';
+import { ShareLink } from './share.tsx';
 
 async function readTemplates({ read, can }: PageCall) {
   const vms = can('template.create') && can('vm.read') ? (await read(vmList, { limit: 1000 })).items.filter(({ isDeleting }) => !isDeleting) : [];
@@ -62,7 +63,7 @@ function UsedBy({ template: { vms, dependentDisks } }: { template: TemplateDetai
   return <span class="quiet">{dependentDisks > 0 ? t('template.dependentDisks', { count: dependentDisks }) : '–'}</span>;
 }
 
-const aboutTemplate = ({ id }: TemplateDetails) => ({ kind: 'template', id });
+const aboutTemplate = ({ id }: TemplateDetails) => ({ kind: 'template', id }) as const;
 
 function Verbs({ template }: { template: TemplateDetails }) {
   const { t, can } = useUi();
@@ -71,6 +72,7 @@ function Verbs({ template }: { template: TemplateDetails }) {
   return (
     <span class="row-verbs">
       {can('template.use', about) && can('vm.create') && <Button text={t('template.makeVm')} icon="vm" data-dialog={`use-${template.id}`} disabledReason={templateFault('use', template)} />}
+      <ShareLink object={about} />
       {mayManage && (
         <More id={`template-menu-${template.id}`} label={t('vm.more')}>
           {can('template.edit', about) && <Button text={t('template.edit')} icon="edit" data-dialog={`edit-${template.id}`} />}

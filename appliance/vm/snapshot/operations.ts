@@ -57,11 +57,14 @@ export const snapshotCreate = startTask<VmServices>()({
     if (count >= mostSnapshots) throw new Problem('wrong-state', `${vm.name} has ${count} snapshots, and more would make it slow. Delete some first.`);
     snapshots.requireFreeName(vm.id, name);
     const id: string = newId<'snapshot'>();
-    snapshots.insert(tx, { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', consistency: 'stopped', config: snapshots.configOf(vm), createdAt: clock.now() });
+    snapshots.insert(tx, { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', consistency: 'stopped', config: snapshots.configOf(vm), createdAt: clock.now() }, diskBytesOf(services, vm));
     const layers = rows.disks(vm.id).map(({ diskId }) => ({ disk: lock(services, tx, diskId), volume: newId<'volume'>() }));
     return services.tasks.start(tx, 'vm.snapshot', { vm: vm.id, snapshot: id, layers }, about(services, vm, layers.map(({ disk }) => disk)));
   },
 });
+
+const diskBytesOf = ({ storage, rows }: VmServices, vm: Vm): number =>
+  storage.disks(rows.disks(vm.id).map(({ diskId }) => diskId)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 export const snapshotEdit = write<VmServices>()({
   id: 'snapshot.edit', method: 'PATCH', path: '/vms/{vm}/snapshots/{snapshot}', permission: 'vm.snapshot', status: 200, summary: 'Rename or describe a snapshot',

@@ -40,8 +40,8 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
   const find = (vmId: string, ref: string) => sql.select().from(vmSnapshotTable)
     .where(and(eq(vmSnapshotTable.vmId, vmId), or(eq(vmSnapshotTable.id, ref), eq(vmSnapshotTable.name, ref)))).get();
   const present = (vmId: string) => sql.select().from(vmPresentTable).where(eq(vmPresentTable.vmId, vmId)).get() ?? { vmId, snapshotId: null, before: null };
-  const note = (tx: Tx, row: SnapshotRow, what: 'created' | 'updated' | 'deleted') => {
-    journal.site(tx, { kind: 'snapshot', id: row.id, what, after: what === 'deleted' ? null : row });
+  const note = (tx: Tx, row: SnapshotRow, what: 'created' | 'updated' | 'deleted', more: object = {}) => {
+    journal.site(tx, { kind: 'snapshot', id: row.id, what, after: what === 'deleted' ? null : { ...row, ...more } });
     journal.observed(tx, { kind: 'vm', id: row.vmId, what: 'updated' });
   };
   const update = (tx: Tx, row: SnapshotRow, changes: Partial<SnapshotRow>) => {
@@ -67,9 +67,10 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
       if (!holder || holder.id === exceptId) return;
       throw new Problem('name-taken', `There is already a snapshot "${name}" of this VM. Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
     },
-    insert(tx: Tx, row: SnapshotRow): void {
+    /** `diskBytes`: sizes of its disks, which count for who takes it. */
+    insert(tx: Tx, row: SnapshotRow, diskBytes: number): void {
       tx.sql.insert(vmSnapshotTable).values(row).run();
-      note(tx, row, 'created');
+      note(tx, row, 'created', { diskBytes });
     },
     /** What followed from it follows from what it followed from. */
     remove(tx: Tx, row: SnapshotRow): void {
@@ -78,6 +79,13 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
       if (place.snapshotId === row.id) stand(tx, row.vmId, { snapshotId: row.parentId, before: place.before });
       tx.sql.delete(vmSnapshotTable).where(eq(vmSnapshotTable.id, row.id)).run();
       note(tx, row, 'deleted');
+    },
+    /** Its VM is being deleted: all of them go with it. */
+    removeAll(tx: Tx, vmId: string): void {
+      for (const row of of(vmId)) {
+        tx.sql.delete(vmSnapshotTable).where(eq(vmSnapshotTable.id, row.id)).run();
+        note(tx, row, 'deleted');
+      }
     },
     configOf(vm: Vm): KeptConfig {
       const { id, name: _name, description: _description, autostart: _autostart, startup: _startup, generation: _generation, createdAt: _createdAt, fact: _fact, ...hardware } = vm;
