@@ -37,6 +37,8 @@ export interface TaskDefinition<I = unknown, M = Record<string, unknown>> {
   /** False where stopping half-way helps nobody. */
   canCancel: boolean;
   locks(input: I): Lock[];
+  /** What stays of the input in the row when the task has ended, where it holds what nobody is to read later; all of it unless told. */
+  remains?(input: I): I;
   steps: Step<I, M>[];
   finished?(tx: Tx, outcome: Outcome<I, M>): void;
 }

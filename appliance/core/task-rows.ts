@@ -83,9 +83,10 @@ export function createTaskRows({ database, journal, clock }: { database: Databas
     end(definition: AnyTask, id: string, state: 'done' | 'failed' | 'cancelled') {
       const row = require(id);
       database.write({ actor: row.actor, operation: row.operation, ...(row.requestId && { requestId: row.requestId }) }, (tx) => {
-        update(tx, id, { state, endedAt: clock.now(), message: '', ...(state === 'done' && { progress: 1 }) });
+        const input = definition.input.parse(row.input);
+        update(tx, id, { state, endedAt: clock.now(), message: '', ...(state === 'done' && { progress: 1 }), ...(definition.remains && { input: definition.remains(input) }) });
         const problem = row.problem as ProblemJson | null; // written by setUnwinding
-        definition.finished?.(tx, { state, input: definition.input.parse(row.input), memory: row.memory, problem: problem ?? undefined });
+        definition.finished?.(tx, { state, input, memory: row.memory, problem: problem ?? undefined });
         tx.afterCommit(() => endings.emit(id));
       });
       reported.delete(id);

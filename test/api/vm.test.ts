@@ -209,6 +209,8 @@ test('keys are pressed together and one after the other; what is no key is told'
   const { id } = await createRunning(context);
   await carryOut(context, 'POST', '/vms/first/keys', { keys: ['Ctrl+Alt+Delete', 'f2', 'shift + a'] });
   assert.equal(context.site.host.libvirt.require(id).keys, [[29, 56, 111], [60], [42, 30]]);
+  const [pressed] = context.site.app.core.tasks.list({ limit: 1, about: id });
+  assert.equal([pressed?.kind, (pressed?.input as Json).keys], ['vm.send-keys', []], 'nobody reads later what was typed');
   const wrong = await send(context, 'POST', '/vms/first/keys', { keys: ['enter', 'ctrl+any', 'a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q'] });
   assert.equal([wrong.status, wrong.body.errors.map(({ path }: Json) => path)], [400, ['keys.1', 'keys.2']]);
   assert.match(wrong.body.errors[1].message, /At most 16/);
@@ -572,7 +574,7 @@ test('metrics count the VMs in every state', async (context) => {
     const text = await (await context.site.door.request('http://bothy/metrics', { headers: { authorization: `Bearer ${body.token}` } })).text();
     return Object.fromEntries([...text.matchAll(/^bothy_vms\{state="([a-z-]+)"\} (\d+)$/gm)].map(([, state, vms]) => [state, Number(vms)]));
   };
-  const none = { down: 0, 'powering-up': 0, up: 0, paused: 0, migrating: 0, suspended: 0, 'powering-down': 0, unknown: 0 };
+  const none = { down: 0, 'powering-up': 0, up: 0, paused: 0, migrating: 0, suspended: 0, 'powering-down': 0, saved: 0, unknown: 0 };
   assert.equal(await counted(), { ...none, up: 1, down: 2 });
   await carryOut(context, 'POST', '/vms/first/pause');
   await carryOut(context, 'DELETE', '/vms/third');

@@ -55,6 +55,30 @@ test('steps run in order, remember, and end in the same commit as the row', asyn
   await core.close();
 });
 
+for (const isBroken of [false, true]) {
+  test(`what nobody is to read later is forgotten when a task ${isBroken ? 'has failed' : 'is done'}, and not before`, async () => {
+    const core = openTestCore();
+    const seen: string[] = [];
+    core.tasks.define([defineTask<{ target: string; secret: string }>({
+      kind: 'mark', input: z.object({ target: z.string(), secret: z.string() }), canCancel: true,
+      locks: () => [],
+      remains: (input) => ({ ...input, secret: '' }),
+      steps: [{
+        name: 'a',
+        async do({ input }) {
+          seen.push(input.secret);
+          if (isBroken) throw new Problem('unavailable', 'broken');
+        },
+      }],
+      finished: (_tx, { input }) => seen.push(input.secret),
+    })]);
+    const id = core.database.write(origin, (tx) => core.tasks.start(tx, 'mark', { target: 'x', secret: 'hush' }, []));
+    assert.equal((await core.tasks.ended(id)).input, { target: 'x', secret: '' });
+    assert.equal(seen, ['hush', 'hush']);
+    await core.close();
+  });
+}
+
 test('a failing step is undone with those before it, and the task tells why', async () => {
   const site = newSite();
   const core = openTestCore();

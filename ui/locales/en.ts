@@ -353,7 +353,7 @@ export const en = {
   'console.keys': 'Press keys',
   'console.otherKeys': 'Others …',
   'console.press': 'Press them',
-  'console.keysHelp': 'They are kept with the task: type passwords on the screen instead.',
+  'console.keysHelp': 'Which keys it were is forgotten when they have been pressed.',
   'console.type': 'Type text',
   'console.typeHelp': 'Sent to the guest key by key, as on a US keyboard: for passwords and commands.',
   'console.typeNow': 'Type it',

@@ -355,7 +355,7 @@ export const zhCN = {
   'console.keys': '按键',
   'console.otherKeys': '其他 …',
   'console.press': '按下',
-  'console.keysHelp': '按键会随任务保存：密码请在屏幕上输入。',
+  'console.keysHelp': '按下之后，按键内容即被清除。',
   'console.type': '键入文本',
   'console.typeHelp': '逐键发送到虚拟机，按美式键盘布局：适合密码和命令。',
   'console.typeNow': '键入',

@@ -1,6 +1,6 @@
 /**
  * Pressing keys. Unlike all else this must not be done twice: a second Enter answers the next question. So it is done by the life of the
- * service that was asked, once; one that was interrupted says so instead of trying again.
+ * service that was asked, once; one that was interrupted says so instead of trying again. Which keys it were is forgotten with its end.
  */
 import * as z from 'zod';
 import { exclusive } from '../../core/locks.ts';
@@ -26,6 +26,7 @@ export function sendKeysTask(services: VmServices): AnyTask {
     kind: 'vm.send-keys', canCancel: true,
     input: z.object({ vm: z.string(), keys: z.array(z.string()), life: z.string() }),
     locks: ({ vm }) => [exclusive('vm-keys', vm)],
+    remains: (input) => ({ ...input, keys: [] }), // somebody may have typed a password
     steps: [{
       name: 'Press the keys',
       timeoutMs: 60_000,
