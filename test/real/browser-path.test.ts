@@ -129,7 +129,7 @@ step('the form says at each field what is wrong, then makes the VM', async ({ pa
   await navigate(page, 'Virtual machines', '/vms');
   await go(page, 'Create VM', '/vms/new');
   const form = page.locator('#create-vm');
-  await form.getByLabel('Name').fill('-wrong');
+  await form.getByLabel('Name', { exact: true }).fill('-wrong');
   await form.getByLabel('Memory', { exact: true }).fill('1');
   await form.getByLabel('Unit').first().selectOption('MiB');
   await form.getByLabel('MAC address').fill('01:00:00:00:00:01');
@@ -138,7 +138,7 @@ step('the form says at each field what is wrong, then makes the VM', async ({ pa
     await errorAt(page, field, words).waitFor();
   }
   assert.is(await page.evaluate(() => document.activeElement?.getAttribute('name')), 'name', 'the first wrong field has the focus');
-  await form.getByLabel('Name').fill('first');
+  await form.getByLabel('Name', { exact: true }).fill('first');
   await form.getByLabel('Memory', { exact: true }).fill('128');
   await form.getByLabel('MAC address').fill('');
   await form.locator('summary', { hasText: 'Hardware' }).click();
