@@ -103,7 +103,8 @@ export function refusal(verb: VmVerb, name: string, standing: Standing): string 
 }
 
 function wayOut(verb: VmVerb, state: VmState): string {
-  const needsDown = (vmAllows[verb] as readonly VmState[]).every((allowed) => allowed === 'down');
+  const states: readonly VmState[] = vmAllows[verb];
+  const needsDown = states.includes('down') && states.every((allowed) => allowed === 'down' || allowed === 'saved');
   if (verb === 'clone' && (state === 'up' || state === 'paused')) return ' Or take a snapshot and make a VM of that.';
   if (state === 'saved') return needsDown ? ' Discard its memory first, or start it and shut it down.' : ' Start it first.';
   if (needsDown && verb !== 'start' && (state === 'up' || state === 'paused')) return ' Shut it down or power it off first.';

@@ -22,7 +22,13 @@ const steps: [before: Fact, seen: Seen, after: string][] = [
   [fact('up', 'running'), domain('paused', 'user'), 'paused/user'],
   [fact('up', 'running'), domain('paused', 'paused'), 'paused/user'],
   [fact('up', 'running'), domain('paused', 'io-error'), 'paused/io-error'],
-  [fact('up', 'running'), domain('paused', 'migration'), 'paused/other'],
+  [fact('up', 'running'), domain('paused', 'migration'), 'paused/user'],
+  [fact('up', 'running'), domain('paused', 'snapshot'), 'paused/other'],
+  [fact('saved', 'user'), gone(), 'saved/user'],
+  [fact('saved', 'user'), domain('running'), 'up/running'],
+  [fact('powering-down', 'suspend'), gone(), 'powering-down/suspend'],
+  [fact('powering-down', 'suspend'), domain('paused', 'save'), 'powering-down/suspend'],
+  [fact('powering-up', 'restore'), domain('paused', 'migration'), 'powering-up/restore'],
   [fact('paused', 'no-space'), domain('paused', 'io-error'), 'paused/no-space'],
   [fact('paused', 'no-space'), domain('running', 'unpaused'), 'up/running'],
   [fact('up', 'running'), domain('shutting-down', 'guest'), 'powering-down/guest'],
@@ -75,12 +81,12 @@ test('seeing the same again changes nothing more', () => {
   }));
 });
 
-test('without a domain a VM is down or on its way up; with one it is neither down nor unknown', () => {
+test('without a domain a VM is down, suspended to disk or on its way up; with one it is neither down nor unknown', () => {
   fc.assert(fc.property(anyFact, anySeen, (before, seen) => {
     const { state } = nextFact(before, seen, at + 1);
     if (seen.domain?.state === 'shutting-down') assert.is.not(state, 'unknown');
     else if (seen.domain) assert.not.ok(state === 'down' || state === 'unknown', state);
-    else assert.ok(state === 'down' || state === 'powering-up', state);
+    else assert.ok(state === 'down' || state === 'powering-up' || (state === 'saved' && before.state === 'saved'), state);
   }));
 });
 
