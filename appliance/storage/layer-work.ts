@@ -85,8 +85,13 @@ async function merge(services: StorageServices, disk: DiskRow, step: Merge, opti
   await reserve(services, disk, step);
   try {
     const progress = (fraction: number) => options.progress(fraction, disk.name);
-    const live = { from: path(step.from), into: path(step.into), signal: options.signal, progress, settle: () => settle(services, disk, step, true) };
-    if (!(await services.users.mergeLive(disk.id, live))) {
+    let isSettled = false; // also where its guest ends in the next instant
+    const settleLive = async () => {
+      await settle(services, disk, step, true);
+      isSettled = true;
+    };
+    const live = { from: path(step.from), into: path(step.into), signal: options.signal, progress, settle: settleLive };
+    if (!(await services.users.mergeLive(disk.id, live)) && !isSettled) {
       await mergeFiles(services, disk, step, options);
       await settle(services, disk, step, false);
     }

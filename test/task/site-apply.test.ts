@@ -86,7 +86,7 @@ async function observe({ ask, services }: ApplySite, { host }: Life) {
 type Observed = Record<string, unknown>;
 
 /** What each step brings about, as `observe` names it. */
-const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'history', 'destinations', 'updates', 'roles', 'users', 'groups', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'access', 'starts', ''];
+const steps = ['', 'host', 'ports', 'certificate', 'signIn', 'history', 'vmDefaults', 'destinations', 'updates', 'roles', 'users', 'groups', 'quotas', 'storageDomains', 'networks', 'images', 'disks', 'vms', 'pools', 'access', 'starts', ''];
 const stepNames: string[] = [];
 
 checkTask<ApplySite>(test, {

@@ -19,7 +19,6 @@ function observe(site: VmSite, life: Life): unknown {
   const observed = observeSite(site, life) as Plain;
   const { id } = site.services.rows.require(vm);
   const files = readdirSync(join(life.core.statePath, 'vms', id)).map((name) => name.replace(/^memory-.*\.save$/, 'memory.save'));
-  for (const { fact } of observed.vms) if (fact.running) delete fact.running.hasAgent; // as it was when somebody looked
   const withoutTimes = JSON.parse(JSON.stringify(observed, (key, value) => (key === 'savedAt' || key === 'bytes' ? undefined : key === 'file' ? 'memory.save' : value)));
   return { ...withoutTimes, files, keys: life.host.libvirt.domains().map(({ keys, hasAgent, state }) => ({ keys, hasAgent, state })) };
 }

@@ -64,12 +64,12 @@ export const begin = (site: VmSite, record: AnyChange, input: unknown): string =
 export const makeVm = (site: VmSite, changes: Record<string, unknown> = {}) =>
   perform(site, vmCreate, { name: 'web-1', memoryBytes: 256 * 2 ** 20, disks: [{ sizeBytes: 4 * 2 ** 20 }], nics: [{ network: 'default', mac: '52:54:00:00:00:01' }], ...changes });
 
-/** All that matters: the wish, the fact, the disks, and what libvirt really runs. */
+/** All that matters: the wish, the fact, the disks, and what libvirt really runs. Without times, and without whether an agent was there when somebody looked: after a restart somebody looks again. */
 export function observeSite({ services, storage }: VmSite, { host }: Life): unknown {
   const { rows } = services;
   return {
     vms: rows.all().map(({ createdAt: _created, fact: { since: _since, startedAt: _started, vmId: _vm, ...fact }, ...vm }) => ({
-      ...vm, fact, disks: rows.disks(vm.id), nics: rows.nics(vm.id),
+      ...vm, fact: { ...fact, running: fact.running && { ...fact.running, hasAgent: undefined } }, disks: rows.disks(vm.id), nics: rows.nics(vm.id),
     })),
     disks: storage.disks(diskIds(services)).map(({ id, name, state, sizeBytes }) => ({ id, name, state, sizeBytes })),
     diskCount: diskIds(services).length,
