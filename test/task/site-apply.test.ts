@@ -11,6 +11,7 @@ import { createHost } from '../../appliance/host/host.ts';
 import { createActivity } from '../../appliance/activity/activity.ts';
 import { createNetwork } from '../../appliance/network/network.ts';
 import { createStorage } from '../../appliance/storage/storage.ts';
+import { createUpdate } from '../../appliance/update/update.ts';
 import { createVm } from '../../appliance/vm/vm.ts';
 import { checkTask, type Life, waitFor } from './harness.ts';
 import { loopbackOnly } from '../world/outgoing.ts';
@@ -46,7 +47,8 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
   const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access });
-  const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm].flatMap(({ operations }) => operations));
+  const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: '/nonexistent' });
+  const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm, update].flatMap(({ operations }) => operations));
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestHashes: vm.guestHashes, perform });
   machine.downloads.offer('https://images.example.org/a.iso', iso);
   machine.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(2 ** 20, 7) });
