@@ -9,8 +9,7 @@
  * `_remove_me_<image>`, then emptied. `sweep` clears away what a power cut left of either. Ids are checked before they
  * become part of a path and a link is never followed, so no path leaves the domain.
  */
-import type { Dirent } from 'node:fs';
-import { access, chmod, constants, link, lstat, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { access, chmod, constants, link, lstat, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isId } from '../core/id.ts';
 import { MiB } from '../core/units.ts';
@@ -18,6 +17,7 @@ import type { DiskSpace } from '../world.ts';
 import { renameDurably, syncPath, unfinishedSuffix, writeFileAtomically } from '../core/atomic-file.ts';
 import { DomainFault, type FileDomain, type ImageDomain, type StorageDomain, type VolumeRef } from './backend.ts';
 import { type DomainClass, type DomainMetadata, formatDomainMetadata, parseDomainMetadata } from './domain-metadata.ts';
+import { exists, hasFolder, makeFile, readFolder, requireFolder, unlessGone } from './folders.ts';
 import { occupiedBytes } from './occupied.ts';
 import { formatVolumeMetadata, parseVolumeMetadata, type Volume } from './volume-metadata.ts';
 
@@ -41,7 +41,7 @@ export async function createFileDomain(folder: string, domain: DomainMetadata): 
   const [metadataFolder, imagesFolder] = [join(unfinished, 'dom_md'), join(unfinished, 'images')];
   for (const made of [metadataFolder, imagesFolder]) await mkdir(made, { recursive: true, mode: folderMode });
   if (domain.class === 'iso') await mkdir(join(imagesFolder, isoImageId), { mode: folderMode });
-  for (const [name, sizeBytes] of Object.entries(specialFiles)) await makeFile(join(metadataFolder, name), sizeBytes);
+  for (const [name, sizeBytes] of Object.entries(specialFiles)) await makeFile(join(metadataFolder, name), { mode: volumeMode, sizeBytes });
   await writeFileAtomically(join(metadataFolder, 'metadata'), formatDomainMetadata(domain));
   for (const made of [imagesFolder, unfinished]) await syncPath(made);
   await renameDurably(unfinished, root);
@@ -88,7 +88,7 @@ export function openImageDomain(place: Place): ImageDomain {
       if (!(await hasFolder(imageFolder(volume.imageId)))) await mkdir(imageFolder(volume.imageId), { mode: folderMode });
       await syncPath(images);
       await writeMetadata({ ...volume, isLegal: false });
-      await makeFile(`${volumePath(volume)}.lease`, 0);
+      await makeFile(`${volumePath(volume)}.lease`, { mode: volumeMode });
       return volumePath(volume);
     },
     async commitVolume(volume) {
@@ -195,46 +195,6 @@ async function readVolumes(folder: string): Promise<Volume[]> {
     if (parsed?.isOk) volumes.push(parsed.volume);
   }
   return volumes;
-}
-
-/** A sparse file of this size, unless it is there. */
-async function makeFile(path: string, sizeBytes: number): Promise<void> {
-  const file = await open(path, 'a', volumeMode);
-  try {
-    await file.chmod(volumeMode);
-    if (sizeBytes > 0) await file.truncate(sizeBytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Entries of a folder; none when there is no such folder. */
-async function readFolder(path: string): Promise<Dirent[]> {
-  return (await readdir(path, { withFileTypes: true }).catch(unlessGone)) ?? [];
-}
-
-/** What others delete while a folder is read was never seen. */
-function unlessGone(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-}
-
-async function requireFolder(path: string): Promise<void> {
-  if (!(await hasFolder(path))) throw new DomainFault(`${path} is missing. Check that its disk is there and mounted.`);
-}
-
-/** A link to a folder is not one: following it would leave the domain. */
-async function hasFolder(path: string): Promise<boolean> {
-  if (!(await exists(path))) return false;
-  if (!(await lstat(path)).isDirectory()) throw new DomainFault(`${path} is not a folder. Check what was put there.`);
-  return true;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return lstat(path).then(() => true, (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return false;
-    throw error;
-  });
 }
 
 function requireId(id: string): string {

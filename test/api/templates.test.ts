@@ -3,10 +3,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MiB } from '../../appliance/core/units.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { type Json, settled } from '../world/calls.ts';
 import { openPerson } from '../world/person.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of all operations
-type Json = any;
 
 const test = suite<{ site: TestApp }>('templates');
 test.before.each(async (context) => {
@@ -22,12 +20,6 @@ test.before.each(async (context) => {
 test.after.each(({ site }) => site.close());
 
 const ask = (site: Pick<TestApp, 'send'>, method: string, path: string, body?: unknown) => site.send<Json>(method, `/api/v1${path}`, body);
-
-async function settled({ app }: TestApp): Promise<void> {
-  for (let rows = app.core.tasks.list({ limit: 100, isActive: true }); rows.length > 0; rows = app.core.tasks.list({ limit: 100, isActive: true })) {
-    for (const { id } of rows) await app.core.tasks.ended(id);
-  }
-}
 
 async function carryOut(site: TestApp, method: string, path: string, body?: unknown): Promise<void> {
   await site.carryOut(method, `/api/v1${path}`, body);

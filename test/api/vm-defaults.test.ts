@@ -4,11 +4,9 @@ import * as assert from 'uvu/assert';
 import { GiB } from '../../appliance/core/units.ts';
 import { offeredModels } from '../../appliance/vm/defaults/rules.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { callsOf, type Json } from '../world/calls.ts';
 import { untilReady } from '../world/ready.ts';
 import { find } from '../world/xml.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of all operations
-type Json = any;
 
 let site: TestApp;
 test.before.each(async () => {
@@ -17,8 +15,7 @@ test.before.each(async () => {
 });
 test.after.each(() => site.close());
 
-const send = (method: string, path: string, body?: unknown) => site.send<Json>(method, `/api/v1${path}`, body);
-const carryOut = (method: string, path: string, body?: unknown) => site.carryOut(method, `/api/v1${path}`, body);
+const { send, carryOut } = callsOf(() => site);
 const get = async (path: string) => (await send('GET', path)).body;
 const create = (name: string, body: object = {}) => send('POST', '/vms', { name, memoryBytes: GiB, ...body });
 const cpuOf = (name: string) => {

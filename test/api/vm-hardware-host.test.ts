@@ -3,11 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { callsOf, type Json } from '../world/calls.ts';
 import { untilReady } from '../world/ready.ts';
 import { find, findAll } from '../world/xml.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of all operations
-type Json = any;
 
 let site: TestApp;
 test.before.each(async () => {
@@ -16,8 +14,7 @@ test.before.each(async () => {
 });
 test.after.each(() => site.close());
 
-const send = (method: string, path: string, body?: unknown) => site.send<Json>(method, `/api/v1${path}`, body);
-const carryOut = (method: string, path: string, body?: unknown) => site.carryOut(method, `/api/v1${path}`, body);
+const { send, carryOut } = callsOf(() => site);
 const get = async (path = '/vms/web') => (await send('GET', path)).body;
 const create = (body: object = {}) => send('POST', '/vms', { name: 'web', memoryBytes: GiB, ...body });
 const domain = (): Json => site.host.libvirt.domains()[0]?.tree ?? assert.unreachable('no domain runs');

@@ -3,11 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GiB, MiB } from '../../appliance/core/units.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { callsOf, type Json, settled } from '../world/calls.ts';
 import { untilReady } from '../world/ready.ts';
 import { find, findAll } from '../world/xml.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of all operations
-type Json = any;
 
 let site: TestApp;
 test.before.each(async () => {
@@ -16,18 +14,13 @@ test.before.each(async () => {
 });
 test.after.each(() => site.close());
 
-const send = (method: string, path: string, body?: unknown) => site.send<Json>(method, `/api/v1${path}`, body);
-const carryOut = (method: string, path: string, body?: unknown) => site.carryOut(method, `/api/v1${path}`, body);
+const { send, carryOut } = callsOf(() => site);
 const get = async (name = 'web') => (await send('GET', `/vms/${name}`)).body;
 const create = (body: object) => send('POST', '/vms', { name: 'web', vcpus: 2, memoryBytes: GiB, ...body });
 const domain = () => site.host.libvirt.domains()[0]?.tree ?? assert.unreachable('no domain runs');
-/** Until no task runs. */
-async function settled(): Promise<void> {
-  for (const { id } of site.app.core.tasks.list({ limit: 100, isActive: true })) await site.app.core.tasks.ended(id);
-}
 async function edit(body: object) {
   const reply = await send('PATCH', '/vms/web', body);
-  await settled();
+  await settled(site);
   return reply;
 }
 

@@ -3,9 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MiB } from '../../appliance/core/units.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
-
-// biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of all operations
-type Json = any;
+import { type Json, settled } from '../world/calls.ts';
 
 const test = suite<{ site: TestApp }>('snapshots');
 test.before.each(async (context) => {
@@ -19,13 +17,6 @@ test.before.each(async (context) => {
 test.after.each(({ site }) => site.close());
 
 const ask = (site: TestApp, method: string, path: string, body?: unknown) => site.send<Json>(method, `/api/v1${path}`, body);
-/** Until nothing runs: what is begun may begin more. */
-async function settled({ app }: TestApp): Promise<void> {
-  for (let rows = app.core.tasks.list({ limit: 100, isActive: true }); rows.length > 0; rows = app.core.tasks.list({ limit: 100, isActive: true })) {
-    for (const { id } of rows) await app.core.tasks.ended(id);
-  }
-}
-
 async function carryOut(site: TestApp, method: string, path: string, body?: unknown): Promise<void> {
   await site.carryOut(method, `/api/v1${path}`, body);
   await settled(site);
