@@ -27,10 +27,11 @@ test.after(async ({ browser, site, visitor }) => {
   await site.close();
 });
 
-/** Opens the box of a form with the keyboard alone and reads what stands in it. */
+/** Opens the box of a form with the keyboard alone, waits until it is filled (browsers tell of an opened box in an event of its own) and reads what stands in it. */
 async function openCall(page: Page, form: string): Promise<() => Promise<string>> {
   await page.locator(`${form} .api-call summary`).focus();
   await page.keyboard.press('Enter');
+  await page.locator(`${form} [data-curl]:not(:empty)`).waitFor();
   return async () => (await page.locator(`${form} [data-curl]`).textContent()) ?? '';
 }
 const bodyOf = (call: string): Record<string, unknown> => JSON.parse(/-d '([\s\S]*)'$/.exec(call)?.[1] ?? '');
