@@ -108,17 +108,17 @@ export function Shell({ title, live = [], fill, children }: ShellProps) {
   );
 }
 
+/** Fetches the page again when such a thing changes, and takes that part of it. */
+function refreshOn(kinds: string[], select: string) {
+  return { 'hx-get': '', 'hx-trigger': kinds.map((kind) => `bothy:${kind} from:body`).join(', '), 'hx-sync': 'this:queue last', 'hx-target': 'this', 'hx-select': select, 'hx-swap': 'outerMorph' };
+}
+
 function Page({ live, fill, children }: { live: string[]; fill: ShellProps['fill'] | undefined; children: Child }) {
-  const { seq, can } = useUi();
+  const { seq } = useUi();
   // An empty address is the one in the address bar, with the filters that were set meanwhile.
-  const refresh = live.length > 0
-    ? {
-        'hx-get': '', 'hx-trigger': live.map((kind) => `bothy:${kind} from:body`).join(', '), 'hx-sync': 'this:queue last',
-        'hx-target': 'this', 'hx-select': '#page', 'hx-swap': 'outerMorph',
-      }
-    : {};
+  const refresh = live.length > 0 ? refreshOn([...new Set([...live, 'rights'])], '#page') : {};
   return (
-    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} data-silent={can('event.read') ? undefined : ''} data-seq={String(seq)} {...refresh}>
+    <main id="page" tabindex={-1} hx-history-elt="" data-fill={fill} data-seq={String(seq)} {...refresh}>
       {children}
     </main>
   );
@@ -130,7 +130,7 @@ function Rail() {
   return (
     <header class="rail">
       <a class="brand" href="/"><Mark /><span class="brand-name">Bothy</span></a>
-      <nav aria-label={t('layout.mainNav')}>
+      <nav id="rail-nav" aria-label={t('layout.mainNav')} {...refreshOn(['rights'], '#rail-nav')}>
         <ul>{itemsFor(ui).map((item) => <li><NavLink item={item} /></li>)}</ul>
       </nav>
       <p class="rail-live" data-when="lost"><Icon name="alert" />{t('live.lost')}</p>
@@ -155,7 +155,7 @@ function BottomBar() {
   const { t } = ui;
   const items = itemsFor(ui);
   return (
-    <nav class="bar" aria-label={t('layout.mainNav')}>
+    <nav id="bar-nav" class="bar" aria-label={t('layout.mainNav')} {...refreshOn(['rights'], '#bar-nav')}>
       {items.filter((item) => item.inBar).map((item) => <NavLink item={item} isShort />)}
       <button type="button" popovertarget="more"><Icon name="menu" /><span>{t('layout.more')}</span></button>
       <div id="more" popover="auto" class="menu menu-sheet">

@@ -72,6 +72,9 @@ function cssText(path: string): string {
   return path.replace(/[^\w.-]/g, '');
 }
 
+/** What one may not see may be given. */
+const lookAgain = ['rights'];
+
 /** A whole page in place of the one that was asked for. */
 export function ProblemPage(props: { problem: ShownProblem }) {
   // One node deeper, so that the context is read while rendering and not by whoever calls this.
@@ -83,7 +86,7 @@ function ProblemFrame({ problem }: { problem: ShownProblem }) {
   const Frame = user ? Shell : Bare;
   const title = problem.status === 404 ? t('problem.notFound') : problem.status === 403 ? t('problem.forbidden') : t('problem.title');
   return (
-    <Frame title={title}>
+    <Frame title={title} live={lookAgain}>
       <Empty icon={problem.status === 404 ? 'search' : 'alert'} title={title} text={phrase(problem.detail)} isPage>
         {problem.requestId && <p class="quiet">{t('problem.requestId')} <code>{problem.requestId}</code></p>}
         <LinkButton href="/" text={t('problem.home')} icon="hut" />

@@ -4,31 +4,25 @@
  *   id: 42                                     first, without data: the number to resume after
  *   event: change   id: 43   data: {"seq":43,"kind":"vm","id":"…","what":"updated"}
  *   event: resync   id: 99   data: {}          the feed no longer reaches back: read everything anew
+ *   event: resync   id: 99   data: {"rights":true}   the reader may see or do more or less than before: read everything anew
+ *   event: signed-out   data: {}               the session or token has ended, and the stream with it
  *   : beat                                     every 15 s
  *
  * Nothing is queued for a reader: it pulls, and each pull reads the feed from the number that it was last given. So a
- * slow reader costs no memory, and gets many changes of one thing as one. A stream ends after a quarter of an hour, so that
- * a reader whose session has ended meanwhile is asked again who it is; browsers come back by themselves.
+ * slow reader costs no memory, and gets many changes of one thing as one. Who reads is asked again whenever somebody's rights or sessions
+ * change, and with every beat, for sessions that end by themselves. A stream ends after a quarter of an hour; browsers come back by
+ * themselves.
  */
 import type { Clock } from '../core/clock.ts';
-import type { Sql } from '../core/db.ts';
+import { rightsKinds } from '../auth/rights-watch.ts';
 import type { Change, Journal } from '../core/journal.ts';
-import type { Actor } from '../core/operation.ts';
-import { maySee } from './lists.ts';
-import { coalesce, permissionToSee } from './rules.ts';
+import type { Reader } from './reader.ts';
+import { coalesce } from './rules.ts';
 
 const beatMs = 15_000;
 /** Between two batches, so that a burst becomes one. */
 const gatherMs = 40;
 const longestMs = 900_000;
-
-export interface Reader {
-  /** Last number seen; undefined for a reader that starts now. */
-  since: number | undefined;
-  /** Whether the reader may know of it. */
-  isSeen(change: Change): boolean;
-  signal: AbortSignal;
-}
 
 interface Feed {
   journal: Journal;
@@ -50,7 +44,7 @@ export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8A
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       // Only now: the body of an answer to HEAD is dropped without a word.
-      if (!alarm.isClosed()) unsubscribe ??= feed.journal.subscribe((change) => { if (reader.isSeen(change)) alarm.ring(); });
+      if (!alarm.isClosed()) unsubscribe ??= feed.journal.subscribe((change) => { if (rightsKinds.has(change.kind) || reader.isSeen(change)) alarm.ring(); });
       const { value, done } = await parts.next();
       if (!done) return controller.enqueue(encoder.encode(value));
       stop();
@@ -60,23 +54,19 @@ export function streamChanges(feed: Feed, reader: Reader): ReadableStream<Uint8A
   }, { highWaterMark: 0 });
 }
 
-/** What is deleted can no longer be asked about, and its id says nothing: who sees some such things learns of it. */
-export function seesChange(db: Sql, actor: Actor, { kind, id, what }: Change): boolean {
-  const permission = permissionToSee(kind);
-  if (actor.permissions.has(permission)) return true;
-  if (!actor.reach.somewhere(permission)) return false;
-  if (kind === 'task' || kind === 'event') return maySee(db, actor, { kind, id }, `${kind}.read`);
-  return what === 'deleted' || actor.reach.on(permission, { kind, id });
-}
-
 async function* writeFeed({ journal, clock }: Feed, reader: Reader, alarm: Alarm): AsyncGenerator<string, void> {
   const endsAt = clock.now() + longestMs;
   let last = reader.since ?? journal.latest();
+  let isFirst = true;
   yield `retry: 500\nid: ${last}\n\n`;
   while (!alarm.isClosed() && clock.now() < endsAt) {
     const changes = journal.since(last);
     last = changes ? (changes.at(-1)?.seq ?? last) : journal.latest();
-    const text = changes ? formatChanges(coalesce(changes.filter(reader.isSeen))) : `event: resync\nid: ${last}\ndata: {}\n\n`;
+    const rights = judgeRights(reader, changes, isFirst);
+    if (rights === 'gone') return yield 'event: signed-out\ndata: {}\n\n';
+    const told = formatChanges(coalesce(changes?.filter(reader.isSeen) ?? []));
+    const text = changes && rights === 'same' ? told : `${told}${formatResync(last, rights)}`;
+    isFirst = false;
     if (text) {
       yield text;
       await alarm.pause(gatherMs);
@@ -85,6 +75,18 @@ async function* writeFeed({ journal, clock }: Feed, reader: Reader, alarm: Alarm
     }
   }
 }
+
+type Rights = ReturnType<Reader['look']>;
+
+/** Not for each of many changes, but for each that could matter, and once in a while. A page that is older than such a change was read with other rights. */
+function judgeRights(reader: Reader, changes: Change[] | undefined, isFirst: boolean): Rights {
+  const mayMatter = changes?.some(({ kind }) => rightsKinds.has(kind)) ?? true;
+  if (!mayMatter && changes && changes.length > 0) return 'same';
+  const rights = reader.look();
+  return rights === 'same' && isFirst && changes && mayMatter ? 'otherwise' : rights;
+}
+
+const formatResync = (last: number, rights: Rights) => `event: resync\nid: ${last}\ndata: ${rights === 'otherwise' ? '{"rights":true}' : '{}'}\n\n`;
 
 function formatChanges(changes: Change[]): string {
   return changes.map(({ seq, kind, id, what }) => `event: change\nid: ${seq}\ndata: ${JSON.stringify({ seq, kind, id, what })}\n\n`).join('');

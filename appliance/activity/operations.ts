@@ -4,9 +4,10 @@ import { type Actor, read, stream, write } from '../core/operation.ts';
 import { Problem, type ProblemJson } from '../core/problem.ts';
 import type { Core } from '../core/services.ts';
 import type { TaskRow } from '../core/task-rows.ts';
-import { seesChange, streamChanges } from './changes.ts';
+import { streamChanges } from './changes.ts';
 import { listConfigChanges } from './config-history.ts';
 import { listAudit, listEvents, listTasks, maySee } from './lists.ts';
+import { createReader } from './reader.ts';
 import { AuditListInput, AuditPage, ChangesInput, ConfigListInput, ConfigPage, EventListInput, EventPage, TaskListInput, TaskOutput, TaskPage } from './schema.ts';
 
 function showTask({ tasks }: Core, row: TaskRow): z.input<typeof TaskOutput> {
@@ -79,12 +80,12 @@ export const configList = read<Core>()({
 });
 
 export const changesFollow = stream<Core>()({
-  id: 'changes.follow', method: 'GET', path: '/changes', permission: 'event.read', scope: 'each',
+  id: 'changes.follow', method: 'GET', path: '/changes', permission: 'signed-in',
   summary: 'Follow the changes of everything as server-sent events',
   input: ChangesInput, responseType: 'text/event-stream',
-  run({ journal, clock, database }, { actor, signal }, { since }, request) {
+  run({ journal, clock, database }, call, { since }, request) {
     const lastSeen = /^\d{1,15}$/.exec(request.headers.get('last-event-id') ?? '')?.[0];
-    const body = streamChanges({ journal, clock }, { since: lastSeen === undefined ? since : Number(lastSeen), isSeen: (change) => seesChange(database.sql, actor, change), signal });
+    const body = streamChanges({ journal, clock }, createReader(database.sql, call, lastSeen === undefined ? since : Number(lastSeen)));
     return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } });
   },
 });

@@ -40,7 +40,7 @@ export function coalesce(changes: Change[]): Change[] {
   return [...byObject.values()];
 }
 
-const readPermissions: Record<string, string> = { history: 'event.read', destination: 'history.edit', 'site-file': 'site.read', 'storage-domain': 'storage.read', token: 'user.read', group: 'user.read', role: 'user.read', 'sign-in-rules': 'user.read', totp: 'user.read', assignment: 'access.read' };
+const readPermissions: Record<string, string> = { history: 'event.read', destination: 'history.edit', 'site-file': 'site.read', 'storage-domain': 'storage.read', token: 'user.read', session: 'user.read', group: 'user.read', role: 'user.read', 'sign-in-rules': 'user.read', totp: 'user.read', assignment: 'access.read' };
 
 /** The permission that lets somebody learn of changes to such things. */
 export function permissionToSee(kind: string): string {

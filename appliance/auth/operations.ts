@@ -118,8 +118,10 @@ export const sessionDelete = write<AuthServices>()({
   id: 'session.delete', method: 'DELETE', path: '/sessions/current', permission: 'self.edit', status: 204,
   summary: 'Sign out',
   input: z.object({}), output: z.null(),
-  run(_services, tx) {
-    tx.sql.delete(sessionTable).where(eq(sessionTable.id, tx.call.actor.credential)).run();
+  run({ journal }, tx) {
+    const { credential } = tx.call.actor;
+    const { changes } = tx.sql.delete(sessionTable).where(eq(sessionTable.id, credential)).run();
+    if (changes > 0) journal.observed(tx, { kind: 'session', id: credential, what: 'deleted' });
     setCookie(tx.call, '', 0);
     return null;
   },
@@ -132,9 +134,10 @@ export const sessionEnd = write<AuthServices>()({
   id: 'session.end', method: 'DELETE', path: '/sessions/{session}', permission: 'self.edit', status: 204,
   summary: 'End a session: an own one, or with the right to change users any',
   input: z.object({ session: z.uuid() }), output: z.null(),
-  run(_services, tx, { session }) {
+  run({ journal }, tx, { session }) {
     const { changes } = tx.sql.delete(sessionTable).where(and(eq(sessionTable.id, session), ownOnly(tx.call.actor, sessionTable.userId))).run();
     if (changes === 0) throw new Problem('not-found', 'There is no such session; it may have ended by itself.');
+    journal.observed(tx, { kind: 'session', id: session, what: 'deleted' });
     return null;
   },
 });

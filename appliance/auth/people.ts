@@ -129,24 +129,26 @@ export function createPeople(deps: PeopleDeps) {
       const now = clock.now();
       const row = { id: newId<'session'>(), secretHash: hashSecret(secret), userId: user.id, from, createdAt: now, lastSeenAt: now, expiresAt: now + deps.idleMs() };
       tx.sql.insert(sessionTable).values(row).run();
+      journal.observed(tx, { kind: 'session', id: row.id, what: 'created' });
       return { id: row.id, secret, csrfToken: csrfTokenOf(secret), expiresAt: row.expiresAt };
     },
 
-    bySession(secret: string): SignedIn | undefined {
+    /** Looking whether it still holds is no use of it. */
+    bySession(secret: string, isUse = true): SignedIn | undefined {
       const row = sql.select().from(sessionTable).where(eq(sessionTable.secretHash, hashSecret(secret))).get();
       if (!row || row.expiresAt <= clock.now()) return undefined;
       const user = userById(row.userId);
       if (!user) return undefined;
-      touch(row);
+      if (isUse) touch(row);
       return { actor: { id: user.id, name: user.name, ...rightsOf(user, null), credential: row.id }, csrfToken: csrfTokenOf(secret) };
     },
 
-    byToken(secret: string): SignedIn | undefined {
+    byToken(secret: string, isUse = true): SignedIn | undefined {
       const row = sql.select().from(tokenTable).where(eq(tokenTable.secretHash, hashSecret(secret))).get();
       if (!row || (row.expiresAt !== null && row.expiresAt <= clock.now())) return undefined;
       const user = row.userId === null ? undefined : userById(row.userId);
       if (row.userId !== null && !user) return undefined;
-      noteUse(row);
+      if (isUse) noteUse(row);
       if (user) return { actor: { id: user.id, name: `${user.name} (${row.name})`, ...rightsOf(user, row.permissions), credential: row.id } };
       // A token made by root at the machine belongs to nobody and may do what an administrator may.
       const permissions: ReadonlySet<string> = restrict(book.permissionsOf(['administrator']), row.permissions);

@@ -54,6 +54,11 @@ export function createReach({ sql: db, objects }: { sql: Sql; objects: Objects }
 
   return {
     rows, mark,
+    held() {
+      const roles = roleNames().map(({ role }) => `${role}: ${[...permissionsOf(role)].sort().join()}`);
+      const things = db.select({ kind: assignmentTable.kind, id: assignmentTable.objectId, role: assignmentTable.role }).from(assignmentTable).where(isHolder).all();
+      return [...new Set(roles), ...things.map(({ kind, id, role }) => `${kind} ${id} ${role}`)].sort().join('\n');
+    },
     somewhere: (permission) => whole.has(permission) || roleNames().some(({ role, kind }) => appliesTo(permission as Permission, kind) && allows(role, permission)),
     on: (permission, { kind, id }) => {
       const condition = rows(permission, kind, sql`${id}`);

@@ -59,6 +59,8 @@ export interface Reach {
   rows(permission: string, kind: string, id: SQLWrapper): SQL | undefined;
   /** The same for things of any kind. */
   anyRows(permission: string, id: SQLWrapper): SQL | undefined;
+  /** All that is held on single things, in words that are the same as long as that is. */
+  held(): string;
   /** A word that is the same for things on which the same is allowed. */
   mark(object: ObjectRef): string;
 }
@@ -67,5 +69,5 @@ export interface Reach {
 export function wholeReach(permissions: ReadonlySet<string>): Reach {
   const has = (permission: string) => permissions.has(permission);
   const rows = (permission: string) => (has(permission) ? undefined : sql`0`);
-  return { somewhere: has, on: has, sees: has, rows, anyRows: rows, mark: () => '' };
+  return { somewhere: has, on: has, sees: has, rows, anyRows: rows, held: () => '', mark: () => '' };
 }

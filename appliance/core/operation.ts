@@ -38,6 +38,8 @@ export interface Call {
   signal: AbortSignal;
   /** The request came over TLS. */
   isSecure: boolean;
+  /** Who asks, with what they may do by now; `undefined` when they are signed in no longer. For answers that last. */
+  renew(): Actor | undefined;
   /** Headers to add to the answer. */
   answerHeaders: Headers;
 }
@@ -49,8 +51,8 @@ interface Face<I extends z.ZodObject, O extends z.ZodType> {
   /** Below `/api/v1`, with `{parameters}` that are fields of `input`. */
   path: string;
   /**
-   * The permission that the actor needs, or `public` for the few that come before login. It is needed on the thing that the path names, or
-   * on something that this belongs to; where it names none, on the whole appliance.
+   * The permission that the actor needs, or `public` for the few that come before login, `signed-in` for what anybody may ask who is. It is
+   * needed on the thing that the path names, or on something that this belongs to; where it names none, on the whole appliance.
    */
   permission: string;
   /** `each`: holding the permission on anything is enough to ask; the operation itself shows, and does, only what the actor may. */

@@ -15,17 +15,17 @@ export const nobody: Actor = { id: 'nobody', name: 'nobody', permissions: new Se
 
 export type Door = 'local' | 'network';
 
-/** The actor of a request; `nobody` when it carries no credential. Throws when the credential is wrong or misused. */
-export function authenticate(auth: Auth, door: Door, request: Request): SignedIn {
+/** The actor of a request; `nobody` when it carries no credential. Throws when the credential is wrong or misused. `isUse`: it is used, not only looked at. */
+export function authenticate(auth: Auth, door: Door, request: Request, isUse = true): SignedIn {
   if (door === 'local') return { actor: isConsole(request) ? { ...rootActor, name: 'console' } : rootActor };
   const bearer = /^Bearer\s+(\S+)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
   if (bearer !== undefined) {
-    const byToken = auth.people.byToken(bearer);
+    const byToken = auth.people.byToken(bearer, isUse);
     if (!byToken) throw new Problem('unauthenticated', 'This API token is not valid (any more). Create a new one with `bothy token create`.');
     return byToken;
   }
   const secret = cookieOf(request);
-  const bySession = secret === undefined ? undefined : auth.people.bySession(secret);
+  const bySession = secret === undefined ? undefined : auth.people.bySession(secret, isUse);
   if (!bySession) return { actor: nobody };
   return bySession;
 }

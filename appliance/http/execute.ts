@@ -49,6 +49,7 @@ export function requirePermission({ record }: Pick<BoundOperation, 'record'>, { 
   const { permission, scope, path } = record;
   if (permission === 'public' || actor.permissions.has(permission)) return;
   if (actor.credential === '') throw new Problem('unauthenticated', 'Sign in first, or send an API token: "Authorization: Bearer TOKEN".');
+  if (permission === 'signed-in') return;
   const about = kindOfPath(path);
   const isHeld = actor.reach.somewhere(permission);
   if (isHeld && about) requireOn(actor, permission, { ...about, ref: subject[about.parameter] ?? '', objects });

@@ -22,9 +22,10 @@ export function createPerform(core: Core, audit: Audit, operations: BoundOperati
     if (!bound) throw new Error(`there is no operation ${id}`);
     return bound;
   };
-  const callOf = ({ actor, requestId, signal }: Performer): Call => ({
-    requestId, signal, actor: { id: 'system', name: actor, permissions, reach, credential: 'system' }, from: 'site file', at: core.clock.now(), isSecure: true, answerHeaders: new Headers(),
-  });
+  const callOf = ({ actor: name, requestId, signal }: Performer): Call => {
+    const actor = { id: 'system', name, permissions, reach, credential: 'system' };
+    return { requestId, signal, actor, from: 'site file', at: core.clock.now(), isSecure: true, answerHeaders: new Headers(), renew: () => actor };
+  };
   const subjectOf = ({ record }: BoundOperation, input: Record<string, unknown>) => {
     const inPath = pathParameters(record.path);
     return Object.fromEntries((inPath.length > 0 ? inPath : ['name']).filter((name) => name in input).map((name) => [name, String(input[name])]));

@@ -58,7 +58,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
     if (door === 'network') requireOwnOrigin(request, who);
     const call: Call = {
       requestId: idOf(context), actor: who.actor, from: door === 'local' ? seatOf(request) : addressOf(context), at: core.clock.now(),
-      signal: request.signal, isSecure, answerHeaders: new Headers(),
+      signal: request.signal, isSecure, answerHeaders: new Headers(), renew: () => signedIn(peek(auth, door, request)),
     };
     known.set(request, { who, call });
     return { who, call };
@@ -69,7 +69,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
     callOf,
     translatorOf,
     uiOf(context) {
-      const { actor, csrfToken } = known.get(context.req.raw)?.who ?? peek(auth, door, context);
+      const { actor, csrfToken } = known.get(context.req.raw)?.who ?? peek(auth, door, context.req.raw);
       return {
         ...translatorOf(context),
         user: actor.credential === '' ? '' : actor.name,
@@ -107,10 +107,12 @@ export function mayUse({ reach }: Actor, permission: string, object?: ObjectRef)
   return object ? reach.sees(permission, object) : reach.somewhere(permission);
 }
 
-/** For the page that tells of the very failure to sign in. */
-function peek(auth: Auth, door: Door, context: Context): SignedIn {
+const signedIn = ({ actor }: SignedIn): Actor | undefined => (actor.credential === '' ? undefined : actor);
+
+/** Who asks, as it is now, without a use of the credential or a word about a wrong one. */
+function peek(auth: Auth, door: Door, request: Request): SignedIn {
   try {
-    return authenticate(auth, door, context.req.raw);
+    return authenticate(auth, door, request, false);
   } catch {
     return { actor: nobody };
   }

@@ -8,6 +8,7 @@ import * as assert from 'uvu/assert';
 import { mostConsoles, mostRelays, type Viewer } from '../../appliance/vm/console/console.ts';
 import { overlapBytes, scrollBackBytes } from '../../appliance/vm/console/serial-hub.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { openPerson } from '../world/person.ts';
 import { find, findAll } from '../world/xml.ts';
 
 /** QEMU's end of a console: a server on a unix socket, with all who have connected. */
@@ -191,6 +192,40 @@ test('a VM that went down meanwhile is told as absent', async (context) => {
   const viewer = makeViewer();
   context.site.app.openConsole(body.ticket)?.(viewer);
   await until('it is told', () => viewer.closed?.code === 4404);
+});
+
+test('a console ends when the right to it is taken back, and a ticket that was not used opens none', async (context) => {
+  const { site } = context;
+  const user = await openPerson(site, 'una');
+  const give = { user: 'una', role: 'vm-user', kind: 'vm', object: 'first' };
+  const { body: given } = await site.send<{ id: string }>('POST', '/api/v1/assignments', give);
+  const ticket = async () => (await user.send<{ ticket: string }>('POST', '/api/v1/vms/first/console', {})).body.ticket;
+  const [viewer, late, others] = [makeViewer(), makeViewer(), await open(context, 'vnc')];
+  site.app.openConsole(await ticket())?.(viewer);
+  const port = Number(/^port=(\d+)$/m.exec((await user.send<string>('GET', '/api/v1/vms/first/console.vv')).body)?.[1]);
+  const relayed = connect(port, '127.0.0.1');
+  relayed.on('error', () => {});
+  await until('three connections', () => context.vnc.connections.length === 3);
+  const unused = await ticket();
+  await site.send('POST', '/api/v1/groups', { name: 'else' });
+  assert.is(viewer.closed, undefined, 'a change of the rights of others');
+  await site.send('DELETE', `/api/v1/assignments/${given.id}`);
+  assert.is(viewer.closed?.code, 4403);
+  await until('the relay ends', () => relayed.destroyed);
+  site.app.openConsole(unused)?.(late);
+  assert.is(late.closed?.code, 4403);
+  assert.is(others.closed, undefined);
+});
+
+test('a console ends with the session that it was opened in', async (context) => {
+  const { site } = context;
+  const user = await openPerson(site, 'una', ['vm-user']);
+  const viewer = makeViewer();
+  const { body } = await user.send<{ ticket: string }>('POST', '/api/v1/vms/first/console', { type: 'serial' });
+  site.app.openConsole(body.ticket)?.(viewer);
+  await until('a connection', () => context.serial.connections.length === 1);
+  await user.send('DELETE', '/api/v1/sessions/current');
+  assert.is(viewer.closed?.code, 4403);
 });
 
 test('the file for virt-viewer leads to the screen, once', async (context) => {

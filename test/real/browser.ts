@@ -81,8 +81,8 @@ export async function signIn({ page }: Visitor, password = adminPassword): Promi
 }
 
 /** Signs in without the form: where that is not what the test is about. */
-export async function enter({ context }: Visitor, password = adminPassword): Promise<void> {
-  const answer = await context.request.post('/api/v1/sessions', { data: { user: 'admin@internal', password } });
+export async function enter({ context }: Visitor, password = adminPassword, user = 'admin@internal'): Promise<void> {
+  const answer = await context.request.post('/api/v1/sessions', { data: { user, password } });
   if (!answer.ok()) throw new Error(`sign-in: ${answer.status()} ${await answer.text()}`);
 }
 

@@ -52,7 +52,7 @@ function judge({ permission, path, scope: each }: AnyOperation, role: Role, scop
 
 function written(record: AnyOperation): string {
   const who = (scope: Scope, verdict: Verdict) => roles.filter((role) => judge(record, role, scope) === verdict).join(' ') || '-';
-  const lines = record.permission === 'public' ? ['  anybody'] : record.permission === 'self.edit' ? ['  everybody who is signed in'] : [
+  const lines = record.permission === 'public' ? ['  anybody'] : ['self.edit', 'signed-in'].includes(record.permission) ? ['  everybody who is signed in'] : [
     `  on everything:  ${who('everything', 'may')}`,
     `  on this thing:  ${who('this', 'may')}`,
     ...(kindOfPath(record.path) ? [] : [`  ${record.scope === 'each' ? 'and is shown, or does, only what their things allow' : 'cannot be held on a thing'}`]),
@@ -103,7 +103,7 @@ test('every cell of it is what the appliance answers', async () => {
   // From here on no operation does anything: what is tried is who gets so far.
   for (const record of records) Object.assign(record, { prepare: undefined, generation: undefined, run: () => { throw new Problem('unavailable', 'It was reached.'); } });
   const wrong: string[] = [];
-  for (const record of records.filter(({ permission }) => !['public', 'local.root'].includes(permission))) {
+  for (const record of records.filter(({ permission }) => !['public', 'signed-in', 'local.root'].includes(permission))) {
     for (const role of roles) {
       for (const scope of ['everything', 'this', 'another'] as const) {
         const person = who.get(`${role}-${scope === 'everything' ? 'everything' : 'this'}`);

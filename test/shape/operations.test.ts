@@ -20,10 +20,11 @@ test('ids and addresses are unique, ids are slice.verb', () => {
 });
 
 test('each has a known permission and a summary in the imperative', () => {
-  const known = new Set<string>([...allPermissions, 'public']);
+  const known = new Set<string>([...allPermissions, 'public', 'signed-in']);
   assert.equal(records.filter(({ permission }) => !known.has(permission)).map(({ id, permission }) => `${id}: ${permission}`), []);
   assert.equal(records.filter(({ summary }) => !/^[A-Z].{3,80}[^.]$/.test(summary)).map(({ id, summary }) => `${id}: ${summary}`), []);
   assert.equal(records.filter(({ permission }) => permission === 'public').map(({ id }) => id).sort(), ['session.create', 'setup.complete']);
+  assert.equal(records.filter(({ permission }) => permission === 'signed-in').map(({ id }) => id), ['changes.follow'], 'each change in it is judged by itself');
 });
 
 test('path parameters are fields of the input', () => {
@@ -78,7 +79,7 @@ for (const role of roles) {
     const token = await site.tokenFor([role]);
     const allowed = permissionsOf([role]);
     // Signing out and the like end or change the credential itself; they come last in no order that matters here.
-    for (const record of records.filter(({ permission }) => permission !== 'public')) {
+    for (const record of records.filter(({ permission }) => !['public', 'signed-in'].includes(permission))) {
       const status = await attempt(record, token);
       const isAllowed = allowed.has(record.permission as Permission); // checked above
       assert.is(status === 403, !isAllowed, `${record.id} as ${role}: ${status}`);

@@ -47,7 +47,8 @@ export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'
 const openAccess = (): Access => ({ isUser: () => true, nameOf: (id) => id, give: () => {}, takeBack: () => {} });
 
 export const origin: Origin = { actor: 'admin@internal', operation: 'test' };
-const call = { requestId: 'test', actor: { id: 'admin', name: 'admin@internal', permissions: new Set<string>(), reach: wholeReach(new Set(grantable)), credential: 'test' }, from: '127.0.0.1', at: 0, signal: new AbortController().signal, isSecure: true, answerHeaders: new Headers() };
+const actor = { id: 'admin', name: 'admin@internal', permissions: new Set<string>(), reach: wholeReach(new Set(grantable)), credential: 'test' };
+const call = { requestId: 'test', actor, from: '127.0.0.1', at: 0, signal: new AbortController().signal, isSecure: true, answerHeaders: new Headers(), renew: () => actor };
 
 // biome-ignore lint/suspicious/noExplicitAny: the input is checked by the record's own schema
 type AnyChange = Write<VmServices, any, any, any> | StartTask<VmServices, any, any>;

@@ -469,7 +469,7 @@ export const zhProblems: Readonly<Record<string, string>> = {
   '{vm} has {count} consoles open, which is the most. Close one of them first; one that is only lost ends by itself within two minutes.': '{vm} 已打开 {count} 个控制台，达到上限。请先关闭一个；失去连接的会在两分钟内自行结束。',
   'virt-viewer has {count} connections to {vm} open or awaited, which is the most. Close one first; one that is not used ends after {seconds} seconds.': 'virt-viewer 到 {vm} 已打开或等待的连接有 {count} 个，达到上限。请先关闭一个；未使用的会在 {seconds} 秒后结束。',
   '{vm} has no screen now. Start it first.': '{vm} 目前没有屏幕。请先启动它。',
-  'Too much was sent before the console was there.': '控制台就绪之前发送了过多内容。', 'The connection is too slow.': '连接过慢。', 'The console has ended.': '控制台已结束。',
+  'Too much was sent before the console was there.': '控制台就绪之前发送了过多内容。', 'The connection is too slow.': '连接过慢。', 'The console has ended.': '控制台已结束。', 'You may not use this console any more.': '您不再有权使用此控制台。',
   'The service was restarted meanwhile, and some of the keys may have arrived. Look at the screen, then press what is missing.': '服务在此期间重启，部分按键可能已送达。请查看屏幕，然后补按缺少的键。',
   'At most {count} keys together.': '最多同时按 {count} 个键。',
   'This ticket was used or is too old. Ask for a new one.': '此票据已使用或已过期。请重新获取。',

@@ -55,7 +55,7 @@ const signInPage = definePage({
 });
 
 const accountPage = definePage({
-  path: '/account', live: ['token', 'totp'],
+  path: '/account', live: ['token', 'totp', 'session'],
   load: async ({ read }) => ({ tokens: await readTokens(read), sessions: await readSessions(read), totp: await read(totpGet, {}) }),
   title: (_data, { t }) => t('nav.account'),
   view: ({ tokens, sessions, totp }, { t, user, can }) => (

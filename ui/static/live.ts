@@ -1,6 +1,7 @@
 /**
  * Keeps the page true: listens to the appliance's change feed and tells the document which kinds of things changed, as
- * events `bothy:vm`, `bothy:task`, ... on the body. Regions of the page listen and fetch themselves again.
+ * events `bothy:vm`, `bothy:task`, ... on the body. Regions of the page listen and fetch themselves again. `bothy:rights`: one may see or do
+ * more or less than before.
  *
  * Of all open tabs one holds the connection (a web lock decides) and passes changes on, because a browser allows only six
  * connections to one host. A few changes after a quiet time are told at once, further ones at most every 400 ms,
@@ -10,9 +11,9 @@
  * connection begins there, and a page that proves older than a change that was heard meanwhile fetches itself again.
  */
 type Change = [kind: string, seq: number];
-type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true };
+type Message = { changes: Change[] } | { state: 'live' | 'lost' } | { ask: true } | { over: true };
 
-const allKinds = ['vm', 'template', 'pool', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'group', 'role', 'assignment', 'sign-in-rules', 'totp', 'token', 'site-file'];
+const allKinds = ['vm', 'template', 'pool', 'disk', 'storage-domain', 'iso', 'network', 'task', 'event', 'host', 'user', 'group', 'role', 'assignment', 'sign-in-rules', 'totp', 'token', 'session', 'site-file'];
 /** What comes together is told together. */
 const quietMs = 4;
 /** In the long run a page is told so often; `burst` times at once after a rest, for a verb changes its VM more than once. */
@@ -41,6 +42,8 @@ function receive(message: Message): void {
     schedule();
   } else if ('state' in message) {
     show(message.state);
+  } else if ('over' in message) {
+    location.reload(); // leads to signing in; nothing stays that one may see no longer
   } else if (isLeader) {
     channel.postMessage({ state } satisfies Message);
     channel.postMessage({ changes: [...heard] } satisfies Message);
@@ -97,9 +100,14 @@ function connect(since: number): void {
     last = seq;
     share({ changes: [[kind, seq]] });
   });
-  source.addEventListener('resync', ({ lastEventId }) => {
+  source.addEventListener('resync', ({ lastEventId, data }) => {
     last = Number(lastEventId);
-    share({ changes: allKinds.map((kind) => [kind, last]) });
+    const { rights } = JSON.parse(data) as { rights?: boolean }; // written by the appliance
+    share({ changes: [...allKinds, ...(rights ? ['rights'] : [])].map((kind) => [kind, last]) });
+  });
+  source.addEventListener('signed-out', () => {
+    source.close();
+    share({ over: true });
   });
   source.addEventListener('error', () => {
     if (state === 'live') share({ state: 'lost' });
@@ -109,11 +117,6 @@ function connect(since: number): void {
 
 function lead(): Promise<never> {
   isLeader = true;
-  // Who may see nothing has nothing to listen to.
-  if (document.querySelector('#page')?.hasAttribute('data-silent')) {
-    share({ state: 'live' });
-    return new Promise<never>(() => {});
-  }
   connect(Math.max(pageSeq(), ...heard.values()));
   // Held until this tab goes away; then the next one leads.
   return new Promise<never>(() => {});

@@ -8,8 +8,8 @@
  * Nobody is waited for: a viewer that cannot keep up is dropped, so memory stays bounded. Called by the WebSocket server with
  * `open`, and by the verbs of `console-operations.ts`.
  */
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
-import { deadline } from '../../core/clock.ts';
+import { connect, type Socket } from 'node:net';
+import { watchRight } from '../../auth/rights-watch.ts';
 import { Problem } from '../../core/problem.ts';
 import { asRefusal, lookAt } from '../domain.ts';
 import { foldersOf } from '../definition/guest.ts';
@@ -17,6 +17,7 @@ import type { Running } from '../definition/running.ts';
 import type { Vm } from '../rows.ts';
 import { createSerialHub, type SerialHub } from './serial-hub.ts';
 import { issueSpicePassword } from './spice-password.ts';
+import { relay, spiceChannels } from './relay.ts';
 import type { ViewerAddress } from './viewer-file.ts';
 import type { VmServices } from '../services.ts';
 import { ticketLifeMs } from './tickets.ts';
@@ -30,8 +31,8 @@ export interface Viewer {
   onClose(listener: () => void): void;
 }
 
-/** WebSocket close codes: the console ended; there is none; the viewer was too slow; there are too many viewers. */
-export const closeCodes = { ended: 1000, absent: 4404, tooSlow: 4408, tooMany: 4429 } as const;
+/** WebSocket close codes: the console ended; there is none; the viewer may use it no longer; was too slow; there are too many viewers. */
+export const closeCodes = { ended: 1000, forbidden: 4403, absent: 4404, tooSlow: 4408, tooMany: 4429 } as const;
 
 /** A whole uncompressed screen of 4K fits; twice that waits only for a viewer that has stopped reading. */
 const longestScreenQueueBytes = 64 * 1024 * 1024;
@@ -42,19 +43,16 @@ export const mostConsoles = 16;
 /** Of one VM, for virt-viewer: each is a port on loopback. */
 export const mostRelays = 4;
 
-/** After so long without a byte virt-viewer's machine is asked whether it is still there. */
-const keepAliveMs = 60_000;
-
 export interface Consoles {
   /** Throws `in-use` when the VM has as many consoles as it may, those counted that a ticket can still open. */
   requireRoom(vm: Vm): void;
   /** What to do with the viewer that brings `ticket`; `undefined` when the ticket is not valid. */
   open(ticket: string): ((viewer: Viewer) => void) | undefined;
-  /** A loopback address that leads to the VM's screen: for one viewer, begun within 30 seconds. */
-  openRelay(vm: Vm): Promise<ViewerAddress>;
+  /** A loopback address that leads to the VM's screen: for one viewer, begun within 30 seconds, for as long as `isHeld`. */
+  openRelay(vm: Vm, isHeld: () => boolean): Promise<ViewerAddress>;
 }
 
-type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock'>;
+type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock' | 'journal'>;
 
 export function createConsoles(services: ConsoleServices): Consoles {
   const hubs = new Map<string, SerialHub>();
@@ -82,7 +80,9 @@ export function createConsoles(services: ConsoleServices): Consoles {
       if (!ticket) return undefined;
       return (viewer) => {
         if (viewers.count(ticket.vmId) >= mostConsoles) return viewer.close(closeCodes.tooMany, 'Too many consoles of this VM are open.');
+        if (!ticket.isHeld()) return viewer.close(closeCodes.forbidden, 'You may not use this console any more.');
         viewer.onClose(viewers.enter(ticket.vmId));
+        viewer.onClose(watchRight(services.journal, ticket.isHeld, () => viewer.close(closeCodes.forbidden, 'You may not use this console any more.')));
         attach(viewer, ticket.vmId, ticket.type).catch((error: unknown) => {
           services.log.warn('a console could not be opened', { vm: ticket.vmId, error });
           viewer.close(closeCodes.absent, 'The console cannot be reached.');
@@ -93,13 +93,13 @@ export function createConsoles(services: ConsoleServices): Consoles {
       if (viewers.count(id) + services.tickets.count(id) < mostConsoles) return;
       throw new Problem('in-use', `${name} has ${mostConsoles} consoles open, which is the most. Close one of them first; one that is only lost ends by itself within two minutes.`);
     },
-    async openRelay(vm) {
+    async openRelay(vm, isHeld) {
       if (relays.count(vm.id) >= mostRelays) {
         throw new Problem('in-use', `virt-viewer has ${mostRelays} connections to ${vm.name} open or awaited, which is the most. Close one first; one that is not used ends after ${ticketLifeMs / 1000} seconds.`);
       }
       const leave = relays.enter(vm.id);
       try {
-        return await openScreen(services, vm, leave).catch((error: unknown) => {
+        return await openScreen(services, vm, { watch: (onLost) => watchRight(services.journal, isHeld, onLost), onEnd: leave }).catch((error: unknown) => {
           throw asRefusal(error, 'The console cannot be reached');
         });
       } catch (error) {
@@ -131,13 +131,13 @@ function createCounter() {
   };
 }
 
-async function openScreen(services: ConsoleServices, vm: Vm, leave: () => void): Promise<ViewerAddress> {
+async function openScreen(services: ConsoleServices, vm: Vm, terms: Omit<Parameters<typeof relay>[1], 'most'>): Promise<ViewerAddress> {
   const running = await lookAt(services, vm.id);
   if (running?.spiceSocket) {
     const password = await issueSpicePassword(services, vm.id);
-    return { type: 'spice', password, ...(await relay(running.spiceSocket, leave, spiceChannels)) };
+    return { type: 'spice', password, ...(await relay(running.spiceSocket, { ...terms, most: spiceChannels })) };
   }
-  return { type: 'vnc', ...(await relay(requireSocket(vm, running), leave, 1)) };
+  return { type: 'vnc', ...(await relay(requireSocket(vm, running), { ...terms, most: 1 })) };
 }
 
 function requireSocket(vm: Vm, running: Running | null): string {
@@ -186,49 +186,5 @@ function joinStreams(viewer: Viewer, socket: Socket, early: Early): void {
   early.onMessage((data) => {
     socket.write(data);
     if (socket.writableLength > longestInputQueueBytes) socket.destroy();
-  });
-}
-
-/** A viewer of SPICE has a connection for each of screen, sound, keys and so on. */
-const spiceChannels = 16;
-
-/**
- * For `most` connections, all of one viewer: when its last has gone, or nobody came, the relay ends. `onEnd` is called then. A server
- * has closed when its connections have, too.
- */
-async function relay(socketPath: string, onEnd: () => void, most: number): Promise<{ host: string; port: number }> {
-  const host = '127.0.0.1';
-  let open = 0;
-  const server = createServer((outside) => {
-    open += 1;
-    if (most === 1) server.close();
-    joinSockets(outside, connect(socketPath));
-    outside.on('close', () => {
-      open -= 1;
-      if (open === 0) server.close();
-    });
-  });
-  server.maxConnections = most;
-  server.once('close', onEnd);
-  await listen(server, host);
-  const { port } = server.address() as AddressInfo; // it listens on TCP
-  server.unref(); // a relay that nobody uses does not hold up the end of the service
-  deadline(ticketLifeMs).addEventListener('abort', () => { if (open === 0) server.close(); }, { once: true });
-  return { host, port };
-}
-
-function joinSockets(outside: Socket, inside: Socket): void {
-  outside.setKeepAlive(true, keepAliveMs);
-  for (const [from, to] of [[outside, inside], [inside, outside]] as const) {
-    from.pipe(to);
-    from.on('error', () => to.destroy());
-    from.on('close', () => to.destroy());
-  }
-}
-
-function listen(server: Server, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
   });
 }

@@ -1,5 +1,5 @@
 /** What a guest shows: tickets for its consoles, a file for virt-viewer, a picture of its screen. */
-import { stream, write } from '../../core/operation.ts';
+import { type Call, stream, write } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
 import { allow } from '../answers.ts';
 import { asRefusal } from '../domain.ts';
@@ -8,6 +8,9 @@ import { ConsoleFileInput, ConsoleInput, ConsoleTicket } from './schema.ts';
 import type { VmServices } from '../services.ts';
 import { viewerFile } from './viewer-file.ts';
 
+/** Asked as long as a console is open: it must not outlive the right to it. */
+const mayUse = ({ renew }: Call, id: string) => () => renew()?.reach.on('vm.console', { kind: 'vm', id }) ?? false;
+
 export const vmConsole = write<VmServices>()({
   id: 'vm.console', method: 'POST', path: '/vms/{vm}/console', permission: 'vm.console', status: 201, summary: 'Get a ticket for a console',
   input: ConsoleInput, output: ConsoleTicket,
@@ -15,7 +18,7 @@ export const vmConsole = write<VmServices>()({
     const vm = rows.require(ref);
     allow('console', vm);
     consoles.requireRoom(vm);
-    const { ticket, expiresAt } = tickets.issue({ vmId: vm.id, type, actor: call.actor.name });
+    const { ticket, expiresAt } = tickets.issue({ vmId: vm.id, type, actor: call.actor.name, isHeld: mayUse(call, vm.id) });
     return { ticket, type, expiresAt, url: `/console/${vm.id}?ticket=${ticket}` };
   },
 });
@@ -23,13 +26,13 @@ export const vmConsole = write<VmServices>()({
 export const vmConsoleFile = stream<VmServices>()({
   id: 'vm.console-file', method: 'GET', path: '/vms/{vm}/console.vv', permission: 'vm.console', summary: 'Get a file that opens the screen in virt-viewer',
   input: ConsoleFileInput, responseType: 'application/x-virt-viewer',
-  async run(services, _call, { vm: ref, ticket }, { method }) {
+  async run(services, call, { vm: ref, ticket }, { method }) {
     const vm = services.rows.require(ref);
     allow('console', vm);
     const headers = { 'content-type': 'application/x-virt-viewer', 'content-disposition': 'attachment; filename="console.vv"', 'cache-control': 'no-store' };
     if (method === 'HEAD') return new Response(null, { headers }); // asks what would come, so neither ticket nor relay is used
     if (ticket !== undefined && services.tickets.redeem(ticket)?.vmId !== vm.id) throw new Problem('forbidden', 'This ticket was used or is too old. Ask for a new one.');
-    return new Response(viewerFile({ title: vm.name, ...(await services.consoles.openRelay(vm)) }), { headers });
+    return new Response(viewerFile({ title: vm.name, ...(await services.consoles.openRelay(vm, mayUse(call, vm.id))) }), { headers });
   },
 });
 

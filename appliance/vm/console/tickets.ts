@@ -11,6 +11,8 @@ export interface Ticket {
   vmId: string;
   type: ConsoleType;
   actor: string;
+  /** Whether who asked for it may still use the console. */
+  isHeld(): boolean;
 }
 
 export const ticketLifeMs = 30_000;
@@ -44,8 +46,8 @@ export function createTickets(clock: Clock): Tickets {
       const found = open.get(key);
       open.delete(key);
       if (!found || found.expiresAt <= clock.now()) return undefined;
-      const { vmId, type, actor } = found;
-      return { vmId, type, actor };
+      const { vmId, type, actor, isHeld } = found;
+      return { vmId, type, actor, isHeld };
     },
   };
 }
