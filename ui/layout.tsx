@@ -43,6 +43,7 @@ const navItems: NavItem[] = [
 const limitedItems: NavItem[] = [
   { href: '/', icon: 'vm', text: 'nav.mine', inBar: true },
   { href: '/templates', icon: 'copy', text: 'nav.templates', permission: 'template.read', inBar: true },
+  { href: '/pools', icon: 'users', text: 'nav.pools', permission: 'pool.edit' },
   { href: '/storage/disks', icon: 'storage', text: 'nav.disks', permission: 'disk.edit', inBar: true },
   { href: '/tasks', icon: 'tasks', text: 'nav.tasks', permission: 'task.cancel', inBar: true },
 ];

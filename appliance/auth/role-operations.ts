@@ -21,6 +21,7 @@ const descriptions: Record<string, string> = {
   'vm-user': 'Starts, stops and uses a VM.',
   'template-owner': 'Renames, describes, deletes and shares a template, and makes new versions and VMs from it.',
   'template-user': 'Makes VMs from a template.',
+  'pool-owner': 'Changes, shares and deletes a pool, and sees and operates its VMs.',
   'pool-user': 'Takes a VM out of a pool and gives it back.',
   'disk-owner': 'Changes, fills and deletes a disk.',
   'disk-creator': 'Makes disks in a storage domain.',

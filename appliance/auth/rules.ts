@@ -80,13 +80,13 @@ export function kindOfPath(path: string): { kind: ObjectKindName; parameter: str
 const families: Record<ObjectKindName, readonly string[]> = {
   vm: ['vm', 'disk', 'task', 'event', 'access'],
   template: ['template', 'disk', 'task', 'event', 'access'],
-  pool: ['pool', 'task', 'event', 'access'],
+  pool: ['pool', 'vm', 'disk', 'task', 'event', 'access'],
   disk: ['disk', 'task', 'event', 'access'],
   'storage-domain': ['storage', 'disk', 'iso', 'task', 'event', 'access'],
   network: ['network', 'task', 'event', 'access'],
 };
 /** What is made belongs to nothing yet, or to what it is made in. */
-const notOn: Partial<Record<Permission, readonly ObjectKindName[]>> = { 'vm.create': ['vm'], 'disk.create': ['vm', 'template', 'disk'], 'template.create': ['template'], 'pool.create': ['pool'] };
+const notOn: Partial<Record<Permission, readonly ObjectKindName[]>> = { 'vm.create': ['vm', 'pool'], 'disk.create': ['vm', 'template', 'pool', 'disk'], 'template.create': ['template'], 'pool.create': ['pool'] };
 
 /** Whether that permission can be held on a thing of that kind: on it, or on what belongs to it. */
 export function appliesTo(permission: Permission, kind: ObjectKindName): boolean {
@@ -101,7 +101,7 @@ export const readPermissionOf: Record<ObjectKindName, Permission> = { vm: 'vm.re
 /** The roles that are always there. Own ones are made beside them. */
 export const roles = [
   'administrator', 'operator', 'observer', 'vm-administrator', 'storage-administrator', 'network-administrator', 'host-administrator',
-  'power-user', 'vm-owner', 'vm-user', 'template-owner', 'template-user', 'pool-user', 'disk-owner', 'disk-creator', 'network-user',
+  'power-user', 'vm-owner', 'vm-user', 'template-owner', 'template-user', 'pool-owner', 'pool-user', 'disk-owner', 'disk-creator', 'network-user',
 ] as const;
 export type Role = (typeof roles)[number];
 
@@ -123,14 +123,16 @@ const rolePermissions: Record<Role, readonly Permission[]> = {
   'vm-user': ['vm.read', 'vm.operate', 'vm.console', ...following],
   'template-owner': [...of('template').filter((permission) => permission !== 'template.create'), 'disk.read', 'disk.transfer', ...sharing],
   'template-user': ['template.read', 'template.use', ...following],
-  'pool-user': ['pool.read', 'pool.use', ...following],
+  'pool-owner': [...of('pool').filter((permission) => permission !== 'pool.create'), 'vm.read', 'vm.operate', 'vm.console', 'disk.read', ...sharing],
+  // Not what happens to its machines: they are others'. Who takes one holds a role on that one.
+  'pool-user': ['pool.read', 'pool.use'],
   'disk-owner': [...of('disk').filter((permission) => permission !== 'disk.create'), ...sharing],
   'disk-creator': ['storage.read', 'disk.create'],
   'network-user': ['network.read', 'network.use'],
 };
 
 /** What who makes such a thing holds on it from then on, unless they hold as much on everything. */
-export const ownerRoles: Partial<Record<string, Role>> = { vm: 'vm-owner', template: 'template-owner', disk: 'disk-owner' };
+export const ownerRoles: Partial<Record<string, Role>> = { vm: 'vm-owner', template: 'template-owner', pool: 'pool-owner', disk: 'disk-owner' };
 
 export const isPredefined = (name: string): name is Role => (roles as readonly string[]).includes(name);
 

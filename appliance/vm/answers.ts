@@ -16,6 +16,11 @@ export function allow(verb: VmVerb, vm: Vm): void {
   if (!vmCan(verb, standing)) throw new Problem('wrong-state', refusal(verb, vm.name, standing));
 }
 
+/** Throws `wrong-state` for a VM of a pool: each time it is given back it is as its template again, with the disks of that. */
+export function requireOwnDisks(vm: Pick<Vm, 'name' | 'pool'>): void {
+  if (vm.pool !== null) throw new Problem('wrong-state', `${vm.name} is one of the pool "${vm.pool}", whose VMs have the disks of their template. Make a new version of the template with what they need, and give that to the pool.`);
+}
+
 /** Throws `invalid-input` unless what the VM is to have now fits together. `path` names the field where it is not one of the VM. */
 export function requireFit({ rows }: Pick<VmServices, 'rows'>, vmId: string, path?: string): void {
   const { vcpus, memoryBytes, firmware, hardware } = rows.require(vmId);
@@ -25,12 +30,12 @@ export function requireFit({ rows }: Pick<VmServices, 'rows'>, vmId: string, pat
 }
 
 export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
-  const { id, name, description, vcpus, memoryBytes, firmware, autostart, generation } = vm;
+  const { id, name, description, vcpus, memoryBytes, firmware, autostart, pool, generation } = vm;
   const { state, reason, since, isDeleting } = vm.fact;
-  return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
+  return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, pool, generation };
 }
 
-export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults, templates }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults' | 'templates'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
@@ -53,6 +58,7 @@ export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults
     cores: Math.floor(mostVcpus({ ...vm.hardware, vcpus: vm.vcpus }) / vm.hardware.sockets / vm.hardware.threads),
     ...shownStartup(rows, vm.startup),
     pending: pendingChanges(vm, running, defaults.wanted().cpu),
+    template: [...disks.values()].flatMap(({ baseDiskId }) => (baseDiskId === null ? [] : templates.usersOfDisk(baseDiskId)))[0]?.name ?? null,
     hasCloudInit: cloudInits.find(vm.id) !== undefined,
     hasAgent, startedAt,
     guest: hasAgent ? guests.look(vm.id) : null,

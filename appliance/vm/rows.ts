@@ -10,13 +10,16 @@ import { deviceSlots } from './definition/device-xml.ts';
 import { type DiskSettings, freeIdeUnit, type NicSettings, plainDisk, plainHardware, plainNic } from './definition/hardware.ts';
 import type { VmState } from './rules.ts';
 import type { KeptConfig } from './snapshot/snapshots.ts';
-import { vmDiskTable, vmFactTable, vmNicTable, vmTable } from './table.ts';
+import { vmDiskTable, vmFactTable, vmNicTable, vmPoolMemberTable, vmPoolTable, vmTable } from './table.ts';
 
 export type VmRow = typeof vmTable.$inferSelect;
 export type FactRow = typeof vmFactTable.$inferSelect;
 export type NicRow = typeof vmNicTable.$inferSelect;
 export type DiskLink = typeof vmDiskTable.$inferSelect;
-export type Vm = VmRow & { fact: FactRow };
+/** `pool`: name of the one that it is of. */
+export type Vm = VmRow & { fact: FactRow; pool: string | null };
+
+const poolName = sql<string | null>`(select ${vmPoolTable.name} from ${vmPoolMemberTable} join ${vmPoolTable} on ${vmPoolTable.id} = ${vmPoolMemberTable.poolId} where ${vmPoolMemberTable.vmId} = ${vmTable.id})`;
 
 export interface PageQuery {
   limit: number;
@@ -28,7 +31,7 @@ export interface PageQuery {
 export type VmRows = ReturnType<typeof createVmRows>;
 
 export function createVmRows({ database, journal, clock }: Pick<Core, 'database' | 'journal' | 'clock'>) {
-  const joined = () => database.sql.select({ vm: vmTable, fact: vmFactTable }).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id));
+  const joined = () => database.sql.select({ vm: vmTable, fact: vmFactTable, pool: poolName }).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id));
   const find = (ref: string): Vm | undefined => {
     const row = joined().where(or(eq(vmTable.id, ref), eq(vmTable.name, ref))).get();
     return row && vmOf(row);
@@ -71,7 +74,7 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
 }
 
 // Rows of before a setting was added have what every VM had then.
-const vmOf = ({ vm, fact }: { vm: VmRow; fact: FactRow }): Vm => ({ ...vm, hardware: { ...plainHardware, ...vm.hardware }, fact });
+const vmOf = ({ vm, fact, pool }: { vm: VmRow; fact: FactRow; pool: string | null }): Vm => ({ ...vm, hardware: { ...plainHardware, ...vm.hardware }, fact, pool });
 const linkOf = (link: DiskLink): DiskLink => ({ ...link, settings: { ...plainDisk, ...link.settings } });
 const nicOf = (nic: NicRow): NicRow => ({ ...nic, settings: { ...plainNic, ...nic.settings } });
 
@@ -94,7 +97,7 @@ function readPage(reader: Sql, { limit, after, search, state }: PageQuery, visib
   ];
   const { id, name, description, vcpus, memoryBytes, firmware, autostart, generation } = vmTable;
   const { state: stateColumn, reason, since, isDeleting } = vmFactTable;
-  const columns = { id, name, description, state: stateColumn, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, generation };
+  const columns = { id, name, description, state: stateColumn, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, pool: poolName, generation };
   return reader.select(columns).from(vmTable).innerJoin(vmFactTable, eq(vmFactTable.vmId, vmTable.id))
     .where(and(...filters)).orderBy(asc(vmTable.name)).limit(limit + 1).all();
 }

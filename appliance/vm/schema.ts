@@ -119,6 +119,8 @@ export const VmSummary = z.object({
   firmware: Firmware,
   autostart: z.boolean(),
   isDeleting: z.boolean(),
+  /** Name of the pool that it is of: when it is down, what was written to it is dropped. */
+  pool: z.string().nullable(),
   generation: z.int(),
 });
 
@@ -191,6 +193,8 @@ export const VmOutput = VmSummary.extend({
   ...startupOutput,
   /** Settings that have changed since the VM was started and hold from its next start on. */
   pending: z.array(z.string()),
+  /** Name and version of the template on whose image its disks lie. */
+  template: z.string().nullable(),
   /** It is told about itself by cloud-init. */
   hasCloudInit: z.boolean(),
   /** The guest agent inside answers. */

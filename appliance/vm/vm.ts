@@ -108,6 +108,7 @@ export function createVm(deps: VmDeps): Vms {
   deps.objects.define('template', { find: (ref) => templates.find(ref)?.id, nameOf: (id) => nameOfTemplate(templates.find(id)) });
   watchPools(services);
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
+  deps.objects.belong('vm', { kind: 'pool', links: pools.memberLinks });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
   return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }

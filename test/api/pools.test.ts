@@ -1,9 +1,11 @@
 /** Pools as people use them, on the whole appliance with a simulated host: filled, taken, given back, waited for, forgotten at shutdown. */
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../appliance/core/clock.ts';
 import { MiB } from '../../appliance/core/units.ts';
+import { foldersOf } from '../../appliance/vm/definition/guest.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { openPerson, type Person } from '../world/person.ts';
 
@@ -133,6 +135,45 @@ test('after a power cut what ran is as it was at first, and nobody has it', asyn
   context.site = next;
   await until(next, 'it is free', async () => (await poolOf(next)).free === 1);
   assert.equal([(await poolOf(next)).taken, next.app.core.tasks.list({ limit: 20 }).filter(({ kind }) => kind === 'disk.reset').map(({ state }) => state)], [0, ['done']]);
+});
+
+test('a disk of one\'s own is refused, and one VM that cannot be made clean does not hold up the others', async ({ site, anna }) => {
+  await makePool(site, { size: 2 });
+  await isFree(site, 2);
+  for (const [method, path, body] of [['POST', '/vms/desk-1/disks', { sizeBytes: MiB }], ['DELETE', '/vms/desk-1/disks/desk-1-disk1', undefined]] as const) {
+    const refusal = await ask(site, method, path, body);
+    assert.is(refusal.status, 409);
+    assert.match(refusal.body.detail, /one of the pool "desk".*new version of the template/);
+  }
+  await ask(anna, 'POST', '/pools/desk/take');
+  await until(site, 'it runs', async () => (await ask(anna, 'GET', '/vms/desk-1')).body.state === 'up');
+  const shown = (await ask(anna, 'GET', '/vms/desk-1')).body;
+  assert.equal([shown.pool, shown.template, (await ask(anna, 'GET', '/vms')).body.items[0].pool, (await ask(site, 'GET', '/vms/origin')).body.pool], ['desk', 'base:1', 'desk', null]);
+  // What its firmware has kept lies where it cannot be taken away: a folder in place of a file.
+  const nvram = foldersOf(site.statePath, shown.id).nvram;
+  mkdirSync(join(nvram, 'in the way'), { recursive: true });
+  await ask(site, 'PATCH', '/pools/desk', { size: 3 });
+  await ask(anna, 'POST', '/pools/desk/give-back');
+  await until(site, 'the pool has grown', async () => (await poolOf(site)).free === 2);
+  assert.is((await ask(anna, 'POST', '/pools/desk/take')).body.own.name, 'desk-2', 'who asks is served');
+  assert.match((await ask(site, 'GET', '/events')).body.items.map(({ message }: Json) => message).join(), /The pool "desk" cannot be kept/);
+  rmSync(nvram, { recursive: true });
+  await until(site, 'the VM is free again', async () => (await poolOf(site)).free === 2);
+});
+
+test('a role on a pool holds on its machines: who keeps it sees them all, who uses it sees none but their own', async ({ site, anna, ben }) => {
+  await makePool(site, { size: 2 });
+  await isFree(site, 2);
+  await ask(site, 'POST', '/assignments', { user: 'ben', role: 'pool-owner', kind: 'pool', object: 'desk' });
+  await ask(anna, 'POST', '/pools/desk/take');
+  await until(site, 'it runs', async () => (await ask(anna, 'GET', '/vms/desk-1')).body.state === 'up');
+  assert.equal((await ask(ben, 'GET', '/vms')).body.items.map(({ name }: Json) => name), ['desk-1', 'desk-2']);
+  assert.equal((await ask(ben, 'GET', '/disks')).body.items.length, 2);
+  assert.equal((await ask(anna, 'GET', '/vms')).body.items.map(({ name }: Json) => name), ['desk-1']);
+  assert.is((await ask(ben, 'PATCH', '/vms/desk-1', { vcpus: 2 })).status, 403, 'they change the pool, not one of its machines');
+  assert.is((await ask(ben, 'POST', '/vms/desk-1/power-off')).status, 202);
+  await until(site, 'it was given back', async () => (await poolOf(anna)).own === null);
+  assert.is((await ask(ben, 'POST', '/pools', { name: 'mine', template: 'base' })).status, 403);
 });
 
 test('who may not use a pool gets nothing of it', async ({ site, anna }) => {

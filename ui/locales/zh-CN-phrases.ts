@@ -53,6 +53,7 @@ export const zhPhrases: Record<string, string> = {
   'Create pools of virtual machines': '创建虚拟机池',
   'Change pools of virtual machines': '更改虚拟机池',
   'Delete pools of virtual machines': '删除虚拟机池',
+  'Changes, shares and deletes a pool, and sees and operates its VMs.': '更改、共享和删除虚拟机池，并查看和操作其中的虚拟机。',
   'Takes a VM out of a pool and gives it back.': '从池中取用虚拟机并归还。',
   'List pools of VMs': '列出虚拟机池',
   'Show a pool of VMs': '显示虚拟机池',

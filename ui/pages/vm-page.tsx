@@ -47,6 +47,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : asWished.has(`${vm.state}/${vm.reason}`) || vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}{vm.said && <><br />{t('vm.said')} <q>{phrase(vm.said)}</q></>}</Notice>}
+      {vm.pool !== null && <Notice tone="info" title={t('vm.ofPool', { pool: vm.pool })}>{t('vm.ofPoolText')}</Notice>}
       <Pending vm={vm} />
       {children}
     </>
@@ -138,6 +139,7 @@ function MachineFacts({ vm }: { vm: VmDetails }) {
       [t('vm.firmware'), phrase(labelOf('firmware', vm.firmware))],
       [phrase('Machine'), phrase(labelOf('machine', vm.machine))],
       [t('vm.cdrom'), vm.cdrom],
+      [t('pool.template'), vm.template],
       [t('vm.autostart'), vm.autostart ? t('word.yes') : t('word.no')],
       [t('vm.agent'), vm.hasAgent ? t('vm.agentThere') : t('vm.agentNone')],
       [t('vm.upSince'), vm.startedAt !== null && vm.state !== 'down' && <Time at={vm.startedAt} as="clock" />],

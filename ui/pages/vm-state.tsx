@@ -67,12 +67,16 @@ const roughVerbs: { [verb in VmVerb]?: ['vm.resetTitle' | 'vm.powerOffTitle' | '
   reset: ['vm.resetTitle', 'vm.resetBody'], 'power-off': ['vm.powerOffTitle', 'vm.powerOffBody'], 'discard-memory': ['vm.discardMemoryTitle', 'vm.discardMemoryBody'],
 };
 
+/** Of a machine of a pool nothing that was written is left once it is down. */
+const poolVerbs: { [verb in VmVerb]?: 'vm.poolShutdownTitle' | 'vm.powerOffTitle' } = { shutdown: 'vm.poolShutdownTitle', 'power-off': 'vm.powerOffTitle' };
+
 export function VerbButton({ vm, verb, tone, isCompact }: VerbProps & { verb: keyof typeof verbs }) {
   const { t } = useUi();
   const { operation, icon } = verbs[verb];
-  const rough = roughVerbs[verb];
+  const ofPool = vm.pool !== null && poolVerbs[verb];
+  const rough = ofPool ? ([ofPool, 'vm.poolShutdownBody'] as const) : roughVerbs[verb];
   return (
-    <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (rough ? 'danger' : 'plain')}
+    <OperationButton operation={operation} path={{ vm: vm.name }} about={aboutVm(vm)} label={t(`vm.${verb}`)} icon={icon} isCompact={isCompact ?? false} tone={tone ?? (roughVerbs[verb] ? 'danger' : 'plain')}
       disabledReason={vmCan(verb, vm) ? undefined : refusal(verb, vm.name, vm)}
       confirm={rough && { title: t(rough[0], { name: vm.name }), body: t(rough[1]) }} />
   );

@@ -4,7 +4,7 @@ import type { Tx } from '../../core/db.ts';
 import type { ObjectRef } from '../../core/objects.ts';
 import { type Actor, type Call, startTask } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
-import { allow, requireFit } from '../answers.ts';
+import { allow, requireFit, requireOwnDisks } from '../answers.ts';
 import { type DiskSettings, defaultBus, diskNames, freeIdeUnit, type Hardware, isHotPlug, nicNames, systemDefaults } from '../definition/hardware.ts';
 import { aboutVm } from '../power/operations.ts';
 import type { DiskLink, Vm } from '../rows.ts';
@@ -82,6 +82,7 @@ export const diskAttach = startTask<VmServices>()({
   input: AttachDiskInput, generation,
   run(services, tx, { vm: ref, ...wanted }) {
     const vm = requireFor(services, 'attach-disk', ref);
+    requireOwnDisks(vm);
     const id = addDisk(services, tx, vm, wanted);
     services.rows.touch(tx, vm.id);
     requireFit(services, vm.id, 'bus');
@@ -95,6 +96,7 @@ export const diskDetach = startTask<VmServices>()({
   input: DetachDiskInput, generation,
   run(services, tx, { vm: ref, disk: diskRef, delete: withDisk }) {
     const vm = requireFor(services, 'detach-disk', ref);
+    requireOwnDisks(vm);
     const disk = services.storage.requireDisk(diskRef);
     if (!services.rows.disks(vm.id).some(({ diskId }) => diskId === disk.id)) throw new Problem('not-found', `${vm.name} has no disk "${disk.name}". It may have been detached.`);
     if (services.storage.layers.of(disk.id).length > 0) throw new Problem('in-use', `The disk ${disk.name} is part of snapshots of ${vm.name}, which could not go back to them without it. Delete these first.`);

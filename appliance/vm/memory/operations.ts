@@ -31,8 +31,7 @@ export const vmSuspend = startTask<VmServices>()({
 const bytesOf = (vm: Vm) => neededBytes(vm.fact.running?.memoryBytes ?? vm.memoryBytes);
 
 function requireSavable(services: VmServices, vm: Vm): void {
-  const { pools } = services;
-  if (pools.memberOf(vm.id)) throw new Problem('wrong-state', `${vm.name} is one of a pool: it is as its template again when it is given back, so it is not suspended. Shut it down.`);
+  if (vm.pool !== null) throw new Problem('wrong-state', `${vm.name} is one of a pool: it is as its template again when it is given back, so it is not suspended. Shut it down.`);
   if (vm.fact.state === 'paused' && vm.fact.reason !== 'user') throw new Problem('wrong-state', `${vm.name} stands still because something went wrong. Resume it first, or power it off.`);
   requireNoSnapshotTask(services, vm);
 }

@@ -1,5 +1,5 @@
 /** Pools as rows: how many VMs from which template, which VM belongs to which, who has it, and who waits. */
-import { and, asc, eq, or, type SQL } from 'drizzle-orm';
+import { and, asc, eq, or, type SQL, sql as raw } from 'drizzle-orm';
 import type { Tx } from '../../core/db.ts';
 import { Problem } from '../../core/problem.ts';
 import type { Core } from '../../core/services.ts';
@@ -29,6 +29,8 @@ export function createPools({ database, journal, clock }: Pick<Core, 'database' 
   return {
     find, members, memberOf, requests, setMember,
     idColumn: vmPoolTable.id,
+    /** Which VM is of which pool. */
+    memberLinks: raw`select ${vmPoolMemberTable.vmId} as child, ${vmPoolMemberTable.poolId} as parent from ${vmPoolMemberTable}`,
     list: (visible: SQL | undefined): PoolRow[] => sql.select().from(vmPoolTable).where(and(visible)).orderBy(asc(vmPoolTable.name)).all(),
     ofTemplate: (templateId: string): PoolRow[] => sql.select().from(vmPoolTable).where(eq(vmPoolTable.templateId, templateId)).all(),
     require(ref: string): PoolRow {

@@ -44,19 +44,20 @@ function tell(services: VmServices, pool: PoolRow, told: Map<string, string>): v
   services.database.write(origin, (tx) => services.journal.observed(tx, { kind: 'pool', id: pool.id, what: 'updated' }));
 }
 
-/** One pool that cannot be kept does not hold up the others. */
+/** One pool that cannot be kept does not hold up the others, nor one VM of it the rest. */
 async function tend(services: VmServices, pool: PoolRow): Promise<void> {
   const { activity, database, log } = services;
   const about = [{ kind: 'pool', id: pool.id, name: pool.name }];
   try {
-    for (const each of membersOf(services, pool)) await clean(services, each);
+    const cleaned = await Promise.allSettled(membersOf(services, pool).map((each) => clean(services, each)));
     replace(services, pool);
     fill(services, pool);
     database.write(origin, (tx) => {
       serve(services, tx, pool);
-      activity.settle(tx, behind, [pool.id]);
     });
     runAhead(services, pool);
+    for (const each of cleaned) if (each.status === 'rejected') throw each.reason;
+    database.write(origin, (tx) => activity.settle(tx, behind, [pool.id]));
   } catch (error) {
     const { message } = asProblem(error);
     log.warn('a pool is not as it is wished', { pool: pool.id, error });

@@ -51,7 +51,7 @@ export const snapshotCreate = startTask<VmServices>()({
   run(services, tx, { vm: ref, name, description }) {
     const { rows, snapshots, clock } = services;
     const vm = requireFor(services, 'snapshot', ref);
-    if (services.pools.memberOf(vm.id)) throw new Problem('wrong-state', `${vm.name} is one of a pool: what it writes is dropped when it shuts down, so there is nothing to keep. Make a VM of your own from the template.`);
+    if (vm.pool !== null) throw new Problem('wrong-state', `${vm.name} is one of a pool: what it writes is dropped when it shuts down, so there is nothing to keep. Make a VM of your own from the template.`);
     const place = requireNoPreview(services, vm);
     const count = snapshots.of(vm.id).length;
     if (count >= mostSnapshots) throw new Problem('wrong-state', `${vm.name} has ${count} snapshots, and more would make it slow. Delete some first.`);
