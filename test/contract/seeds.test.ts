@@ -2,6 +2,7 @@
  * Volumes that tell a guest about itself: the same cases on the simulated tool and on mtools, where blkid and
  * mtools' own reader read back what a guest would.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,7 @@ const { signal } = new AbortController();
 const timeoutMs = 10_000;
 
 async function readVolume(path: string): Promise<{ label: string; files: SeedFiles }> {
+  assert.ok(readFileSync(path).subarray(446, 510).every((byte) => byte === 0), 'it has no partitions, which would be itself once more');
   const { stdout: label } = await run(['blkid', '-p', '-o', 'value', '-s', 'LABEL', path], { timeoutMs });
   const { stdout: names } = await run(['mdir', '-b', '-i', path, '::'], { timeoutMs });
   const files: SeedFiles = {};

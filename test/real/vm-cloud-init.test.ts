@@ -26,8 +26,8 @@ async function fileIn(context: Context, name: string, file: string): Promise<str
 }
 
 for (const { name, hardware, device, mac } of [
-  { name: 'on-virtio', hardware: { os: 'linux', firmware: 'bios' }, device: /\/dev\/vd[a-z]/, mac: '52:54:00:11:22:33' },
-  { name: 'on-usb', hardware: { os: 'windows-7' }, device: /\/dev\/sd[a-z]/, mac: '52:54:00:11:22:44' },
+  { name: 'on-virtio', hardware: { os: 'linux', firmware: 'bios' }, device: /\/dev\/vdb\r?\n/, mac: '52:54:00:11:22:33' },
+  { name: 'on-usb', hardware: { os: 'windows-7' }, device: /\/dev\/sd[a-z]\r?\n/, mac: '52:54:00:11:22:44' },
 ]) {
   test(`${name}: the guest mounts it and reads all of it`, async (context) => {
     const { service, host } = context;

@@ -69,7 +69,7 @@ export function domainXml(spec: DomainSpec): string {
         ...bootable.disks.map(diskXml),
         cdromXml(bootable.cdrom),
         spec.hardware.floppyDrive ? floppyXml(spec.floppyPath) : undefined,
-        spec.seed && seedXml(spec.seed),
+        ...(spec.seed ? seedXml(spec.seed, spec.hardware.machine) : []),
         ...bootable.nics.map(nicXml),
         ...rootPorts(spec),
         ...controllers(spec),
