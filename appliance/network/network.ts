@@ -15,6 +15,8 @@ import { formatMac } from './rules.ts';
 export interface Network extends Slice {
   /** What a vNIC is plugged into, by name or id. `bridge` is empty while a NAT network has never run. Throws `not-found`. */
   requireNetwork(ref: string): { id: string; name: string; kind: 'nat' | 'bridge'; bridge: string };
+  /** The network that libvirt calls so, or that is on that bridge. */
+  networkOf(source: { kind: 'nat' | 'bridge'; name: string }): string | undefined;
   /** Brings a NAT network up; checks that a bridge is there. Rejects with a Problem that says why not. */
   ensureNetwork(name: string): Promise<void>;
   /** An address that no vNIC has. The caller writes it in the same transaction. */
@@ -52,6 +54,7 @@ export function createNetwork(deps: NetworkDeps): Network {
       const row = networks.require(ref);
       return { id: row.id, name: row.name, kind: row.kind, bridge: row.bridge ?? networks.factOf(row.name).bridge };
     },
+    networkOf: (source) => networks.all().find(({ kind, name, bridge }) => kind === source.kind && (kind === 'nat' ? name : bridge) === source.name)?.name,
     async ensureNetwork(name) {
       await bringUp(networks, world, networks.require(name));
       reconcilers.wake('network');

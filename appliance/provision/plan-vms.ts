@@ -118,11 +118,10 @@ function planNics({ current }: Wish, { wanted, given, is }: Compared): Step[] {
     const { mac, network } = nic;
     const same = mac ? is.nics.find((nic) => nic.mac === mac) : free.splice(free.findIndex((nic) => nic.network === nameOf(network)), free.some((nic) => nic.network === nameOf(network)) ? 1 : 0)[0];
     if (!same) return step('vms', 'attach', is.name, [`network interface on ${nameOf(network)}`], perform('vm.add-nic', { vm: is.id, ...nic }));
-    if (same.network === nameOf(network)) {
-      const { changes, details } = differences(nicNames, { wanted: nic, given: writtenAt(given, 'nics', index), is: same });
-      return details.length > 0 ? [step('vms', 'change', is.name, details.map((detail) => `network interface ${same.mac}: ${detail}`), perform('vm.edit-nic', { vm: is.id, nic: same.id, ...changes }))] : [];
-    }
-    return step('vms', 'conflict', is.name, [`The network interface ${same.mac} is on ${same.network}, not on ${nameOf(network)}. Remove it first.`]);
+    const { changes, details } = differences(nicNames, { wanted: nic, given: writtenAt(given, 'nics', index), is: same });
+    const moves = same.network === nameOf(network) ? {} : { network };
+    const all = [...('network' in moves ? [`network: ${same.network} -> ${nameOf(network)}`] : []), ...details];
+    return all.length > 0 ? [step('vms', 'change', is.name, all.map((detail) => `network interface ${same.mac}: ${detail}`), perform('vm.edit-nic', { vm: is.id, nic: same.id, ...moves, ...changes }))] : [];
   });
 }
 

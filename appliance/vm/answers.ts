@@ -2,10 +2,11 @@
 import type { z } from 'zod';
 import { Problem } from '../core/problem.ts';
 import { diskTarget } from './definition/device-xml.ts';
+import { nicSource } from './definition/guest.ts';
 import { explain, explainWaiting } from './explanations.ts';
 import { diskNames, faultsOf, mostVcpus, nicNames } from './definition/hardware.ts';
 import type { Vm } from './rows.ts';
-import { pendingChanges, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
+import { pendingChanges, pendingPlug, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
 import type { VmServices } from './services.ts';
 import { shownStartup } from './power/startup.ts';
@@ -35,7 +36,7 @@ export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
   return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, pool, generation };
 }
 
-export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults, templates }: Pick<VmServices, 'rows' | 'storage' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults' | 'templates'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, network: networks, guests, waitsFor, cloudInits, defaults, templates }: Pick<VmServices, 'rows' | 'storage' | 'network' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults' | 'templates'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
@@ -52,7 +53,7 @@ export function answerOf({ rows, storage, guests, waitsFor, cloudInits, defaults
       return [{ id, name, sizeBytes, format, allocation, state, ...settings, target: runs?.target ?? diskTarget({ ...link.settings, slot: link.slot }), isPlugged: running?.disks.includes(id) ?? false, pending: pendingSettings(diskNames, settings, runs) }];
     }),
     cdrom: vm.cdrom,
-    nics: rows.nics(vm.id).map(({ id, network, mac, settings }) => ({ id, network, mac, ...settings, isPlugged: running?.nics.includes(id) ?? false, pending: pendingSettings(nicNames, settings, running?.nicSettings[id]) })),
+    nics: rows.nics(vm.id).map(({ id, network, mac, settings }) => ({ id, network, mac, ...settings, isPlugged: running?.nics.includes(id) ?? false, pending: [...pendingPlug({ mac, source: nicSource({ network: networks }, { network }) }, running?.nicSettings[id]), ...pendingSettings(nicNames, settings, running?.nicSettings[id])] })),
     bootOrder: vm.bootOrder,
     ...vm.hardware,
     cores: Math.floor(mostVcpus({ ...vm.hardware, vcpus: vm.vcpus }) / vm.hardware.sockets / vm.hardware.threads),

@@ -19,6 +19,7 @@ export interface EventText {
   nextStep: string;
 }
 
+const reasons = 'Look at its serial console and at the logs inside for the reason.';
 const look = 'Look at its events and its serial console, then start it again.';
 
 const explanations: Record<string, Explanation> = {
@@ -33,6 +34,13 @@ const explanations: Record<string, Explanation> = {
   'paused/io-error': { cause: 'One of its disks could not be read or written.', effect: 'The guest stands still; nothing is lost.', nextStep: 'Check the storage domain and the drive below it, then resume the VM.' },
   'paused/watchdog': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'The guest stands still.', nextStep: 'Look at its console. Resume it, or power it off and start it again.' },
   'paused/crashed': { cause: 'The system inside the guest crashed.', effect: 'The guest stands still.', nextStep: 'Look at its console, then power it off and start it again.' },
+  'up/watchdog-reset': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'It was reset and starts anew; what it had not yet written is lost.', nextStep: reasons },
+  'up/watchdog-inject-nmi': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'It got an interrupt (NMI), and does with that what it was set up for.', nextStep: 'Look at its console. If it stands still, reset it.' },
+  'up/watchdog-fired': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'Nothing else happens, as its settings say.', nextStep: 'Look at its console. If it stands still, reset it.' },
+  'up/watchdog-ignored': { cause: 'Its watchdog device fired, and it was asked to shut down and has not.', effect: 'It is still running.', nextStep: 'Look at its console. If it stands still, reset it or power it off.' },
+  'powering-down/watchdog': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'It is made to end, as its settings say.', nextStep: 'If it does not react, power it off: then what it has not yet written is lost.' },
+  'down/watchdog': { cause: 'Its watchdog device fired: the system inside no longer answered it.', effect: 'It was made to end, as its settings say.', nextStep: look },
+  'up/crash-restarted': { cause: 'The system inside the guest crashed.', effect: 'It was reset and starts anew; what it had not yet written is lost.', nextStep: reasons },
   'paused/other': { cause: 'A tool other than Bothy, or libvirt itself, paused it.', effect: 'The guest stands still and keeps its memory.', nextStep: 'Resume it when that work is done.' },
   'up/shutdown-ignored': { cause: 'It was asked to shut down and has not.', effect: 'It is still running.', nextStep: 'Shut it down from inside, or power it off: then what it has not yet written is lost.' },
   'powering-down/shutdown': { cause: 'It was asked to shut down.', effect: 'It ends when the system inside has finished.', nextStep: 'If it does not react, power it off: then what it has not yet written is lost.' },
@@ -72,19 +80,26 @@ const quiet: Record<string, [code: string, words: string]> = {
 };
 
 /** States that somebody should see soon. */
-const warnings = new Set(['saved/restore-failed', 'down/destroyed', 'paused/other', 'up/shutdown-ignored', 'paused/watchdog']);
+const warnings = new Set(['saved/restore-failed', 'down/destroyed', 'paused/other', 'up/shutdown-ignored', 'paused/watchdog', 'up/watchdog-reset', 'up/watchdog-inject-nmi', 'up/watchdog-fired', 'up/watchdog-ignored', 'up/crash-restarted']);
 
 /** What to tell everyone of a change; `undefined` where there is nothing to tell. */
 export function eventOf(name: string, before: Fact, after: Fact): EventText | undefined {
   const key = `${after.state}/${after.reason}`;
   if (before.state === after.state && before.reason === after.reason) return undefined;
-  if (key === 'up/running' && before.state === 'unknown') return undefined;
+  // What it came through was told before it went out of sight.
+  if (after.state === 'up' && before.state === 'unknown') return undefined;
   if (key === 'up/running' && before.state === 'paused') return { severity: 'info', code: 'vm.resumed', message: `${name} runs again.`, nextStep: '' };
   if (key === 'up/running' && before.state === 'down') return { severity: 'warning', code: 'vm.adopted', message: `${name} was found running. A tool other than Bothy has started it.`, nextStep: '' };
   const plain = quiet[key];
   if (plain) return { severity: 'info', code: plain[0], message: `${name} ${plain[1]}`, nextStep: '' };
-  const explanation = after.state === 'unknown' || key.startsWith('powering-down/') ? undefined : explanations[key];
+  return after.state === 'unknown' || after.state === 'powering-down' ? undefined : troubleOf(name, after);
+}
+
+/** The event of a state that has an explanation; also when the same happens again. */
+export function troubleOf(name: string, { state, reason }: Pick<Fact, 'state' | 'reason'>): EventText | undefined {
+  const key = `${state}/${reason}`;
+  const explanation = explanations[key];
   if (!explanation) return undefined;
   const severity = warnings.has(key) ? 'warning' : 'error';
-  return { severity, code: `vm.${after.state}-${after.reason}`, message: `${name}: ${explanation.cause} ${explanation.effect}`, nextStep: explanation.nextStep };
+  return { severity, code: `vm.${state}-${reason}`, message: `${name}: ${explanation.cause} ${explanation.effect}`, nextStep: explanation.nextStep };
 }

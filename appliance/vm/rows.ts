@@ -68,7 +68,10 @@ export function createVmRows({ database, journal, clock }: Pick<Core, 'database'
     )).all().map(userOf),
     usersOfIso: (name: string): User[] => joined().where(or(eq(vmTable.cdrom, name), sql`json_extract(${vmTable.hardware}, '$.floppy') = ${name}`)).all().map(userOf),
     usersOfNetwork: (name: string): User[] => joined().where(inArray(vmTable.id, database.sql.select({ id: vmNicTable.vmId }).from(vmNicTable).where(eq(vmNicTable.network, name)))).all().map(userOf),
-    hasMac: (mac: string): boolean => database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(eq(vmNicTable.mac, mac)).get() !== undefined,
+    /** Of a network interface that is not `exceptId`, or of one that runs with it until its guest starts anew. */
+    hasMac: (mac: string, exceptId = ''): boolean =>
+      database.sql.select({ id: vmNicTable.id }).from(vmNicTable).where(and(eq(vmNicTable.mac, mac), ne(vmNicTable.id, exceptId))).get() !== undefined ||
+      database.sql.select({ id: vmFactTable.vmId }).from(vmFactTable).where(sql`exists (select 1 from json_each(${vmFactTable.running}, '$.nicSettings') where json_extract(value, '$.mac') = ${mac} and key <> ${exceptId})`).get() !== undefined,
     ...createChanges({ journal, now: () => clock.now() }),
   };
 }
@@ -142,8 +145,8 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       tx.sql.update(vmDiskTable).set({ settings }).where(eq(vmDiskTable.diskId, diskId)).run();
       touch(tx, vmId);
     },
-    setNic(tx: Tx, vmId: string, nicId: string, settings: NicSettings): void {
-      tx.sql.update(vmNicTable).set({ settings }).where(eq(vmNicTable.id, nicId)).run();
+    setNic(tx: Tx, vmId: string, nicId: string, nic: { settings: NicSettings; network?: string; mac?: string }): void {
+      tx.sql.update(vmNicTable).set(nic).where(eq(vmNicTable.id, nicId)).run();
       touch(tx, vmId);
     },
     addNic(tx: Tx, vmId: string, nic: { network: string; mac: string; settings: NicSettings; slot?: number }): string {

@@ -140,7 +140,9 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
     case 'blocked':
       if (before.state === 'powering-down' && isTaskMatter(before.reason)) return unchanged;
       // Asked to reboot, a guest shuts down and libvirt lets it run again: then only the guest itself was shutting down.
-      if (before.state === 'powering-down' && before.reason === 'shutdown') return now - before.since < shutdownPatienceMs ? unchanged : ['up', 'shutdown-ignored'];
+      if (before.state === 'powering-down' && isAsked(before.reason)) return now - before.since < shutdownPatienceMs ? unchanged : ['up', `${before.reason}-ignored`];
+      // libvirt says so until it is paused or ends; what has happened to it since is newer.
+      if (reason === 'crashed' && (before.state !== 'up' || before.reason === 'running')) return afterCrash(before);
       return before.state === 'up' ? unchanged : ['up', 'running'];
     case 'paused':
       return ofPaused(before, reason);
@@ -150,10 +152,20 @@ function ofDomain(before: Fact, { state, reason }: { state: DomainState; reason:
     case 'suspended-by-guest':
       return ['suspended', 'guest'];
     case 'shut-off':
+      return ofNone(before, reason);
     case 'crashed':
-      return ofNone(before, state === 'crashed' ? 'crashed' : reason);
+      return afterCrash(before);
   }
 }
+
+/** It is started anew at once (`on_crash`). One that QEMU does not bring back has ended, and that is told. */
+function afterCrash(before: Fact): Judgement {
+  if (before.state === 'powering-up' || (before.state === 'powering-down' && isTaskMatter(before.reason))) return [before.state, before.reason];
+  return ['up', 'crash-restarted'];
+}
+
+/** To shut down: by a person, or by its watchdog. */
+const isAsked = (reason: string) => reason === 'shutdown' || reason === 'watchdog';
 
 /** Whoever powers it off or suspends it decides itself what has become of it. */
 const isTaskMatter = (reason: string) => reason === 'power-off' || reason === 'suspend' || reason === 'discard-memory';
@@ -178,13 +190,22 @@ function ofNone(before: Fact, ending: string): Judgement {
   if (before.state === 'down' || before.state === 'saved' || before.state === 'powering-up') return [before.state, before.reason];
   if (before.state === 'powering-down' && before.reason !== 'power-off' && isTaskMatter(before.reason)) return [before.state, before.reason];
   if (before.reason === 'power-off') return ['down', 'power-off'];
+  // QEMU ends at once when it is to power off, which libvirt takes for a failure.
+  if (before.state === 'powering-down' && before.reason === 'watchdog' && ending !== 'destroyed') return ['down', 'watchdog'];
   const known = endings[ending] ?? 'lost';
   if (known === 'lost' && (before.state === 'powering-down' || before.reason === 'shutdown')) return ['down', 'shutdown'];
   return ['down', known];
 }
 
 /** Down because someone wanted it so; a start that failed is none of them: the power may have been cut in it. */
-const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed', 'memory-discarded']);
+const quietEndings = new Set(['new', 'shutdown', 'power-off', 'destroyed', 'memory-discarded', 'watchdog']);
+
+/** What becomes of a VM whose watchdog has fired and done `action`; the same object where nothing does, or where libvirt tells it itself (`pause`). */
+export function afterWatchdog(before: Fact, action: string, now: number): Fact {
+  if (before.state !== 'up' || action === 'pause') return before;
+  if (action === 'poweroff' || action === 'shutdown') return { state: 'powering-down', reason: 'watchdog', since: now };
+  return { ...before, reason: action === 'reset' || action === 'inject-nmi' ? `watchdog-${action}` : 'watchdog-fired' };
+}
 
 /** Whether a VM that starts with the host is started now: the host started after it stopped, or it did not stop by anyone's will. */
 export function needsAutostart({ state, reason, since }: Fact, hostStartedAt: number): boolean {
@@ -233,6 +254,19 @@ export function growthOf(wished: Sized, runs: Sized & { hardware: Pick<Hardware,
 export function hasChangesAtOnce(wished: Sized & { hardware: Pick<Hardware, 'floppy'> }, runs: Sized & { hardware: Hardware }): boolean {
   const isOtherFloppy = runs.hardware.floppyDrive && wished.hardware.floppy !== runs.hardware.floppy;
   return isOtherFloppy || Object.keys(growthOf(wished, runs)).length > 0;
+}
+
+interface Plug {
+  mac: string;
+  source: { kind: string; name: string };
+}
+
+/** Its cable is plugged into another network than is wished. */
+export const isElsewhere = (runs: Pick<Plug, 'source'>, wished: Plug['source']): boolean => !isSame([runs.source.kind, runs.source.name], [wished.kind, wished.name]);
+
+/** The address of a network interface waits; its network changes at once, and is named here when that failed. */
+export function pendingPlug(wished: Plug, runs: Plug | undefined): string[] {
+  return runs ? [...(isElsewhere(runs, wished.source) ? ['network'] : []), ...(runs.mac === wished.mac ? [] : ['mac'])] : [];
 }
 
 /** The same of a disk or a network interface; `null` for one that the guest does not have. */

@@ -222,7 +222,12 @@ export const AttachDiskInput = VmRef.extend(newDiskFields).refine(isOneOf, oneOf
 export const DetachDiskInput = VmRef.extend({ disk: refSchema, delete: Flag.meta({ label: 'Delete the disk', help: 'Its content is lost.' }) });
 export const AddNicInput = VmRef.extend(NewNic.shape);
 export const EditDiskInput = VmRef.extend({ disk: refSchema, ...z.object(diskShape).partial().shape });
-export const EditNicInput = VmRef.extend({ nic: z.uuid(), ...z.object(nicShape).partial().shape });
+export const EditNicInput = VmRef.extend({
+  nic: z.uuid(),
+  network: z.string().min(1).max(64).optional().meta({ label: 'Network', help: 'What its cable is plugged into. Applies at once.' }),
+  mac: MacAddress.optional().meta({ label: 'MAC address', help: 'What the network knows it by. A running VM has another from its next start on.' }),
+  ...z.object(nicShape).partial().shape,
+});
 export const RemoveNicInput = VmRef.extend({ nic: z.uuid() });
 export const ChangeCdromInput = VmRef.extend({ iso: IsoName.nullable().meta({ label: 'CD-ROM', help: 'Leave empty to eject.' }) });
 export type VmDetails = z.output<typeof VmOutput>;

@@ -220,6 +220,14 @@ test('hardware that a file names is brought about and back; what it does not nam
   await site.carryOut('PATCH', `/api/v1/vms/till/disks/${vm.disks[0]?.['id']}`, { serial: null, discard: false });
   await site.carryOut('PATCH', `/api/v1/vms/till/nics/${vm.nics[0]?.['id']}`, { model: 'virtio' });
   assert.equal((await plan(site, { text: hardware })).steps.flatMap(({ details }) => details), ['video: qxl -> vga', 'disk till-disk1: serial: - -> T-1', `network interface ${vm.nics[0]?.['mac']}: model: virtio -> e1000`]);
+  await site.send('POST', '/api/v1/networks', { name: 'guests', kind: 'nat' });
+  const mac = String(vm.nics[0]?.['mac']);
+  const moved = hardware.replace('{ network: default, model: e1000 }', `{ network: guests, model: e1000, mac: "${mac}" }`);
+  assert.equal((await plan(site, { text: moved })).steps.flatMap(({ details }) => details).slice(-2), [`network interface ${mac}: network: default -> guests`, `network interface ${mac}: model: virtio -> e1000`]);
+  await apply(site, { text: moved });
+  assert.equal([(await till()).nics[0]?.['network'], (await till()).nics.length], ['guests', 1]);
+  assert.is((await plan(site, { text: moved })).isConverged, true);
+  await site.carryOut('PATCH', `/api/v1/vms/till/nics/${vm.nics[0]?.['id']}`, { network: 'default' });
   await apply(site, { text: hardware });
   const again = await till();
   assert.equal([again['video'], again['sound'], again.disks[0]?.['serial'], again.disks[0]?.['discard'], again.nics[0]?.['model']], ['vga', 'es1370', 'T-1', false, 'e1000']);

@@ -55,15 +55,33 @@ test('limits and cables change at once, in the guest, too', async (context) => {
   real('libvirt', 'qemu');
 });
 
-test('a watchdog that is not answered acts', async (context) => {
+test('a watchdog that is not answered acts, and leaves its trace', async (context) => {
+  const { service } = context;
   await type(context, 'old', 'echo 1 >/dev/watchdog');
-  const { explanation } = await context.service.vmIs('old', 'paused', 'watchdog', 180_000);
+  const { explanation } = await service.vmIs('old', 'paused', 'watchdog', 180_000);
   assert.match(explanation?.cause ?? '', /watchdog device fired/);
-  await context.service.carryOut('POST', '/vms/old/power-off');
-  const before = (await serialOf(context.service, 'modern')).length;
+  await service.carryOut('POST', '/vms/old/power-off');
+  const before = (await serialOf(service, 'modern')).length;
   await type(context, 'modern', 'echo 1 >/dev/watchdog');
-  await context.service.until('modern was reset and tells anew', async () => readReport((await serialOf(context.service, 'modern')).slice(before)) !== undefined, bootMs);
-  await context.service.vmIs('modern', 'up', 'running');
+  await service.until('modern was reset and tells anew', async () => readReport((await serialOf(service, 'modern')).slice(before)) !== undefined, bootMs);
+  await service.vmIs('modern', 'up', 'watchdog-reset');
+  assert.ok((await service.events('modern')).some(({ code, severity }) => code === 'vm.up-watchdog-reset' && severity === 'warning'));
+  await service.must('PATCH', '/vms/old', { watchdogAction: 'poweroff' });
+  await boot(service, 'old');
+  await type(context, 'old', 'echo 1 >/dev/watchdog');
+  assert.match((await service.vmIs('old', 'down', 'watchdog', 180_000)).explanation?.effect ?? '', /made to end/);
+  assert.is((await service.events('old')).some(({ message }) => /QEMU process/.test(message)), false);
+  real('libvirt', 'qemu');
+});
+
+test('a system that panics is seen, and starts anew', async (context) => {
+  const { service } = context;
+  const before = (await serialOf(service, 'modern')).length;
+  await type(context, 'modern', 'echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger');
+  await service.until('modern starts anew and tells what it sees', async () => readReport((await serialOf(service, 'modern')).slice(before)) !== undefined, bootMs);
+  assert.match((await serialOf(service, 'modern')).slice(before), /Kernel panic/);
+  assert.match((await service.vmIs('modern', 'up', 'crash-restarted')).explanation?.cause ?? '', /crashed/);
+  assert.ok((await service.events('modern')).some(({ code, severity }) => code === 'vm.up-crash-restarted' && severity === 'warning'));
   real('libvirt', 'qemu');
 });
 

@@ -29,7 +29,8 @@ test('size, processors and identity', () => {
   assert.is(textOf(find(domain, 'uuid')), plain.id);
   assert.equal([find(domain, 'memory')?.attributes['unit'], textOf(find(domain, 'memory'))], ['b', '536870912']);
   assert.is(textOf(find(domain, 'vcpu')), '2');
-  assert.is(textOf(find(domain, 'on_crash')), 'destroy');
+  assert.is(textOf(find(domain, 'on_crash')), 'restart');
+  assert.equal(findAll(domain, 'devices', 'panic').map(({ attributes }) => attributes['model']), ['isa']);
 });
 
 test('the accelerator decides type and processor model', () => {
@@ -108,7 +109,7 @@ test('what runs reads back: settings from our metadata, devices by their alias',
     name: 'web-1', vcpus: 2, memoryBytes: plain.memoryBytes, firmware: 'efi-secure', bootOrder: ['disk', 'cdrom'], cpuDefault: 'auto', hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] },
     disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, spiceSocket: null, serialSocket: '/run/serial.sock', hasAgent: null, hasScsi: false,
     diskSettings: { [id(10)]: { ...usual, target: 'vda' }, [id(11)]: { ...usual, target: 'vdc' } },
-    nicSettings: { [id(20)]: plainNic },
+    nicSettings: { [id(20)]: { ...plainNic, mac: '52:54:00:00:00:01', source: { kind: 'nat', name: 'default' } } },
   });
 });
 

@@ -35,7 +35,19 @@ const steps: [before: Fact, seen: Seen, after: string][] = [
   [fact('up', 'running'), gone('shutdown'), 'down/shutdown'],
   [fact('up', 'running'), gone('destroyed'), 'down/destroyed'],
   [fact('up', 'running'), gone('failed'), 'down/failed'],
-  [fact('up', 'running'), domain('crashed', 'panicked'), 'down/crashed'],
+  [fact('up', 'running'), domain('crashed', 'panicked'), 'up/crash-restarted'],
+  [fact('paused', 'user'), domain('crashed', 'panicked'), 'up/crash-restarted'],
+  [fact('powering-down', 'power-off'), domain('crashed', 'panicked'), 'powering-down/power-off'],
+  [fact('powering-up', 'start'), domain('crashed', 'panicked'), 'powering-up/start'],
+  [fact('up', 'crash-restarted'), domain('running', 'crashed'), 'up/crash-restarted'],
+  [fact('up', 'running'), domain('running', 'crashed'), 'up/crash-restarted'],
+  [fact('up', 'watchdog-reset'), domain('running', 'crashed'), 'up/watchdog-reset'],
+  [fact('up', 'crash-restarted'), gone('crashed'), 'down/crashed'],
+  [fact('powering-down', 'watchdog'), gone('failed'), 'down/watchdog'],
+  [fact('powering-down', 'watchdog'), gone('shutdown'), 'down/watchdog'],
+  [fact('powering-down', 'watchdog'), gone(), 'down/watchdog'],
+  [fact('powering-down', 'watchdog'), gone('destroyed'), 'down/destroyed'],
+  [fact('powering-down', 'watchdog'), domain('running', 'booted'), 'powering-down/watchdog'],
   [fact('up', 'running'), gone(), 'down/lost'],
   [fact('unknown', 'hypervisor-away'), gone('host-restarted'), 'down/host-restarted'],
   [fact('unknown', 'hypervisor-away'), domain('running'), 'up/running'],
@@ -66,6 +78,10 @@ test('a guest that ignores the request to shut down is shown as running again af
   const asked = fact('powering-down', 'shutdown');
   assert.is(nextFact(asked, domain('running'), at + shutdownPatienceMs - 1), asked);
   assert.is(brief(nextFact(asked, domain('running'), at + shutdownPatienceMs)), 'up/shutdown-ignored');
+});
+
+test('one that its watchdog has asked in vain says so', () => {
+  assert.is(brief(nextFact(fact('powering-down', 'watchdog'), domain('running'), at + shutdownPatienceMs)), 'up/watchdog-ignored');
 });
 
 const anyFact = fc.record({ state: fc.constantFrom(...vmStates), reason: fc.constantFrom('start', 'running', 'user', 'no-space', 'io-error', 'shutdown', 'power-off', 'new', 'lost'), since: fc.constant(at) });
@@ -121,6 +137,7 @@ test('every pause and every unwanted end has cause, effect and next step, and is
   const troubles: [VmState, string][] = [
     ['paused', 'no-space'], ['paused', 'io-error'], ['paused', 'watchdog'], ['paused', 'crashed'], ['paused', 'other'],
     ['down', 'crashed'], ['down', 'failed'], ['down', 'lost'], ['down', 'host-restarted'], ['down', 'destroyed'], ['down', 'start-failed'], ['up', 'shutdown-ignored'],
+    ['up', 'watchdog-reset'], ['up', 'watchdog-inject-nmi'], ['up', 'watchdog-fired'], ['up', 'watchdog-ignored'], ['down', 'watchdog'], ['up', 'crash-restarted'],
   ];
   for (const [state, reason] of troubles) {
     const explanation = explain({ state, reason });
@@ -148,6 +165,7 @@ test('starts with the host, but not against the will of who stopped it since', (
   assert.ok(needsAutostart(down('lost', 15), 10), 'nobody wanted it down');
   assert.ok(needsAutostart(down('host-restarted', 15), 10));
   assert.ok(needsAutostart(down('start-failed', 15), 10), 'a start that a power cut met, and that failed before the first look');
+  assert.not.ok(needsAutostart(down('watchdog', 15), 10), 'its settings say that it is to be off then');
   assert.not.ok(needsAutostart(fact('up', 'running'), at + 1));
 });
 

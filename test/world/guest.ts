@@ -60,7 +60,7 @@ export interface SimulatedDomain {
   isButtonPending: boolean;
 }
 
-const deviceNames = new Set(['disk', 'interface', 'controller', 'graphics', 'video', 'channel', 'serial', 'console', 'rng', 'memballoon', 'input', 'tpm', 'watchdog', 'memory', 'hostdev']);
+const deviceNames = new Set(['disk', 'interface', 'controller', 'graphics', 'video', 'channel', 'serial', 'console', 'rng', 'memballoon', 'input', 'tpm', 'watchdog', 'panic', 'memory', 'hostdev']);
 
 /** Parses and completes; throws what is wrong with the XML. */
 export function makeDomain(xml: string): SimulatedDomain {

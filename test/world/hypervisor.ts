@@ -195,10 +195,11 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
     },
     async updateDevice(uuid: string, xml: string) {
       const { domain, wanted, device } = existing(uuid, xml);
+      if (device.name === 'interface') refuseOtherNic(libvirt, device, wanted);
       const isMediaChange = device.attributes['device'] === 'cdrom' && sourceText(device) !== sourceText(wanted);
       const alias = aliasOf(device);
       device.children = [...wanted.children.filter((child) => child.name !== 'alias'), ...device.children.filter((child) => child.name === 'alias')];
-      if (device.name === 'graphics') device.attributes = { ...device.attributes, ...wanted.attributes };
+      if (device.name === 'graphics' || device.name === 'interface') device.attributes = { ...device.attributes, ...wanted.attributes };
       if (!isMediaChange) return;
       for (const change of ['open', 'close'] as const) libvirt.emit({ type: 'tray', uuid: domain.uuid, alias, change });
     },
@@ -216,6 +217,14 @@ function createDeviceCalls(libvirt: SimulatedLibvirt) {
       limit(disk, limits);
     },
   };
+}
+
+/** Only the cable of a network interface changes while its guest runs. */
+function refuseOtherNic({ networks }: SimulatedLibvirt, device: Element, wanted: Element): void {
+  const modelOf = (nic: Element) => find(nic, 'model')?.attributes['type'] ?? '';
+  if (modelOf(device) !== modelOf(wanted)) throw refuse.other(`Operation not supported: cannot modify network device model from ${modelOf(device)} to ${modelOf(wanted)}`, 84);
+  const name = find(wanted, 'source')?.attributes['network'];
+  if (name !== undefined && !networks.has(name)) throw refuse.other(`Network not found: no network with matching name '${name}'`, 43);
 }
 
 /** Processors and memory of a running guest. */

@@ -7,6 +7,8 @@
  *   destroy           shutdown/host, stopped/destroyed
  *   guest shuts down  shutdown/guest, stopped/shutdown
  *   QEMU dies         stopped/failed
+ *   guest crashes     crashed/panicked, then as `on_crash` says: reboot, resumed/unpaused; or stopped/crashed
+ *   watchdog fires    watchdog with its action, then: reboot; stopped/failed (poweroff); the button is pressed (shutdown); suspended/watchdog
  *   full disk         io-error, suspended/io-error
  *   unplug            device-removed when the guest lets go; a guest without a system only at its next reset
  */
@@ -77,6 +79,8 @@ export interface SimulatedLibvirt {
   freeDisk(folder: string): void;
   /** The guest of that name panics, its QEMU is killed, its user shuts it down, it hangs. */
   panic(name: string): void;
+  /** The watchdog of that guest was not answered: its action follows. */
+  fireWatchdog(name: string): void;
   killQemu(name: string): void;
   shutDownInside(name: string): void;
   hang(name: string, isHung: boolean): void;
@@ -188,7 +192,7 @@ function createTransitions(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt,
   };
 }
 
-type Mishap = 'fillDisk' | 'breakDisk' | 'freeDisk' | 'panic' | 'killQemu' | 'shutDownInside' | 'hang';
+type Mishap = 'fillDisk' | 'breakDisk' | 'freeDisk' | 'panic' | 'fireWatchdog' | 'killQemu' | 'shutDownInside' | 'hang';
 
 /** What goes wrong, or happens inside a guest, when a test says so. */
 function createMishaps(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt, Mishap> {
@@ -201,20 +205,48 @@ function createMishaps(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt, Mis
     self().badFolders.set(folder, error);
     for (const domain of self().domains()) stopOnDiskError(self(), domain, { folder, error });
   };
-  const passThrough = (domain: SimulatedDomain, state: 'crashed' | 'shutting-down', event: HypervisorEvent) => {
-    enter(domain, state, state === 'crashed' ? 'panicked' : 'unknown', self().clock.now());
-    self().emit(event);
-    self().end(domain, state === 'crashed' ? 'crashed' : 'shutdown');
-  };
   return {
     fillDisk: (folder) => spoil(folder, 'no-space'),
     breakDisk: (folder) => spoil(folder, 'unspecified'),
     freeDisk: (folder) => void self().badFolders.delete(folder),
-    panic: (name) => passThrough(named(name), 'crashed', lifecycle(named(name), 'crashed', 'panicked')),
+    panic: (name) => crash(self(), named(name)),
+    fireWatchdog: (name) => fireWatchdog(self(), named(name)),
     killQemu: (name) => self().end(named(name), 'failed'),
-    shutDownInside: (name) => passThrough(named(name), 'shutting-down', lifecycle(named(name), 'shutdown', 'guest')),
+    shutDownInside(name) {
+      const domain = named(name);
+      enter(domain, 'shutting-down', 'unknown', self().clock.now());
+      self().emit(lifecycle(domain, 'shutdown', 'guest'));
+      self().end(domain, 'shutdown');
+    },
     hang: (name, isHung) => { named(name).isHung = isHung; },
   };
+}
+
+/** Only a guest with a panic device can tell. */
+function crash(libvirt: SimulatedLibvirt, domain: SimulatedDomain): void {
+  if (!find(domain.tree, 'devices/panic')) return;
+  enter(domain, 'crashed', 'panicked', libvirt.clock.now());
+  libvirt.emit(lifecycle(domain, 'crashed', 'panicked'));
+  if (find(domain.tree, 'on_crash')?.text !== 'restart') {
+    libvirt.end(domain, 'crashed');
+    return;
+  }
+  libvirt.reset(domain);
+  enter(domain, 'running', 'crashed', libvirt.clock.now());
+  libvirt.emit(lifecycle(domain, 'resumed', 'unpaused'));
+}
+
+function fireWatchdog(libvirt: SimulatedLibvirt, domain: SimulatedDomain): void {
+  const action = find(domain.tree, 'devices/watchdog')?.attributes['action'];
+  if (action === undefined || domain.state !== 'running') return;
+  libvirt.emit({ type: 'watchdog', uuid: domain.uuid, action });
+  if (action === 'reset') libvirt.reset(domain);
+  else if (action === 'poweroff') libvirt.end(domain, 'failed'); // QEMU ends without a word
+  else if (action === 'shutdown') libvirt.pressButton(domain);
+  else if (action === 'pause') {
+    enter(domain, 'paused', 'watchdog', libvirt.clock.now());
+    libvirt.emit(lifecycle(domain, 'suspended', 'watchdog'));
+  }
 }
 
 export function lifecycle({ uuid, name }: SimulatedDomain, event: Extract<HypervisorEvent, { type: 'lifecycle' }>['event'], detail: string): HypervisorEvent {

@@ -5,6 +5,7 @@ import { refusal, vmCan } from '../../appliance/vm/rules.ts';
 import { diskBuses, type VmDetails } from '../../appliance/vm/schema.ts';
 import { Button, Dialog, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
+import type { Choice } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import { formatBytes } from '../format.tsx';
 import { List } from '../list.tsx';
@@ -55,7 +56,7 @@ function DiskTable({ vm }: { vm: VmDetails }) {
 }
 
 /** `name` is what the button is told apart by, for who hears the page. */
-function EditDevice({ vm, operation, path, name, values }: { vm: VmDetails; operation: AnyOperation; path: Record<string, string>; name: string; values: Record<string, unknown> }) {
+function EditDevice({ vm, operation, path, name, values, choices = {} }: { vm: VmDetails; operation: AnyOperation; path: Record<string, string>; name: string; values: Record<string, unknown>; choices?: Record<string, Choice[]> }) {
   const { t, can } = useUi();
   if (!can(operation.permission, aboutVm(vm))) return null;
   const id = `edit-${Object.values(path).join('-')}`;
@@ -63,7 +64,7 @@ function EditDevice({ vm, operation, path, name, values }: { vm: VmDetails; oper
     <>
       <Button text={t('device.change', { name })} icon="edit" tone="quiet" isCompact data-dialog={id} />
       <Dialog id={id} title={name}>
-        <Form operation={operation} id={`${id}-form`} path={{ vm: vm.name, ...path }} values={values} submit={t('word.save')} />
+        <Form operation={operation} id={`${id}-form`} path={{ vm: vm.name, ...path }} values={values} choices={choices} submit={t('word.save')} />
       </Dialog>
     </>
   );
@@ -109,13 +110,13 @@ export const vmNicsPage = definePage({
   view: ({ vm, parts }, { t }) => (
     <VmFrame vm={vm}>
       <Panel title={t('vm.tab.nics')} layout="flush" aside={<AddNic vm={vm} parts={parts} />}>
-        {vm.nics.length > 0 ? <NicTable vm={vm} /> : <Empty icon="nic" title={t('vm.noNic')} text={t('vm.noNicText')} />}
+        {vm.nics.length > 0 ? <NicTable vm={vm} parts={parts} /> : <Empty icon="nic" title={t('vm.noNic')} text={t('vm.noNicText')} />}
       </Panel>
     </VmFrame>
   ),
 });
 
-function NicTable({ vm }: { vm: VmDetails }) {
+function NicTable({ vm, parts }: { vm: VmDetails; parts: Parts }) {
   const { t } = useUi();
   const reason = vmCan('remove-nic', vm) ? undefined : refusal('remove-nic', vm.name, vm);
   return (
@@ -126,7 +127,7 @@ function NicTable({ vm }: { vm: VmDetails }) {
       { head: t('field.state'), cell: (nic) => <PlugChip isPlugged={nic.isPlugged && nic.pending.length === 0} isUp={vm.state !== 'down'} /> },
       { head: t('field.verbs'), as: 'verbs', cell: (nic) => (
         <span class="row-verbs">
-          <EditDevice vm={vm} operation={nicEdit} path={{ nic: nic.id }} name={nic.mac} values={{ ...nic }} />
+          <EditDevice vm={vm} operation={nicEdit} path={{ nic: nic.id }} name={nic.mac} values={{ ...nic }} choices={{ network: networkChoices(parts) }} />
           <OperationButton operation={nicRemove} path={{ vm: vm.name, nic: nic.id }} label={t('nic.remove')} icon="trash" tone="quiet" isCompact disabledReason={reason}
             confirm={{ title: t('nic.removeTitle', { network: nic.network }), body: t('nic.removeBody') }} />
         </span>

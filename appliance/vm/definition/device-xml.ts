@@ -25,11 +25,17 @@ export interface DiskDevice extends DiskSettings, ImageSource {
   bootIndex?: number;
 }
 
+/** A network of libvirt's, or a bridge of the host. */
+export interface NicSource {
+  kind: 'nat' | 'bridge';
+  name: string;
+}
+
 export interface NicDevice extends NicSettings {
   id: string;
   slot: number;
   mac: string;
-  source: { kind: 'nat' | 'bridge'; name: string };
+  source: NicSource;
   machine: Machine;
   bootIndex?: number;
 }
@@ -129,13 +135,21 @@ export const floppyXml = (path: string | null): Element => element('disk', { typ
   element('readonly'),
   element('alias', { name: 'ua-floppy' }));
 
+const sourceXml = ({ kind, name }: NicSource): Element => element('source', kind === 'nat' ? { network: name } : { bridge: name });
+
 export function nicXml({ id, slot, mac, source, model, isLinked, machine, bootIndex }: NicDevice): Element {
   return element('interface', { type: source.kind === 'nat' ? 'network' : 'bridge' },
     element('mac', { address: mac }),
-    element('source', source.kind === 'nat' ? { network: source.name } : { bridge: source.name }),
+    sourceXml(source),
     element('model', { type: model }),
     isLinked ? undefined : element('link', { state: 'down' }),
     boot(bootIndex),
     element('alias', { name: deviceAlias(id) }),
     port(machine, slot));
+}
+
+/** A network interface of a running guest with its cable plugged in elsewhere, or pulled out; all else is as libvirt has it. */
+export function withCable(nic: Element, { isLinked, source }: Pick<NicDevice, 'isLinked' | 'source'>): Element {
+  const others = nic.children.filter((child) => typeof child === 'string' || (child.name !== 'link' && child.name !== 'source'));
+  return { ...nic, attributes: { ...nic.attributes, type: source.kind === 'nat' ? 'network' : 'bridge' }, children: [sourceXml(source), ...others, element('link', { state: isLinked ? 'up' : 'down' })] };
 }

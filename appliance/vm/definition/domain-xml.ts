@@ -64,7 +64,8 @@ export function domainXml(spec: DomainSpec): string {
       clockXml(spec),
       element('on_poweroff', {}, 'destroy'),
       element('on_reboot', {}, 'restart'),
-      element('on_crash', {}, 'destroy'),
+      // Nobody is on site: a system that crashed starts anew, as on a machine of its own, and that is told.
+      element('on_crash', {}, 'restart'),
       element('devices', {},
         ...bootable.disks.map(diskXml),
         cdromXml(bootable.cdrom),

@@ -7,7 +7,7 @@ import { Problem } from '../../core/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { HypervisorFacts } from '../../world.ts';
 import { effectiveModel } from '../defaults/rules.ts';
-import type { DiskDevice, NicDevice } from './device-xml.ts';
+import type { DiskDevice, NicDevice, NicSource } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
 import { type Hardware, systemDefaults, videoModels } from './hardware.ts';
 import { hostLacks } from './memory.ts';
@@ -40,9 +40,13 @@ export function diskDevice(storage: Storage, { diskId, slot, settings }: DiskLin
   return { id: diskId, slot, ...settings, machine, ioThread: ioThreads > 0 ? (slot % ioThreads) + 1 : undefined, ...storage.diskVolume(diskId) };
 }
 
-export function nicDevice({ network }: Pick<VmServices, 'network'>, nic: NicRow, { machine }: Hardware): NicDevice {
+export function nicDevice(services: Pick<VmServices, 'network'>, nic: NicRow, { machine }: Hardware): NicDevice {
+  return { id: nic.id, slot: nic.slot, mac: nic.mac, ...nic.settings, machine, source: nicSource(services, nic) };
+}
+
+export function nicSource({ network }: Pick<VmServices, 'network'>, nic: Pick<NicRow, 'network'>): NicSource {
   const { kind, name, bridge } = network.requireNetwork(nic.network);
-  return { id: nic.id, slot: nic.slot, mac: nic.mac, ...nic.settings, machine, source: kind === 'nat' ? { kind, name } : { kind, name: bridge } };
+  return kind === 'nat' ? { kind, name } : { kind, name: bridge };
 }
 
 /** The XML to start `vm` with. Throws a Problem that names what is missing. */

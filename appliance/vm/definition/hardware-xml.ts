@@ -87,6 +87,8 @@ export function otherDevices(spec: DomainSpec): (Element | undefined)[] {
     ...videoCards[hardware.video](spec),
     ...watchdogs[hardware.watchdog](spec),
     ...tpms[hardware.tpm](spec),
+    // By it a guest tells that its system has crashed. It is no PCI device, and guests without a driver for it show nothing.
+    element('panic', { model: 'isa' }),
     element('memballoon', { model: 'virtio' }, element('stats', { period: 10 }), rootAddress(at.balloon)),
     hardware.rng ? element('rng', { model: 'virtio' }, element('backend', { model: 'random' }, '/dev/urandom'), rootAddress(at.rng)) : undefined,
   ];

@@ -6,12 +6,14 @@
  * whole, which libvirt changes or forgets, travel in the domain's metadata.
  */
 import type { BootDevice } from './domain-xml.ts';
-import { serialOf } from './device-xml.ts';
+import { type NicSource, serialOf } from './device-xml.ts';
 import { seedAlias } from './seed-xml.ts';
 import { type DiskSettings, type FirmwareName, type Hardware, hardwareNames, type NicSettings, pickHardware, plainHardware } from './hardware.ts';
 import { type Element, element, find, findAll, parseXml, textOf } from './xml.ts';
 
 export type RunningDisk = Omit<DiskSettings, 'unit'> & { target: string };
+/** `source` is what its cable is plugged into, as libvirt calls that. */
+export type RunningNic = NicSettings & { mac: string; source: NicSource };
 
 export interface Running {
   /** What libvirt calls it until it ends: a VM may have been renamed since. */
@@ -28,7 +30,7 @@ export interface Running {
   nics: string[];
   /** How they are plugged in, by id. */
   diskSettings: Record<string, RunningDisk>;
-  nicSettings: Record<string, NicSettings>;
+  nicSettings: Record<string, RunningNic>;
   /** Disks on the bus can be plugged in. */
   hasScsi: boolean;
   /** Path of the medium in the drive. */
@@ -107,8 +109,12 @@ function readDisk(disk: Element, id: string): RunningDisk {
   };
 }
 
-function readNic(nic: Element): NicSettings {
-  return { model: find(nic, 'model')?.attributes.type as NicSettings['model'], isLinked: find(nic, 'link')?.attributes.state !== 'down' }; // a NIC of ours has a model of ours
+function readNic(nic: Element): RunningNic {
+  const { network, bridge = '' } = find(nic, 'source')?.attributes ?? {};
+  return {
+    model: find(nic, 'model')?.attributes.type as NicSettings['model'], isLinked: find(nic, 'link')?.attributes.state !== 'down', // a NIC of ours has a model of ours
+    mac: find(nic, 'mac')?.attributes.address ?? '', source: network === undefined ? { kind: 'bridge', name: bridge } : { kind: 'nat', name: network },
+  };
 }
 
 const mediumOf = (drive: Element | undefined): string | null => (drive && find(drive, 'source')?.attributes.file?.replace(/^.*\//, '')) ?? null;

@@ -1,19 +1,20 @@
 /**
- * What can change in a running guest does so at once: limits of disks, the cables of network interfaces, processors and memory as far as
+ * What can change in a running guest does so at once: limits of disks, the cables of network interfaces and what these are plugged into, processors and memory as far as
  * the guest was started with room for them. All else waits for the
  * next start, and is shown as `pending` until then. A VM that is down has nothing to change.
  */
 import * as z from 'zod';
 import { exclusive } from '../../core/locks.ts';
 import { type AnyTask, defineTask } from '../../core/task.ts';
-import { deviceAlias, floppyXml } from '../definition/device-xml.ts';
+import { deviceAlias, floppyXml, type NicSource, withCable } from '../definition/device-xml.ts';
 import { lookAt, persist } from '../domain.ts';
-import { limitNames, type NicSettings } from '../definition/hardware.ts';
+import { nicSource } from '../definition/guest.ts';
+import { limitNames } from '../definition/hardware.ts';
 import { memoryXml } from '../definition/hardware-xml.ts';
-import { growthOf, pendingSettings } from '../rules.ts';
+import { growthOf, isElsewhere, pendingSettings } from '../rules.ts';
 import type { Running } from '../definition/running.ts';
 import type { VmServices } from '../services.ts';
-import { type Element, element, find, findAll, parseXml, printXml } from '../definition/xml.ts';
+import { find, findAll, parseXml, printXml } from '../definition/xml.ts';
 
 interface Input {
   vm: string;
@@ -55,9 +56,13 @@ async function apply(services: VmServices, vmId: string): Promise<void> {
     const runs = running.diskSettings[diskId];
     if (runs && pendingSettings(limitNames, settings, runs).length > 0) await hypervisor.setBlockLimits(vmId, runs.target, settings);
   }
-  for (const { id, settings } of rows.nics(vmId)) {
-    const runs = running.nicSettings[id];
-    if (runs && runs.isLinked !== settings.isLinked) await setCable({ hypervisor }, { vmId, nicId: id, ...settings });
+  for (const nic of rows.nics(vmId)) {
+    const runs = running.nicSettings[nic.id];
+    if (!runs) continue;
+    const source = nicSource(services, nic);
+    const isMoved = isElsewhere(runs, source);
+    if (isMoved) await services.network.ensureNetwork(nic.network);
+    if (isMoved || runs.isLinked !== nic.settings.isLinked) await setCable({ hypervisor }, { vmId, nicId: nic.id, isLinked: nic.settings.isLinked, source });
   }
 }
 
@@ -67,13 +72,15 @@ async function changeFloppy({ rows, hypervisor, storage }: VmServices, vmId: str
   if (hardware.floppyDrive && floppy !== hardware.floppy) await hypervisor.updateDevice(vmId, printXml(floppyXml(floppy === null ? null : storage.isoPath(floppy))));
 }
 
-/** libvirt wants the interface whole, as it is but for the cable. */
-async function setCable({ hypervisor }: Pick<VmServices, 'hypervisor'>, { vmId, nicId, isLinked }: Pick<NicSettings, 'isLinked'> & { vmId: string; nicId: string }): Promise<void> {
-  const nic = findAll(parseXml(await hypervisor.domainXml(vmId)), 'devices', 'interface').find((device) => find(device, 'alias')?.attributes['name'] === deviceAlias(nicId));
-  if (nic) await hypervisor.updateDevice(vmId, printXml(withCable(nic, isLinked)));
+interface Cable {
+  vmId: string;
+  nicId: string;
+  isLinked: boolean;
+  source: NicSource;
 }
 
-function withCable(nic: Element, isLinked: boolean): Element {
-  const others = nic.children.filter((child) => typeof child === 'string' || child.name !== 'link');
-  return { ...nic, children: [...others, element('link', { state: isLinked ? 'up' : 'down' })] };
+/** libvirt wants the interface whole, as it is but for the cable. */
+async function setCable({ hypervisor }: Pick<VmServices, 'hypervisor'>, { vmId, nicId, ...cable }: Cable): Promise<void> {
+  const nic = findAll(parseXml(await hypervisor.domainXml(vmId)), 'devices', 'interface').find((device) => find(device, 'alias')?.attributes['name'] === deviceAlias(nicId));
+  if (nic) await hypervisor.updateDevice(vmId, printXml(withCable(nic, cable)));
 }

@@ -29,7 +29,10 @@ export const vmDiscardChanges = write<VmServices>()({
     }
     for (const { id } of rows.nics(vm.id)) {
       const runs = running.nicSettings[id];
-      if (runs) rows.setNic(tx, vm.id, id, runs);
+      if (!runs) continue;
+      const { mac, source, ...settings } = runs;
+      const network = services.network.networkOf(source);
+      rows.setNic(tx, vm.id, id, { settings, mac, ...(network !== undefined && { network }) });
     }
     return answerOf(services, rows.require(vm.id));
   },

@@ -59,14 +59,22 @@ function freeDiskName({ rows, storage }: VmServices, vm: Named): string {
 }
 
 export function addNic({ rows, network }: VmServices, tx: CallTx, vm: Named, wanted: z.output<typeof NewNic>, path = ''): string {
-  const { id, name } = network.requireNetwork(wanted.network);
-  requireOn(tx.call.actor, 'network.use', { kind: 'network', id });
+  const name = networkFor({ network }, tx, wanted.network);
   const mac = wanted.mac ?? network.allocateMac(tx);
-  if (rows.hasMac(mac)) {
-    throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path: path === '' ? 'mac' : `${path}.mac`, message: 'This address is taken.' }] });
-  }
+  if (rows.hasMac(mac)) refuseMac(mac, path === '' ? 'mac' : `${path}.mac`);
   const settings = { model: wanted.model ?? systemDefaults(vm.hardware.os).nic, isLinked: wanted.isLinked };
   return rows.addNic(tx, vm.id, { network: name, mac, settings });
+}
+
+/** The name of a network that whoever asks may plug a cable into. */
+function networkFor({ network }: Pick<VmServices, 'network'>, tx: CallTx, ref: string): string {
+  const { id, name } = network.requireNetwork(ref);
+  requireOn(tx.call.actor, 'network.use', { kind: 'network', id });
+  return name;
+}
+
+function refuseMac(mac: string, path: string): never {
+  throw new Problem('in-use', `Another network interface already has the MAC address ${mac}. Choose another, or leave it empty.`, { errors: [{ path, message: 'This address is taken.' }] });
 }
 
 function requireFor({ rows }: VmServices, verb: VmVerb, ref: string): Vm {
@@ -134,12 +142,14 @@ function given<T extends object>(names: readonly (keyof T & string)[], changes: 
 export const nicEdit = startTask<VmServices>()({
   id: 'vm.edit-nic', method: 'PATCH', path: '/vms/{vm}/nics/{nic}', permission: 'vm.edit', summary: 'Change a network interface',
   input: EditNicInput, generation,
-  run(services, tx, { vm: ref, nic: id, ...changes }) {
+  run(services, tx, { vm: ref, nic: id, network: wanted, mac = '', ...changes }) {
     const { rows } = services;
     const vm = requireFor(services, 'edit', ref);
     const nic = rows.nics(vm.id).find((row) => row.id === id);
     if (!nic) throw new Problem('not-found', `${vm.name} has no such network interface. It may have been removed.`);
-    rows.setNic(tx, vm.id, id, { ...nic.settings, ...given(nicNames, changes) });
+    const network = wanted === undefined || wanted === nic.network ? nic.network : networkFor(services, tx, wanted);
+    if (mac !== '' && rows.hasMac(mac, id)) refuseMac(mac, 'mac');
+    rows.setNic(tx, vm.id, id, { network, mac: mac === '' ? nic.mac : mac, settings: { ...nic.settings, ...given(nicNames, changes) } });
     return services.tasks.start(tx, 'vm.apply', { vm: vm.id }, aboutVm(vm));
   },
 });

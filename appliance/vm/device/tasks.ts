@@ -102,8 +102,9 @@ async function xmlOf(services: VmServices, { vm, kind, id }: Device, { hardware,
   if (disk) return printXml(diskXml(diskDevice(services.storage, { ...disk, settings: { ...disk.settings, ...diskSettings[id] } }, hardware)));
   const nic = kind === 'nic' && services.rows.nics(vm).find((row) => row.id === id);
   if (!nic) throw new Problem('not-found', 'The device is no longer one of the VM. Look at its devices, then try again.');
+  const { mac = nic.mac, model = nic.settings.model, isLinked = nic.settings.isLinked } = nicSettings[id] ?? {};
   await services.network.ensureNetwork(nic.network);
-  return printXml(nicXml(nicDevice(services, { ...nic, settings: { ...nic.settings, ...nicSettings[id] } }, hardware)));
+  return printXml(nicXml(nicDevice(services, { ...nic, mac, settings: { model, isLinked } }, hardware)));
 }
 
 function unplugTask(services: VmServices): AnyTask {

@@ -13,6 +13,7 @@ import type { DomainFact, HypervisorEvent } from '../../world.ts';
 import { type Autostart, createAutostart } from '../power/autostart.ts';
 import { isDisconnected, lookAt } from '../domain.ts';
 import { observerOrigin } from './facts.ts';
+import { noteCrashAgain, noteWatchdog } from './mishaps.ts';
 import { hear, noteDiskError } from './said.ts';
 import { setClock, setClockIfDue } from '../guest/info.ts';
 import { letGoOfAll } from '../snapshot/hold.ts';
@@ -60,6 +61,9 @@ function onEvent(services: VmServices, event: HypervisorEvent): void {
     case 'lifecycle':
       onLifecycle(services, event);
       break;
+    case 'watchdog':
+      noteWatchdog(services, event.uuid, event.action);
+      break;
     case 'agent':
       services.guests.follow(event.uuid, event.state === 'connected');
       if (rows.find(event.uuid)) database.write(observerOrigin, (tx) => facts.note(tx, event.uuid, { hasAgent: event.state === 'connected' }));
@@ -87,6 +91,7 @@ function onLifecycle(services: VmServices, event: Lifecycle): void {
   if (!seen.domain) seenDevices.delete(event.uuid);
   const before = rows.find(event.uuid)?.fact;
   const after = facts.observe(event.uuid, seen);
+  if (event.event === 'crashed' && !after) noteCrashAgain(services, event.uuid);
   if (before?.state === 'paused' && before.hasAgent && after?.state === 'up') setClock(services, event.uuid);
   setClockIfDue(services, event.uuid);
   if (after) hear(services, event.uuid, after, before?.running?.name);
@@ -107,7 +112,8 @@ function seenIn({ event, detail }: Lifecycle): Seen | undefined {
     case 'pm-suspended':
       return { domain: { state: 'suspended-by-guest', reason: detail } };
     case 'crashed':
-      return { domain: { state: 'crashed', reason: detail } };
+      // A guest that writes down its memory of a crash (kdump) says so, and goes on by itself.
+      return detail === 'crashloaded' ? undefined : { domain: { state: 'crashed', reason: detail } };
     case 'stopped':
       return { domain: null, ending: detail };
     default:
