@@ -67,7 +67,8 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity, quotas: auth.quotas });
   host.registerMetrics(storage.domainMetrics);
-  const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access });
+  const viewers = isLoopback(config.listen.host) ? undefined : { host: config.listen.host, ports: config.viewerPorts, certificate: host.certificates.current };
+  const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access, viewers });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: config.keysPath });
   const left = [auth, activity, host, network, storage, vm, update].flatMap((slice) => slice.operations);
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestHashes: vm.guestHashes, perform: createPerform(core, activity.audit, left) });

@@ -7,6 +7,7 @@ import { rootPath } from './paths.ts';
 const Environment = z.object({
   BOTHY_STATE: z.string().min(1).default(join(rootPath, 'state')),
   BOTHY_LISTEN: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[\w.-]+):\d{1,5}$/, 'use ADDRESS:PORT, such as 127.0.0.1:8080').default('127.0.0.1:8080'),
+  BOTHY_VIEWER_PORTS: z.string().regex(/^\d{4,5}-\d{4,5}$/, 'use FIRST-LAST, such as 5900-5963').default('5900-5963'),
   BOTHY_LIBVIRT: z.string().min(1).default('qemu:///system'),
   BOTHY_ACCEL: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
   BOTHY_MANAGE_HOST: z.enum(['yes', 'no']).default('no'),
@@ -19,6 +20,8 @@ const Environment = z.object({
 export interface Config {
   statePath: string;
   listen: { host: string; port: number };
+  /** Ports that virt-viewer on other machines is sent to, both included. */
+  viewerPorts: { first: number; last: number };
   libvirtUri: string;
   accel: 'auto' | 'kvm' | 'tcg';
   /** The machine is ours: its name and time are set, and sticks are looked at for a site file. */
@@ -35,11 +38,13 @@ export interface Config {
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const result = Environment.safeParse(environment);
   if (!result.success) throw new Error(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
-  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_WATCHDOG, BOTHY_WATCHDOG_SECONDS, BOTHY_UPDATE_KEYS, BOTHY_LOG } = result.data;
+  const { BOTHY_STATE, BOTHY_LISTEN, BOTHY_VIEWER_PORTS, BOTHY_LIBVIRT, BOTHY_ACCEL, BOTHY_MANAGE_HOST, BOTHY_WATCHDOG, BOTHY_WATCHDOG_SECONDS, BOTHY_UPDATE_KEYS, BOTHY_LOG } = result.data;
+  const [firstViewer = 0, lastViewer = 0] = BOTHY_VIEWER_PORTS.split('-').map(Number);
   const [, host = '', port = ''] = /^(.*):(\d+)$/.exec(BOTHY_LISTEN) ?? [];
   return {
     statePath: resolve(BOTHY_STATE),
     listen: { host: host.replace(/^\[|\]$/g, ''), port: Number(port) },
+    viewerPorts: { first: firstViewer, last: lastViewer },
     libvirtUri: BOTHY_LIBVIRT,
     accel: BOTHY_ACCEL,
     managesHost: BOTHY_MANAGE_HOST === 'yes',

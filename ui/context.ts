@@ -15,6 +15,8 @@ export interface Ui extends Translator {
   can(permission: string, object?: ObjectRef): boolean;
   /** The user sees only what they were given. */
   isLimited: boolean;
+  /** They sit at another machine. */
+  isRemote: boolean;
   /** All that `can` allows of that thing, as one word: the same for people who are shown the same. */
   rights(object?: ObjectRef): string;
   /** Address of a static file, with a version that changes with its content. */
@@ -31,6 +33,7 @@ export const UiContext = createContext<Ui>({
   csrf: '',
   can: () => true,
   isLimited: false,
+  isRemote: false,
   rights: () => '',
   asset: (name) => `/static/${name}`,
   path: '/',

@@ -3,6 +3,7 @@
  * the request.
  */
 import { randomUUID } from 'node:crypto';
+import { isRemote } from '../core/remote.ts';
 import { getConnInfo } from '@hono/node-server/conninfo';
 import type { Context } from 'hono';
 import { getCookie } from 'hono/cookie';
@@ -76,6 +77,7 @@ export function createRequests({ core, auth, assets, door, isSecure }: RequestsO
         csrf: csrfToken ?? '',
         can: (permission, object) => mayUse(actor, permission, object),
         isLimited: isLimited(actor),
+        isRemote: isSecure && door === 'network' && isRemote(addressOf(context)),
         rights: rightsOf(actor),
         asset: assets.address,
         path: context.req.path,

@@ -19,6 +19,7 @@ import type { Snapshots } from './snapshot/snapshots.ts';
 import type { StatsHistory } from './observe/stats.ts';
 import type { Templates } from './template/templates.ts';
 import type { Tickets } from './console/tickets.ts';
+import type { ViewerDoor } from './console/viewer-door.ts';
 
 export interface VmServices extends Core {
   /** This life of the service: what must never be done twice is done in the one that was asked. */
@@ -42,6 +43,8 @@ export interface VmServices extends Core {
   stats: StatsHistory;
   tickets: Tickets;
   consoles: Consoles;
+  /** Where virt-viewer on other machines connects to; `undefined` where the web address is on loopback, too. */
+  viewers: ViewerDoor | undefined;
   /** VMs whose running domain was asked for its devices since libvirt was connected. */
   seenDevices: Set<string>;
   /** VMs whose guest was suspended and goes on: their agent sets the clock when it speaks. */

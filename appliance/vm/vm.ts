@@ -56,6 +56,7 @@ export interface VmDeps extends Core {
   network: VmServices['network'];
   storage: VmServices['storage'];
   access: VmServices['access'];
+  viewers: VmServices['viewers'];
 }
 
 export interface Vms extends Slice {

@@ -27,7 +27,7 @@ interface Seat {
 /** The service's sockets for a simulated appliance; `stop` closes them as a restart does. */
 async function listen(site: TestApp): Promise<() => Promise<void>> {
   const stopping = new AbortController();
-  const config = { statePath: site.statePath, listen: { host: '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: false, watchdog: { isWanted: false, patienceMs: 60_000 }, keysPath: '/nonexistent', logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath: site.statePath, listen: { host: '127.0.0.1', port: 0 }, viewerPorts: { first: 45_900, last: 45_903 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: false, watchdog: { isWanted: false, patienceMs: 60_000 }, keysPath: '/nonexistent', logLevel: 'error' as const, version: '0.0.0' };
   const { app } = site;
   let isUp = () => {};
   const up = new Promise<void>((resolve) => { isUp = resolve; });

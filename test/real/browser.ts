@@ -107,7 +107,7 @@ export interface Site {
 export async function serveTestApp(options: TestAppOptions = {}): Promise<Site> {
   const app = await openTestApp(options);
   const port = await freePort();
-  const config = { statePath: app.statePath, listen: { host: '127.0.0.1', port }, libvirtUri: 'test', accel: 'auto' as const, managesHost: false, watchdog: { isWanted: false, patienceMs: 60_000 }, keysPath: '/nonexistent', logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath: app.statePath, listen: { host: '127.0.0.1', port }, viewerPorts: { first: 45_900, last: 45_903 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: false, watchdog: { isWanted: false, patienceMs: 60_000 }, keysPath: '/nonexistent', logLevel: 'error' as const, version: '0.0.0' };
   const stopping = new AbortController();
   const { app: { http, openConsole, certificates }, door: network } = app;
   let served = Promise.resolve();

@@ -46,7 +46,7 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' } as Parameters<typeof createHost>[0]); // what others need of it is not used here
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
-  const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access });
+  const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access, viewers: undefined });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: '/nonexistent' });
   const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm, update].flatMap(({ operations }) => operations));
   const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestHashes: vm.guestHashes, perform });

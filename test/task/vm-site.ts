@@ -32,7 +32,7 @@ export async function openVmSite(life: Life, add: (site: Omit<VmSite, 'services'
   const host = createHost({ ...core, world, activity, accel: 'auto', version: '0.0.0' });
   const network = createNetwork({ ...core, world });
   const storage = createStorage({ ...core, world, activity });
-  const vm = createVm({ ...core, world, activity, host, network, storage, access: openAccess() });
+  const vm = createVm({ ...core, world, activity, host, network, storage, access: openAccess(), viewers: undefined });
   add({ activity, host, network, storage, vm });
   const running = core.reconcilers.start(signal);
   running.catch(() => {});

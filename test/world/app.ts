@@ -44,13 +44,15 @@ export interface TestAppOptions extends Partial<HostOptions> {
   watchdog?: { isWanted: boolean; patienceMs: number };
   /** The service takes itself for one that listens beyond loopback, and has a certificate. Nothing listens. */
   isSecure?: boolean;
+  /** What it takes for the address that it listens on. */
+  listen?: string;
 }
 
 export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp> {
   const statePath = options.statePath ?? mkdtempSync(join(tmpdir(), 'bothy-app-'));
   const host = options.host ?? createSimulatedHost({ clock: systemClock, ...options, statePath });
   const world = createSimulatedWorld(host);
-  const config = { statePath, listen: { host: options.isSecure ? '192.0.2.1' : '127.0.0.1', port: 0 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, watchdog: options.watchdog ?? { isWanted: false, patienceMs: 60_000 }, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
+  const config = { statePath, listen: { host: options.listen ?? (options.isSecure ? '192.0.2.1' : '127.0.0.1'), port: 0 }, viewerPorts: { first: 45_900, last: 45_903 }, libvirtUri: 'test', accel: 'auto' as const, managesHost: true, watchdog: options.watchdog ?? { isWanted: false, patienceMs: 60_000 }, keysPath: options.keysPath ?? join(statePath, 'no-keys'), logLevel: 'error' as const, version: '0.0.0' };
   const app = createApp({ config, log: silentLog, world, ...(options.probe && { probe: options.probe }) });
   const stopping = new AbortController();
   const running = app.start(stopping.signal);

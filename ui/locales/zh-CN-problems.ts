@@ -525,6 +525,8 @@ export const zhProblems: Readonly<Record<string, string>> = {
   '{name} may not create VMs: it needs the permission "vm.create". Ask who manages this appliance.': '{name} 不能创建虚拟机：需要权限“vm.create”。请联系本设备的管理者。',
   'QEMU has given the merge up. The guest goes on as before. Try again; its log in the folder of libvirt may tell why.': 'QEMU 放弃了合并。客户机照常运行。请重试；libvirt 文件夹中的日志可能说明原因。',
   '{vm} is one of the pool "{pool}", whose VMs have the disks of their template. Make a new version of the template with what they need, and give that to the pool.': '{vm} 属于虚拟机池“{pool}”，池中虚拟机使用模板的磁盘。请制作包含所需内容的新模板版本，并将其用于该虚拟机池。',
+  'All ports for viewers, {first} to {last}, are in use. Close a viewer, or use the screen in the browser.': '用于查看器的端口（{first} 至 {last}）均已占用。请关闭一个查看器，或使用浏览器中的屏幕。',
+  'virt-viewer would show {vm} by VNC, which is not encrypted, so it may do so only on this machine. Use the screen in the browser, or choose SPICE in the settings of the VM.': 'virt-viewer 将通过未加密的 VNC 显示 {vm}，因此只能在本机上使用。请使用浏览器中的屏幕，或在虚拟机设置中选择 SPICE。',
   '{vm} is one of a pool: what it writes is dropped when it shuts down, so there is nothing to keep. Make a VM of your own from the template.': '{vm} 属于虚拟机池：关机时会丢弃其写入的内容，因此没有可保留的内容。请用模板创建自己的虚拟机。',
   '{vm} has {count} snapshots, and more would make it slow. Delete some first.': '{vm} 有 {count} 个快照，再多会使其变慢。请先删除一些。',
   '{vm} does not preview the snapshot "{snapshot}". Preview it first.': '{vm} 没有预览快照“{snapshot}”。请先预览。',

@@ -69,14 +69,16 @@ function ConsoleFrame({ vm, type, attributes, children }: FrameProps) {
 }
 
 function ScreenVerbs({ vm }: { vm: VmDetails }) {
-  const { t } = useUi();
+  const { t, isRemote } = useUi();
+  // VNC of virt-viewer is not encrypted, so it stays on this machine.
+  const hasViewer = vm.graphics === 'spice' || !isRemote;
   return (
     <>
       <Button text="Ctrl-Alt-Del" icon="keyboard" data-verb="ctrl-alt-del" />
       <Keys vm={vm} />
       <Button text={t('console.type')} icon="edit" data-dialog="type-text" />
       <a class="button" data-compact="" title={t('console.screenshot')} href={`/api/v1${vmPath(vm)}/screenshot`} download={`${vm.name}.png`}><Icon name="camera" label={t('console.screenshot')} /></a>
-      <a class="button" data-from="tablet" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" /><span>virt-viewer</span></a>
+      {hasViewer && <a class="button" data-from="tablet" title={t('console.viewerHelp')} href={`/api/v1${vmPath(vm)}/console.vv`} download={`${vm.name}.vv`}><Icon name="external" /><span>virt-viewer</span></a>}
       <Dialog id="type-text" title={t('console.type')}>
         <form method="dialog" class="form"><p class="quiet">{t('console.typeHelp')}</p><textarea rows={4} spellcheck={false} aria-label={t('console.type')} />
           <Button text={t('console.typeNow')} type="submit" tone="primary" /></form>

@@ -3,13 +3,15 @@
  *
  *   screen   each viewer has a connection of its own to QEMU's VNC socket; QEMU sends what a viewer asks for
  *   serial   all viewers of a VM share one connection (`serial-hub.ts`)
- *   .vv      a relay on loopback for one viewer, for virt-viewer on this machine or through an SSH tunnel: VNC, or SPICE with a password
+ *   .vv      a relay for one viewer, for virt-viewer: VNC or SPICE on loopback, SPICE over TLS to another machine (`viewer-door.ts`); SPICE with a password
  *
  * Nobody is waited for: a viewer that cannot keep up is dropped, so memory stays bounded. Called by the WebSocket server with
  * `open`, and by the verbs of `console-operations.ts`.
  */
+import { X509Certificate } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { watchRight } from '../../auth/rights-watch.ts';
+import { isRemote } from '../../core/remote.ts';
 import { Problem } from '../../core/problem.ts';
 import { asRefusal, lookAt } from '../domain.ts';
 import { foldersOf } from '../definition/guest.ts';
@@ -17,7 +19,8 @@ import type { Running } from '../definition/running.ts';
 import type { Vm } from '../rows.ts';
 import { createSerialHub, type SerialHub } from './serial-hub.ts';
 import { issueSpicePassword } from './spice-password.ts';
-import { relay, spiceChannels } from './relay.ts';
+import { type RelayOptions, relay, spiceChannels } from './relay.ts';
+import type { ViewerDoor } from './viewer-door.ts';
 import type { ViewerAddress } from './viewer-file.ts';
 import type { VmServices } from '../services.ts';
 import { ticketLifeMs } from './tickets.ts';
@@ -48,11 +51,17 @@ export interface Consoles {
   requireRoom(vm: Vm): void;
   /** What to do with the viewer that brings `ticket`; `undefined` when the ticket is not valid. */
   open(ticket: string): ((viewer: Viewer) => void) | undefined;
-  /** A loopback address that leads to the VM's screen: for one viewer, begun within 30 seconds, for as long as `isHeld`. */
-  openRelay(vm: Vm, isHeld: () => boolean): Promise<ViewerAddress>;
+  /** An address that leads to the VM's screen: for one viewer, begun within 30 seconds, for as long as `isHeld`. */
+  openRelay(vm: Vm, isHeld: () => boolean, asked: Asked): Promise<ViewerAddress>;
 }
 
-type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock' | 'journal'>;
+export interface Asked {
+  /** Address of who asks, and the name of this machine that they use. */
+  from: string;
+  host: string;
+}
+
+type ConsoleServices = Pick<VmServices, 'hypervisor' | 'tickets' | 'statePath' | 'log' | 'clock' | 'journal' | 'viewers'>;
 
 export function createConsoles(services: ConsoleServices): Consoles {
   const hubs = new Map<string, SerialHub>();
@@ -93,13 +102,13 @@ export function createConsoles(services: ConsoleServices): Consoles {
       if (viewers.count(id) + services.tickets.count(id) < mostConsoles) return;
       throw new Problem('in-use', `${name} has ${mostConsoles} consoles open, which is the most. Close one of them first; one that is only lost ends by itself within two minutes.`);
     },
-    async openRelay(vm, isHeld) {
+    async openRelay(vm, isHeld, asked) {
       if (relays.count(vm.id) >= mostRelays) {
         throw new Problem('in-use', `virt-viewer has ${mostRelays} connections to ${vm.name} open or awaited, which is the most. Close one first; one that is not used ends after ${ticketLifeMs / 1000} seconds.`);
       }
       const leave = relays.enter(vm.id);
       try {
-        return await openScreen(services, vm, { watch: (onLost) => watchRight(services.journal, isHeld, onLost), onEnd: leave }).catch((error: unknown) => {
+        return await openScreen(services, vm, asked, { watch: (onLost) => watchRight(services.journal, isHeld, onLost), onEnd: leave }).catch((error: unknown) => {
           throw asRefusal(error, 'The console cannot be reached');
         });
       } catch (error) {
@@ -131,13 +140,23 @@ function createCounter() {
   };
 }
 
-async function openScreen(services: ConsoleServices, vm: Vm, terms: Omit<Parameters<typeof relay>[1], 'most'>): Promise<ViewerAddress> {
+async function openScreen(services: ConsoleServices, vm: Vm, { from, host }: Asked, terms: Pick<RelayOptions, 'watch' | 'onEnd'>): Promise<ViewerAddress> {
   const running = await lookAt(services, vm.id);
+  const door = isRemote(from) ? services.viewers : undefined;
+  const place = { host: door ? host : '127.0.0.1', isSecure: door !== undefined };
   if (running?.spiceSocket) {
     const password = await issueSpicePassword(services, vm.id);
-    return { type: 'spice', password, ...(await relay(running.spiceSocket, { ...terms, most: spiceChannels })) };
+    return { type: 'spice', password, ...place, ...ownCertificate(door), port: await relay(running.spiceSocket, { ...terms, door, most: spiceChannels }) };
   }
-  return { type: 'vnc', ...(await relay(requireSocket(vm, running), { ...terms, most: 1 })) };
+  const socket = requireSocket(vm, running);
+  if (door) throw new Problem('wrong-state', `virt-viewer would show ${vm.name} by VNC, which is not encrypted, so it may do so only on this machine. Use the screen in the browser, or choose SPICE in the settings of the VM.`);
+  return { type: 'vnc', port: await relay(socket, { ...terms, most: 1 }), ...place };
+}
+
+/** One that signed itself is trusted by being in the file, and only there. */
+function ownCertificate(door: ViewerDoor | undefined): Pick<ViewerAddress, 'own'> {
+  const pair = door?.certificate();
+  return pair?.isOwn ? { own: { pem: pair.chain, subject: new X509Certificate(pair.chain).subject.replaceAll('\n', ',') } } : {};
 }
 
 function requireSocket(vm: Vm, running: Running | null): string {

@@ -6,6 +6,7 @@ import { asRefusal } from '../domain.ts';
 import { VmRef } from '../schema.ts';
 import { ConsoleFileInput, ConsoleInput, ConsoleTicket } from './schema.ts';
 import type { VmServices } from '../services.ts';
+import { nameIn } from './viewer-door.ts';
 import { viewerFile } from './viewer-file.ts';
 
 /** Asked as long as a console is open: it must not outlive the right to it. */
@@ -26,13 +27,13 @@ export const vmConsole = write<VmServices>()({
 export const vmConsoleFile = stream<VmServices>()({
   id: 'vm.console-file', method: 'GET', path: '/vms/{vm}/console.vv', permission: 'vm.console', summary: 'Get a file that opens the screen in virt-viewer',
   input: ConsoleFileInput, responseType: 'application/x-virt-viewer',
-  async run(services, call, { vm: ref, ticket }, { method }) {
+  async run(services, call, { vm: ref, ticket }, { method, url }) {
     const vm = services.rows.require(ref);
     allow('console', vm);
     const headers = { 'content-type': 'application/x-virt-viewer', 'content-disposition': 'attachment; filename="console.vv"', 'cache-control': 'no-store' };
     if (method === 'HEAD') return new Response(null, { headers }); // asks what would come, so neither ticket nor relay is used
     if (ticket !== undefined && services.tickets.redeem(ticket)?.vmId !== vm.id) throw new Problem('forbidden', 'This ticket was used or is too old. Ask for a new one.');
-    return new Response(viewerFile({ title: vm.name, ...(await services.consoles.openRelay(vm, mayUse(call, vm.id))) }), { headers });
+    return new Response(viewerFile({ title: vm.name, ...(await services.consoles.openRelay(vm, mayUse(call, vm.id), { from: call.from, host: nameIn(url) })) }), { headers });
   },
 });
 
