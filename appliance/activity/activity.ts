@@ -10,7 +10,7 @@ import { createForwarding } from './forwarding.ts';
 import { pruneHistory } from './history.ts';
 import { historyOperations } from './history-operations.ts';
 import { createHistoryWish } from './history-settings.ts';
-import { activityOperations } from './operations.ts';
+import { activityOperations, configList } from './operations.ts';
 import { reportOperations } from './report-operations.ts';
 import { createSamples, type Samples } from './samples.ts';
 
@@ -39,7 +39,7 @@ export function createActivity({ world, ...core }: Core & { world: { outgoing: O
   const forwarding = createForwarding({ ...core, destinations, events, outgoing: world.outgoing });
   return {
     ...events, samples, destinations, audit: trail.audit, close: samples.close,
-    operations: [...bind(core, activityOperations), ...bind({ history, samples }, historyOperations), ...bind({ samples, clock: core.clock }, reportOperations), ...bind({ destinations, forwarding, clock: core.clock }, destinationOperations)],
+    operations: [...bind(core, activityOperations), ...bind({ ...core, history, samples }, [...historyOperations, configList]), ...bind({ samples, clock: core.clock }, reportOperations), ...bind({ destinations, forwarding, clock: core.clock }, destinationOperations)],
   };
 }
 

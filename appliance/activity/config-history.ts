@@ -2,10 +2,10 @@
  * The history of the configuration: who changed what when, from what to what. It is the journal, read for people: each change beside what the
  * journal held of the same thing before. What is secret in a row is not told, only that it changed.
  */
-import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm';
 import type { Sql } from '../core/db.ts';
-import { journalTable } from '../core/table.ts';
-import { differencesOf } from './rules.ts';
+import { journalObjectTable, journalTable, type SiteChange } from '../core/table.ts';
+import { differencesOf } from './config-differences.ts';
 
 export interface ConfigQuery {
   kind?: string | undefined;
@@ -15,35 +15,75 @@ export interface ConfigQuery {
   limit: number;
 }
 
-const holds = (test: SQL) => sql`exists (select 1 from json_each(${journalTable.changes}) change where ${test})`;
+type Row = typeof journalTable.$inferSelect;
+type Entry = typeof journalObjectTable.$inferSelect;
 
-export function listConfigChanges(db: Sql, { kind, object, actor, after, limit }: ConfigQuery) {
-  const isWanted = (change: { kind: string; id: string; after: unknown }) => (kind === undefined || change.kind === kind) && (object === undefined || change.id === object || nameOf(change.after) === object);
+/** Entries up to `forgotten` are kept for their successors only. */
+export function listConfigChanges(db: Sql, { kind, object, actor, after, limit }: ConfigQuery, forgotten: number) {
+  const about = pointedTo(kind, object);
+  const within = (seq: SQLWrapper) => and(sql`${seq} > ${forgotten}`, after === undefined ? undefined : sql`${seq} < ${Number(after)}`);
+  const pointing = db.selectDistinct({ seq: journalObjectTable.seq }).from(journalObjectTable).where(and(about, within(journalObjectTable.seq))).orderBy(desc(journalObjectTable.seq));
   const rows = db.select().from(journalTable).where(and(
-    after === undefined ? undefined : lt(journalTable.seq, Number(after)),
+    within(journalTable.seq),
     actor ? eq(journalTable.actor, actor) : undefined,
-    kind ? holds(sql`change.value ->> '$.kind' = ${kind}`) : undefined,
-    object ? holds(sql`change.value ->> '$.id' = ${object} or change.value ->> '$.after.name' = ${object}`) : undefined,
+    about && inArray(journalTable.seq, actor ? pointing : pointing.limit(limit + 1)),
   )).orderBy(desc(journalTable.seq)).limit(limit + 1).all();
-  const items = rows.slice(0, limit).flatMap(({ seq, at, actor: who, operation, changes }) => changes.filter(isWanted).map((change) => {
-    const before = beforeOf(db, seq, change);
-    const { id, kind: what, what: verb } = change;
-    return { seq, at, actor: who, operation, kind: what, id, name: nameOf(change.after) ?? nameOf(before) ?? id, what: verb, fields: differencesOf(before, change.after) };
+  const items = itemsOf(createReader(db), rows.slice(0, limit), entriesOf(db, rows, about));
+  return { items, next: rows.length > limit ? String(rows[limit - 1]?.seq) : null, ...choices(db) };
+}
+
+function pointedTo(kind: string | undefined, object: string | undefined): SQL | undefined {
+  return and(kind ? eq(journalObjectTable.kind, kind) : undefined, object ? or(eq(journalObjectTable.objectId, object), eq(journalObjectTable.name, object)) : undefined);
+}
+
+/** The changes of those rows that were asked for, by `keyOf`. */
+function entriesOf(db: Sql, rows: Row[], about: SQL | undefined): Map<string, Entry> {
+  const entries = db.select().from(journalObjectTable).where(and(inArray(journalObjectTable.seq, rows.map(({ seq }) => seq)), about)).all();
+  return new Map(entries.map((entry) => [keyOf(entry.seq, entry.kind, entry.objectId), entry]));
+}
+
+const keyOf = (seq: number, kind: string, id: string) => `${seq} ${kind} ${id}`;
+
+function itemsOf(reader: Reader, rows: Row[], entries: Map<string, Entry>) {
+  return rows.flatMap(({ seq, at, actor, operation, changes }) => changes.flatMap((change, place) => {
+    const { id, kind, what } = change;
+    const entry = entries.get(keyOf(seq, kind, id));
+    if (!entry) return [];
+    const before = changes.slice(0, place).findLast((each) => each.kind === kind && each.id === id) ?? reader.before(seq, change);
+    const fields = differencesOf(before?.after, change.after, reader.nameOf);
+    return [{ seq, at, actor, operation, kind, id, name: entry.name ?? roleIn(change.after) ?? roleIn(before?.after) ?? id, what, fields }];
   }));
-  return { items, next: rows.length > limit ? String(rows[limit - 1]?.seq) : null };
 }
 
-/** What the journal last held of a thing before that entry; undefined before the first. */
-function beforeOf(db: Sql, seq: number, { kind, id }: { kind: string; id: string }): unknown {
-  const row = db.select({ changes: journalTable.changes }).from(journalTable)
-    .where(and(lt(journalTable.seq, seq), sql`instr(${journalTable.changes}, ${JSON.stringify(id)}) > 0`, holds(sql`change.value ->> '$.id' = ${id} and change.value ->> '$.kind' = ${kind}`)))
-    .orderBy(desc(journalTable.seq)).limit(1).get();
-  return row?.changes.findLast((change) => change.kind === kind && change.id === id)?.after;
+/** What is asked for again and again for one page is prepared once. */
+function createReader(db: Sql) {
+  const [objectId, kind, seq] = [sql.placeholder('id'), sql.placeholder('kind'), sql.placeholder('seq')];
+  const earlier = db.select({ changes: journalTable.changes }).from(journalObjectTable).innerJoin(journalTable, eq(journalTable.seq, journalObjectTable.seq))
+    .where(and(eq(journalObjectTable.objectId, objectId), eq(journalObjectTable.kind, kind), lt(journalObjectTable.seq, seq))).orderBy(desc(journalObjectTable.seq)).limit(1).prepare();
+  const named = db.select({ name: journalObjectTable.name }).from(journalObjectTable).where(eq(journalObjectTable.objectId, objectId)).orderBy(desc(journalObjectTable.seq)).limit(1).prepare();
+  const names = new Map<string, string | undefined>();
+  return {
+    /** What the journal last held of a thing before that row; undefined before the first. */
+    before: (at: number, { kind: its, id }: SiteChange): SiteChange | undefined => earlier.get({ id, kind: its, seq: at })?.changes.findLast((change) => change.kind === its && change.id === id),
+    /** What a thing is called now, or was called last. */
+    nameOf(id: string): string | undefined {
+      if (!names.has(id)) names.set(id, named.get({ id })?.name ?? undefined);
+      return names.get(id);
+    },
+  };
+}
+type Reader = ReturnType<typeof createReader>;
+
+/** What was given to somebody is called by its role. */
+function roleIn(row: unknown): string | undefined {
+  return typeof row === 'object' && row !== null && 'role' in row && typeof row.role === 'string' ? row.role : undefined;
 }
 
-function nameOf(row: unknown): string | undefined {
-  if (typeof row !== 'object' || row === null) return undefined;
-  // What was given to somebody is called by its role.
-  const name = 'name' in row ? row.name : 'role' in row ? row.role : undefined;
-  return typeof name === 'string' ? name : undefined;
+const mostChoices = 200;
+
+/** From one to the next larger one by an index, because there are few among many rows. */
+function choices(db: Sql) {
+  const each = (column: SQLWrapper, table: SQLWrapper) => db.all<{ value: string }>(sql`with recursive each(value) as (select min(${column}) from ${table} union all
+    select (select min(${column}) from ${table} where ${column} > each.value) from each where each.value is not null limit ${mostChoices}) select value from each where value is not null`).map(({ value }) => value);
+  return { kinds: each(journalObjectTable.kind, journalObjectTable), actors: each(journalTable.actor, journalTable) };
 }

@@ -1,5 +1,5 @@
 /**
- * Keeps history bounded: ended tasks, events, the audit trail and kept answers. Nobody is told of what is pruned, it is old.
+ * Keeps history bounded: ended tasks, events, the audit trail, kept answers and the changes of the configuration. Nobody is told of what is pruned, it is old.
  *
  * Works in small bites, because the database is synchronous: a bite of 500 rows holds the process up for some milliseconds.
  */
@@ -7,6 +7,7 @@ import { and, desc, inArray, isNotNull, lt, or, sql } from 'drizzle-orm';
 import type { Clock } from '../core/clock.ts';
 import type { Database, Sql } from '../core/db.ts';
 import { idempotencyTable, taskTable } from '../core/table.ts';
+import { forgetEntries, forgetRows, lastForgotten } from './config-prune.ts';
 import type { WantedHistory } from './history-settings.ts';
 import { auditTable, eventTable } from './table.ts';
 
@@ -19,7 +20,7 @@ export const bounds = {
   answers: { ageMs: dayMs },
 } as const;
 
-export type Kept = Pick<WantedHistory, 'eventDays' | 'mostEvents' | 'auditDays'>;
+export type Kept = Pick<WantedHistory, 'eventDays' | 'mostEvents' | 'auditDays' | 'configDays' | 'mostConfigChanges'>;
 
 const biteRows = 500;
 
@@ -51,8 +52,11 @@ const pruneAudit: Bite = (db, now, { auditDays }) => {
 
 const pruneAnswers: Bite = (db, now) => db.delete(idempotencyTable).where(lt(idempotencyTable.at, now - bounds.answers.ageMs)).run().changes;
 
+const pruneEntries: Bite = (db, now, kept) => forgetEntries(db, lastForgotten(db, now, kept), biteRows);
+const pruneChanges: Bite = (db, now, kept) => forgetRows(db, lastForgotten(db, now, kept), biteRows);
+
 export async function pruneHistory({ database, clock }: { database: Database; clock: Clock }, kept: Kept, signal: AbortSignal): Promise<void> {
-  for (const bite of [pruneTasks, pruneEvents, pruneAudit, pruneAnswers]) {
+  for (const bite of [pruneTasks, pruneEvents, pruneAudit, pruneAnswers, pruneEntries, pruneChanges]) {
     for (let removed = biteRows; removed >= biteRows; ) {
       removed = database.write({ actor: 'system', operation: 'history' }, (tx) => bite(tx.sql, clock.now(), kept));
       await clock.sleep(1, signal);

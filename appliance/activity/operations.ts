@@ -6,6 +6,8 @@ import type { Core } from '../core/services.ts';
 import type { TaskRow } from '../core/task-rows.ts';
 import { streamChanges } from './changes.ts';
 import { listConfigChanges } from './config-history.ts';
+import { lastForgotten } from './config-prune.ts';
+import type { HistoryServices } from './history-operations.ts';
 import { listAudit, listEvents, listTasks, maySee } from './lists.ts';
 import { createReader } from './reader.ts';
 import { AuditListInput, AuditPage, ChangesInput, ConfigListInput, ConfigPage, EventListInput, EventPage, TaskListInput, TaskOutput, TaskPage } from './schema.ts';
@@ -72,11 +74,11 @@ export const auditList = read<Core>()({
   run: ({ database }, _call, input) => listAudit(database.sql, input),
 });
 
-export const configList = read<Core>()({
+export const configList = read<Core & HistoryServices>()({
   id: 'config.list', method: 'GET', path: '/config-changes', permission: 'audit.read',
   summary: 'List who changed which setting, from what to what',
   input: ConfigListInput, output: ConfigPage,
-  run: ({ database }, _call, input) => listConfigChanges(database.sql, input),
+  run: ({ database, clock, history }, _call, input) => listConfigChanges(database.sql, input, lastForgotten(database.sql, clock.now(), history.wanted())),
 });
 
 export const changesFollow = stream<Core>()({
@@ -90,4 +92,4 @@ export const changesFollow = stream<Core>()({
   },
 });
 
-export const activityOperations = [taskList, taskGet, taskCancel, eventList, auditList, configList, changesFollow];
+export const activityOperations = [taskList, taskGet, taskCancel, eventList, auditList, changesFollow];

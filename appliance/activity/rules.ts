@@ -56,29 +56,3 @@ export function parseCursor(cursor: string): { at: number; id: string } | undefi
   const match = /^(\d{1,15})~([\w-]{1,40})$/.exec(cursor);
   return match ? { at: Number(match[1]), id: match[2] ?? '' } : undefined;
 }
-
-// ---------------------------------------------------------------------------------------------- configuration
-
-export interface FieldChange {
-  field: string;
-  before: unknown;
-  after: unknown;
-  /** Neither is told. */
-  isSecret: boolean;
-}
-
-const secretField = /password|hash|secret|token|key$|code/i;
-/** Change with every change, and say nothing. */
-const dullFields = new Set(['id', 'generation']);
-
-/** Field by field from one row to another; a missing row has no fields. */
-export function differencesOf(before: unknown, after: unknown): FieldChange[] {
-  const [was, is] = [fieldsOf(before), fieldsOf(after)];
-  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])].filter((name) => !dullFields.has(name) && JSON.stringify(was[name]) !== JSON.stringify(is[name]));
-  return names.map((field) => {
-    const isSecret = secretField.test(field);
-    return { field, before: isSecret ? null : (was[field] ?? null), after: isSecret ? null : (is[field] ?? null), isSecret };
-  });
-}
-
-const fieldsOf = (row: unknown): Record<string, unknown> => (typeof row === 'object' && row !== null ? (row as Record<string, unknown>) : {});

@@ -115,10 +115,12 @@ const historyFields = {
   eventDays: whole(1, 3650).meta({ label: 'Events', unit: 'd', help: 'How long events are kept. A trouble that lasts is kept as long as it lasts.' }),
   mostEvents: whole(1_000, 100_000).meta({ label: 'Most events', help: 'Beyond that many the oldest go.' }),
   auditDays: whole(30, 3650).meta({ label: 'Audit trail', unit: 'd', help: 'How long it is kept who did what; 100,000 entries at most.' }),
+  configDays: whole(30, 3650).meta({ label: 'Changes of the configuration', unit: 'd', help: 'How long it is kept what was changed from what to what.' }),
+  mostConfigChanges: whole(1_000, 100_000).meta({ label: 'Most changes of the configuration', help: 'Beyond that many the oldest go. A change of a VM takes about 1.5 KiB of the database.' }),
 };
 
 export const HistorySettings = z.object(historyFields);
-export const historyDefaults: z.output<typeof HistorySettings> = { slotHours: 2, minuteDays: 2, hourDays: 60, dayYears: 5, eventDays: 180, mostEvents: 10_000, auditDays: 365 };
+export const historyDefaults: z.output<typeof HistorySettings> = { slotHours: 2, minuteDays: 2, hourDays: 60, dayYears: 5, eventDays: 180, mostEvents: 10_000, auditDays: 365, configDays: 730, mostConfigChanges: 20_000 };
 /** Changes what is given. */
 export const HistorySettingsEdit = HistorySettings.partial();
 
@@ -164,5 +166,10 @@ export const ConfigPage = pageOf(z.object({
   id: z.string(),
   name: z.string(),
   what: z.enum(['created', 'updated', 'deleted']),
-  fields: z.array(z.object({ field: z.string(), before: z.unknown(), after: z.unknown(), isSecret: z.boolean() })),
-}));
+  /** `field` names it whole, such as `disks[web-disk1].settings.cache`; `path` is the same in pieces. */
+  fields: z.array(z.object({ field: z.string(), path: z.array(z.string()), before: z.unknown(), after: z.unknown(), isSecret: z.boolean() })),
+})).extend({
+  /** What can be asked for: the kinds of things and who has changed any, of all that is kept. */
+  kinds: z.array(z.string()),
+  actors: z.array(z.string()),
+});

@@ -57,6 +57,8 @@ export const historySettingsTable = sqliteTable('history_settings', {
   eventDays: integer().notNull(),
   mostEvents: integer().notNull(),
   auditDays: integer().notNull(),
+  configDays: integer().notNull(),
+  mostConfigChanges: integer().notNull(),
   generation: integer().notNull(),
 });
 

@@ -6,12 +6,12 @@
  * feed, numbered without gaps in order of commit; after the commit the subscribers are told. A reader resumes with the last
  * number that it has seen; if the feed no longer reaches back so far, it must read everything anew.
  */
-import { asc, desc, gt, lt, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm';
 import type { Clock } from './clock.ts';
 import type { Database, Tx } from './db.ts';
 import { createNotices } from './events.ts';
 import type { Log } from './log.ts';
-import { changeTable, journalTable, type SiteChange } from './table.ts';
+import { changeTable, journalObjectTable, journalTable, type SiteChange } from './table.ts';
 
 export interface Change {
   seq: number;
@@ -46,6 +46,16 @@ export interface Journal {
 /** Changes kept for readers that come back. */
 const feedLength = 10_000;
 
+/** A thing that changes twice in one transaction is pointed to once, as it was in the end. */
+function pointTo(tx: Tx, seq: number, { kind, id, what, after }: SiteChange): void {
+  const last = () => tx.sql.select({ name: journalObjectTable.name }).from(journalObjectTable)
+    .where(and(eq(journalObjectTable.objectId, id), eq(journalObjectTable.kind, kind))).orderBy(desc(journalObjectTable.seq)).limit(1).get()?.name;
+  const values = { objectId: id, kind, seq, name: nameIn(after) ?? last() ?? null, isGone: what === 'deleted' };
+  tx.sql.insert(journalObjectTable).values(values).onConflictDoUpdate({ target: [journalObjectTable.objectId, journalObjectTable.kind, journalObjectTable.seq], set: values }).run();
+}
+
+const nameIn = (row: unknown) => (typeof row === 'object' && row !== null && 'name' in row && typeof row.name === 'string' ? row.name : undefined);
+
 export function createJournal({ database, clock, log }: { database: Database; clock: Clock; log: Log }): Journal {
   const notices = createNotices<Change>((error) => log.error('a change listener failed', { error }));
   const pending = new WeakMap<Tx, SiteChange[]>();
@@ -60,7 +70,8 @@ export function createJournal({ database, clock, log }: { database: Database; cl
 
   const append = (tx: Tx, changes: SiteChange[]) => {
     const { actor, operation, requestId } = tx.origin;
-    tx.sql.insert(journalTable).values({ epoch: 0, at: clock.now(), actor, operation, requestId, changes }).run();
+    const { seq } = tx.sql.insert(journalTable).values({ epoch: 0, at: clock.now(), actor, operation, requestId, changes }).returning({ seq: journalTable.seq }).get();
+    for (const change of changes) pointTo(tx, seq, change);
   };
 
   return {

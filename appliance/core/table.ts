@@ -11,7 +11,17 @@ export const journalTable = sqliteTable('journal', {
   operation: text().notNull(),
   requestId: text(),
   changes: text({ mode: 'json' }).$type<SiteChange[]>().notNull(),
-});
+}, (table) => [index('journal_by_age').on(table.at), index('journal_by_actor').on(table.actor)]);
+
+/** Which row of the journal tells of what, so that the history of one thing is found without reading all of it. */
+export const journalObjectTable = sqliteTable('journal_object', {
+  objectId: text().notNull(),
+  kind: text().notNull(),
+  seq: integer().notNull(),
+  /** What it was called then; of a thing that is gone, what it was called last. */
+  name: text(),
+  isGone: integer({ mode: 'boolean' }).notNull(),
+}, (table) => [primaryKey({ columns: [table.objectId, table.kind, table.seq] }), index('journal_object_by_seq').on(table.seq), index('journal_object_by_kind').on(table.kind, table.seq)]);
 
 export interface SiteChange {
   kind: string;

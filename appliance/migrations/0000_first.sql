@@ -64,6 +64,8 @@ CREATE TABLE `history_settings` (
 	`eventDays` integer NOT NULL,
 	`mostEvents` integer NOT NULL,
 	`auditDays` integer NOT NULL,
+	`configDays` integer NOT NULL,
+	`mostConfigChanges` integer NOT NULL,
 	`generation` integer NOT NULL
 );
 --> statement-breakpoint
@@ -224,6 +226,17 @@ CREATE TABLE `idempotency` (
 );
 --> statement-breakpoint
 CREATE INDEX `idempotency_by_age` ON `idempotency` (`at`);--> statement-breakpoint
+CREATE TABLE `journal_object` (
+	`objectId` text NOT NULL,
+	`kind` text NOT NULL,
+	`seq` integer NOT NULL,
+	`name` text,
+	`isGone` integer NOT NULL,
+	PRIMARY KEY(`objectId`, `kind`, `seq`)
+);
+--> statement-breakpoint
+CREATE INDEX `journal_object_by_seq` ON `journal_object` (`seq`);--> statement-breakpoint
+CREATE INDEX `journal_object_by_kind` ON `journal_object` (`kind`,`seq`);--> statement-breakpoint
 CREATE TABLE `journal` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`epoch` integer NOT NULL,
@@ -234,6 +247,8 @@ CREATE TABLE `journal` (
 	`changes` text NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX `journal_by_age` ON `journal` (`at`);--> statement-breakpoint
+CREATE INDEX `journal_by_actor` ON `journal` (`actor`);--> statement-breakpoint
 CREATE TABLE `task` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,

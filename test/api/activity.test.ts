@@ -237,7 +237,7 @@ test('a feed that nobody reads listens to nothing', async ({ core }) => {
   assert.is(listeners.size, 0);
 });
 
-const kept = { eventDays: 180, mostEvents: 2_000, auditDays: 365 };
+const kept = { eventDays: 180, mostEvents: 2_000, auditDays: 365, configDays: 730, mostConfigChanges: 20_000 };
 
 test('history is bounded: old and surplus entries go, active tasks and lasting troubles stay', async (context) => {
   const { core, activity, clock, door } = context;

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { systemClock } from '../../appliance/core/clock.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
+import { parseHtml, textOf } from '../world/html.ts';
 import { createVirtualClock, type VirtualClock } from '../world/clock.ts';
 
 interface Context {
@@ -99,7 +100,7 @@ test('who changed what is told with what it was before, for each thing, and with
   interface Page { items: { actor: string; operation: string; what: string; name: string; fields: { field: string; before: unknown; after: unknown; isSecret: boolean }[] }[]; next: string | null }
   const { body } = await site.send<Page>('GET', `${api}/config-changes?object=web`);
   assert.equal(body.items.map(({ operation, what }) => [operation, what]), [['vm.edit', 'updated'], ['vm.edit', 'updated'], ['vm.create', 'created']]);
-  assert.equal(body.items[0]?.fields, [{ field: 'description', before: 'first', after: 'second', isSecret: false }]);
+  assert.equal(body.items[0]?.fields, [{ field: 'description', path: ['description'], before: 'first', after: 'second', isSecret: false }]);
   assert.is(body.items[0]?.name, 'web');
   assert.match(body.items[0]?.actor ?? '', /^token test/);
   const first = (await site.send<Page>('GET', `${api}/config-changes?object=web&limit=1`)).body;
@@ -109,6 +110,10 @@ test('who changed what is told with what it was before, for each thing, and with
   const users = await site.send<Page>('GET', `${api}/config-changes?kind=user`);
   assert.ok(users.body.items.some(({ name }) => name === 'ada@internal'));
   assert.not.match(JSON.stringify(users.body), /scrypt/);
+  await site.send('PATCH', `${api}/vms/web`, { watchdog: 'ib700', watchdogAction: 'pause' });
+  const page = async (locale: string) => textOf(parseHtml(await (await site.door.request('http://bothy/events/configuration?object=web&actor=&kind=vm', { headers: { authorization: `Bearer ${await site.tokenFor(['administrator'])}`, cookie: `bothy_locale=${locale}` } })).text()));
+  assert.match(await page('en'), /Watchdog\s*None → iB700\s*When it does not answer\s*Reset it → Pause it/);
+  assert.match(await page('zh-CN'), /看门狗\s*无 → iB700\s*无应答时\s*重置 → 暂停/);
   const observer = await site.tokenFor(['observer']);
   assert.is((await site.door.request(`http://bothy${api}/config-changes`, { headers: { authorization: `Bearer ${observer}` } })).status, 403);
 });

@@ -1,8 +1,7 @@
-/** Reports from known totals, their CSV, and what is told of a changed row. */
+/** Reports from known totals, and their CSV. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { capacityReport, consumersReport, formatCsv, uptimeReport } from '../../appliance/activity/report-rules.ts';
-import { differencesOf } from '../../appliance/activity/rules.ts';
 import type { Point, Total } from '../../appliance/activity/sample-query.ts';
 
 const vm = (name: string, cpu: number, seconds = 1_000): Total => ({ id: name, name, parent: null, seconds, average: { cpuFraction: cpu, writtenBytesPerSecond: 10, memoryUsedBytes: null }, peak: { cpuFraction: 1 } });
@@ -30,13 +29,6 @@ test('CSV quotes what must be quoted, and no name becomes a formula', () => {
     { at: 0, name: '=HYPERLINK("http://evil")', n: 1.5 }, { at: 60_000, name: 'a,b\nc', n: null }, { at: 0, name: '-1+2', n: -3 },
   ] });
   assert.is(text, 'at,name,n\r\n1970-01-01T00:00:00.000Z,"\'=HYPERLINK(""http://evil"")",1.5\r\n1970-01-01T00:01:00.000Z,"a,b\nc",\r\n1970-01-01T00:00:00.000Z,\'-1+2,-3\r\n');
-});
-
-test('of a changed row the fields that differ are told; of a secret only that it changed', () => {
-  assert.equal(differencesOf({ name: 'a', vcpus: 1, generation: 1, passwordHash: 'x' }, { name: 'a', vcpus: 2, generation: 2, passwordHash: 'y' }), [
-    { field: 'vcpus', before: 1, after: 2, isSecret: false }, { field: 'passwordHash', before: null, after: null, isSecret: true },
-  ]);
-  assert.equal(differencesOf(undefined, { name: 'a' }), [{ field: 'name', before: null, after: 'a', isSecret: false }]);
 });
 
 test.run();

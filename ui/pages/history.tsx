@@ -24,7 +24,7 @@ const historyPage = definePage({
         <div id="history-form" hx-morph-skip="">
           <Form operation={historyEdit} id="history" values={{ ...history }} generation={history.generation} submit={t('word.save')} sections={[
             { title: t('history.use'), icon: 'clock', help: t('history.useHelp'), fields: ['slotHours', 'minuteDays', 'hourDays', 'dayYears'] },
-            { title: t('history.told'), icon: 'events', fields: ['eventDays', 'mostEvents', 'auditDays'] },
+            { title: t('history.told'), icon: 'events', fields: ['eventDays', 'mostEvents', 'auditDays', 'configDays', 'mostConfigChanges'] },
           ]} />
         </div>
       </div>
