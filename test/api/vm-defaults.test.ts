@@ -57,6 +57,19 @@ test('a model that the host cannot run is refused at its field, and changes noth
   assert.is(cpuOf('web'), 'host-passthrough');
 });
 
+test('a model of its own that the host cannot run, or does not know, is refused at the start, with what to do', async () => {
+  for (const [cpu, why] of [['EPYC-Milan', /^The processor of this host lacks what the model AMD EPYC Milan has\. Choose another processor model, such as "Like the host"\.$/], ['GraniteRapids', /^QEMU on this host does not know the processor model Intel Granite Rapids\./]] as const) {
+    await create(cpu, { cpu });
+    const { body } = await send('POST', `/vms/${cpu}/start`);
+    const task = await site.app.core.tasks.ended(body.id);
+    assert.is(task.state, 'failed');
+    assert.match((task.problem as Json).detail, why);
+  }
+  site.host.libvirt.facts.cpuModels.push({ name: 'GraniteRapids', isUsable: true });
+  await carryOut('POST', '/vms/GraniteRapids/start');
+  assert.is(cpuOf('GraniteRapids'), 'GraniteRapids');
+});
+
 test('a site file sets it and names it', async () => {
   await send('PATCH', '/vm-defaults', { cpu: 'Penryn' });
   const exported = await site.door.request('http://bothy/api/v1/site/export', { headers: { authorization: `Bearer ${(await send('POST', '/tokens', { name: 'export' })).body.token}` } });

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { Problem } from '../../core/problem.ts';
 import type { Storage } from '../../storage/storage.ts';
 import type { HypervisorFacts } from '../../world.ts';
-import { effectiveModel } from '../defaults/rules.ts';
+import { effectiveModel, modelFault } from '../defaults/rules.ts';
 import type { DiskDevice, NicDevice, NicSource } from './device-xml.ts';
 import { type DomainPaths, type DomainSpec, domainXml } from './domain-xml.ts';
-import { type Hardware, systemDefaults, videoModels } from './hardware.ts';
+import { cpuModels, type Hardware, systemDefaults, videoModels } from './hardware.ts';
 import { hostLacks } from './memory.ts';
 import type { DiskLink, NicRow, Vm } from '../rows.ts';
 import type { VmServices } from '../services.ts';
@@ -62,7 +62,7 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
   const nodes = await machine.memoryNodes();
   const accelerator = await host.accelerator();
   const cpuDefault = services.defaults.wanted().cpu;
-  if (effectiveModel(hardware, cpuDefault) === 'host-passthrough' && accelerator === 'tcg') throw new Problem('wrong-state', `This host emulates processors by software, so ${vm.name} cannot have its own. Choose another processor model.`);
+  await requireModel(services, effectiveModel(hardware, cpuDefault), accelerator);
   const spec: DomainSpec = {
     id: vm.id, name: vm.name, vcpus: vm.vcpus, memoryBytes: vm.memoryBytes, firmware: vm.firmware, hardware, bootOrder: vm.bootOrder, paths, accelerator, cpuDefault, hostNodes: nodes.map(({ id }) => id),
     disks: rows.disks(vm.id).map((link) => diskDevice(storage, link, hardware)),
@@ -72,6 +72,13 @@ export async function guestXml(services: VmServices, vm: Vm): Promise<string> {
     seed: services.cloudInits.find(vm.id) && { path: paths.seed, bus: systemDefaults(hardware.os).bus === 'virtio' ? 'virtio' : 'usb' },
   };
   return domainXml(spec);
+}
+
+/** libvirt's words for a processor that it does not know, or that this host cannot be, name features. Asked anew where it was not offered: QEMU may have been updated. */
+async function requireModel({ host, hypervisor }: VmServices, model: Hardware['cpu'], accelerator: 'kvm' | 'tcg'): Promise<void> {
+  if (modelFault(model, host.hypervisorFacts()?.cpuModels, accelerator) === '') return;
+  const fault = modelFault(model, (await hypervisor.facts()).cpuModels, accelerator);
+  if (fault !== '') throw new Problem('wrong-state', `${fault} Choose another processor model, such as "${cpuModels['host-model']}".`);
 }
 
 /** SPICE and some graphics cards are packages of their own, without which QEMU ends with words that help nobody. Asked anew where they were missing. */

@@ -25,12 +25,12 @@ export const clocks = { utc: 'UTC', localtime: 'Local time' } as const;
 export const diskBuses = { virtio: 'virtio', scsi: 'virtio-SCSI', sata: 'SATA', ide: 'IDE' } as const;
 export const nicModels = { virtio: 'virtio', e1000e: 'e1000e', e1000: 'e1000', rtl8139: 'rtl8139' } as const;
 
-/** Newest first; libvirt's own names. The three at the top are no models: what all VMs get (`defaults/`), and what this host has. */
+/** Newest first; libvirt's own names, some of them newer than the libvirt of a host: its own list decides (`defaults/rules.ts`). The three at the top are no models: what all VMs get (`defaults/`), and what this host has. */
 export const cpuModels = {
   auto: 'As all VMs', 'host-model': 'Like the host', 'host-passthrough': 'The host itself',
-  'EPYC-Milan': 'AMD EPYC Milan', 'EPYC-Rome': 'AMD EPYC Rome', EPYC: 'AMD EPYC',
+  'EPYC-Genoa': 'AMD EPYC Genoa', 'EPYC-Milan': 'AMD EPYC Milan', 'EPYC-Rome': 'AMD EPYC Rome', EPYC: 'AMD EPYC', Dhyana: 'Hygon Dhyana',
   'Opteron_G5': 'AMD Opteron G5', 'Opteron_G4': 'AMD Opteron G4', 'Opteron_G3': 'AMD Opteron G3', 'Opteron_G2': 'AMD Opteron G2', 'Opteron_G1': 'AMD Opteron G1',
-  'Icelake-Server-noTSX': 'Intel Icelake', 'Cascadelake-Server-noTSX': 'Intel Cascadelake', 'Skylake-Server-noTSX-IBRS': 'Intel Skylake Server', 'Skylake-Client-noTSX-IBRS': 'Intel Skylake Client',
+  GraniteRapids: 'Intel Granite Rapids', SapphireRapids: 'Intel Sapphire Rapids', 'Icelake-Server-noTSX': 'Intel Icelake', Cooperlake: 'Intel Cooperlake', 'Cascadelake-Server-noTSX': 'Intel Cascadelake', 'Skylake-Server-noTSX-IBRS': 'Intel Skylake Server', 'Skylake-Client-noTSX-IBRS': 'Intel Skylake Client',
   'Broadwell-noTSX': 'Intel Broadwell', 'Haswell-noTSX': 'Intel Haswell', IvyBridge: 'Intel IvyBridge', SandyBridge: 'Intel SandyBridge', Westmere: 'Intel Westmere', Nehalem: 'Intel Nehalem', Penryn: 'Intel Penryn', Conroe: 'Intel Conroe',
   qemu64: 'QEMU64',
 } as const;
