@@ -10,6 +10,7 @@ import type { DiskSpace, Generaliser, GuestLog, Hypervisor, Machine, SeedTool } 
 import type { Waiting } from './power/startup-rules.ts';
 import type { Consoles } from './console/console.ts';
 import type { Facts } from './observe/facts.ts';
+import type { DueClock } from './guest/clock.ts';
 import type { Guests } from './guest/info.ts';
 import type { CloudInits } from './cloud-init/settings.ts';
 import type { VmDefaults } from './defaults/defaults.ts';
@@ -47,8 +48,8 @@ export interface VmServices extends Core {
   viewers: ViewerDoor | undefined;
   /** VMs whose running domain was asked for its devices since libvirt was connected. */
   seenDevices: Set<string>;
-  /** VMs whose guest was suspended and goes on: their agent sets the clock when it speaks. */
-  clocksDue: Set<string>;
+  /** VMs whose guest stood still and goes on: their agent sets the clock when it speaks. */
+  clocksDue: Map<string, DueClock>;
   /** The disk that failed last, by VM, in words. */
   diskErrors: Map<string, string>;
   /** How many domains libvirt runs that are not ours, as last seen. */

@@ -98,7 +98,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Set(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Map(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), suspendTask(services), restoreTask(services), discardMemoryTask(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);

@@ -247,6 +247,10 @@ test('what the guest agent tells is shown, without what only the guest can reach
   await carryOut(context, 'POST', '/vms/first/pause');
   await carryOut(context, 'POST', '/vms/first/resume');
   await until(context, 'its clock is set', async () => libvirt.require(id).setTimes.length === 1);
+  await carryOut(context, 'POST', '/vms/first/pause');
+  context.site.world.control.fail('setGuestTime', undefined, { times: 2 });
+  await carryOut(context, 'POST', '/vms/first/resume');
+  await until(context, 'its clock is set although its agent was silent at first', async () => libvirt.require(id).setTimes.length === 2);
 });
 
 test('of two starts at once one wins and the other is told', async (context) => {

@@ -85,16 +85,3 @@ function shown(info: GuestInfo): GuestInfo {
       .filter(({ addresses }) => addresses.length > 0),
   };
 }
-
-/** A guest that stood still has a clock that stood still. One without an agent helps itself, or has NTP. */
-export function setClock({ hypervisor, clock, log }: VmServices, vmId: string): void {
-  hypervisor.setGuestTime(vmId, clock.now()).catch((error: unknown) => log.info('the clock of a guest could not be set', { vm: vmId, error }));
-}
-
-/** One that was suspended to disk goes on before its agent has been heard of, or after. */
-export function setClockIfDue(services: VmServices, vmId: string): void {
-  const fact = services.clocksDue.has(vmId) ? services.rows.find(vmId)?.fact : undefined;
-  if (fact?.state !== 'up' || !fact.hasAgent) return;
-  services.clocksDue.delete(vmId);
-  setClock(services, vmId);
-}

@@ -17,7 +17,7 @@ import { writeSeed } from '../cloud-init/write-seed.ts';
 import { diskDevice, foldersOf } from '../definition/guest.ts';
 import type { Running } from '../definition/running.ts';
 import { findDomain, lookAt, persist } from '../domain.ts';
-import { setClockIfDue } from '../guest/info.ts';
+import { noteStoodStill, setClockIfDue } from '../guest/clock.ts';
 import { requireMemory } from '../power/balloon.ts';
 import { bringNetworksUp, endDomain, prepareFolders } from '../power/start-task.ts';
 import type { Vm } from '../rows.ts';
@@ -118,7 +118,7 @@ async function goOn(services: VmServices, { input: { vm, saved }, signal, origin
     const domain = await findDomain(services, vm);
     if (!domain) throw new Problem('unavailable', isUsedUp(services, vm) ? 'The guest ended as soon as it went on. Start it again: it comes up from its disks.' : 'QEMU ended before the guest went on. Start it again.');
     if (!isUsedUp(services, vm)) database.write(origin, (tx) => facts.note(tx, vm, { saved: null }));
-    services.clocksDue.add(vm);
+    noteStoodStill(services, vm);
     if (domain.state === 'paused' && !saved.wasPaused) await hypervisor.resume(vm).catch(unlessEnded);
     const running = await lookAt(services, vm);
     if (!running) throw new Problem('unavailable', 'The guest ended as soon as it went on. Start it again: it comes up from its disks.');

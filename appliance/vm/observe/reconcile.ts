@@ -4,7 +4,7 @@
  *   vm.observe    every 30 s and on (re)connection: one bulk call for all domains; devices are read once per domain and connection
  *   vm.room       every 5 s while a VM is paused by an I/O error: finds out whether space is short, resumes when there is room
  *   vm.autostart  every 5 s while VMs start with the host: who is healthy, and whose turn it is
- *   vm.guest      when an agent comes, and while somebody looks: what it tells of the system inside
+ *   vm.guest      when an agent comes, and while somebody looks: what it tells of the system inside; clocks that are still to be set
  *   vm.sample     every 10 s: one bulk reading of what VMs use
  *
  * A domain that is not in our tables is somebody else's: it is counted and left alone.
@@ -15,7 +15,7 @@ import { isDisconnected, lookAt } from '../domain.ts';
 import { observerOrigin } from './facts.ts';
 import { noteCrashAgain, noteWatchdog } from './mishaps.ts';
 import { hear, noteDiskError } from './said.ts';
-import { setClock, setClockIfDue } from '../guest/info.ts';
+import { noteStoodStill, setClockIfDue, setClocksDue } from '../guest/clock.ts';
 import { letGoOfAll } from '../snapshot/hold.ts';
 import type { Vm } from '../rows.ts';
 import type { Seen, VmState } from '../rules.ts';
@@ -42,7 +42,10 @@ export function watchVms(services: VmServices): Observer {
   hypervisor.onEvent((event) => onEvent(services, event));
   reconcilers.add({ name: 'vm.observe', periodMs: observePeriodMs, run: () => observe(services, round) });
   reconcilers.add({ name: 'vm.room', periodMs: roomPeriodMs, run: () => findRoom(services) });
-  reconcilers.add({ name: 'vm.guest', periodMs: guestPeriodMs, run: () => services.guests.read(services) });
+  reconcilers.add({ name: 'vm.guest', periodMs: guestPeriodMs, run: () => {
+    setClocksDue(services);
+    return services.guests.read(services);
+  } });
   reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
   reconcilers.add({ name: 'vm.autostart', periodMs: roomPeriodMs, run: () => round.autostart.advance() });
   return { foreignDomains: () => round.foreign, waitsFor: round.autostart.waitsFor };
@@ -92,7 +95,7 @@ function onLifecycle(services: VmServices, event: Lifecycle): void {
   const before = rows.find(event.uuid)?.fact;
   const after = facts.observe(event.uuid, seen);
   if (event.event === 'crashed' && !after) noteCrashAgain(services, event.uuid);
-  if (before?.state === 'paused' && before.hasAgent && after?.state === 'up') setClock(services, event.uuid);
+  if (before?.state === 'paused' && after?.state === 'up') noteStoodStill(services, event.uuid);
   setClockIfDue(services, event.uuid);
   if (after) hear(services, event.uuid, after, before?.running?.name);
   if (after?.state === 'paused' && after.reason === 'io-error') reconcilers.wake('vm.room');
