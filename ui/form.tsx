@@ -20,7 +20,7 @@ export interface FormSection {
   title?: string;
   help?: string;
   icon?: IconName;
-  /** Names of top-level fields, in order. */
+  /** Names of fields, in order; of one inside another `cloudInit.windows`. */
   fields: string[];
   /** Folded away until opened. */
   isFolded?: boolean;
@@ -72,8 +72,9 @@ export function Form(props: FormProps) {
   const { operation, id, path = {}, sections, generation } = props;
   if (operation.permission !== 'public' && !can(operation.permission, objectOf(operation, path))) return null;
   const inPath = new Set(pathParameters(operation.path));
-  const fields = new Map(objectFields(operation.input).filter((field) => !inPath.has(field.name)).map((field) => [field.name, field]));
-  const groups = sections ?? [{ fields: [...fields.keys()] }];
+  const top = objectFields(operation.input).filter((field) => !inPath.has(field.name));
+  const fields = new Map(withInner(top).map((field) => [field.name, field]));
+  const groups = sections ?? [{ fields: top.map(({ name }) => name) }];
   const address = apiPath(operation, path);
   return (
     <form id={id} class="form" data-sections={sections?.some((section) => section.title && !section.isFolded) ? '' : undefined} {...{ [`hx-${operation.method.toLowerCase()}`]: address }} hx-swap="none" hx-disable="find button[type=submit]"
@@ -96,6 +97,14 @@ export function Form(props: FormProps) {
   );
 }
 
+const withInner = (fields: FieldInfo[]): FieldInfo[] => fields.flatMap((field) => [field, ...(field.kind === 'object' ? withInner(field.fields) : [])]);
+
+/** The value of a field, also of one inside another. */
+function valueAt(values: Record<string, unknown> | undefined, name: string): unknown {
+  if (values && name in values) return values[name];
+  return name.split('.').reduce<unknown>((inner, key) => (inner as Record<string, unknown> | null | undefined)?.[key], values); // objects by their schema
+}
+
 function Section({ group, fields, form }: { group: FormSection; fields: FieldInfo[]; form: FormProps }) {
   const body = <div class="form-fields">{fields.map((field) => <FormField field={field} form={form} />)}</div>;
   if (!group.title) return body;
@@ -111,7 +120,7 @@ function Section({ group, fields, form }: { group: FormSection; fields: FieldInf
 }
 
 function FormField({ field, form }: { field: FieldInfo; form: FormProps }) {
-  const value = form.values?.[field.name];
+  const value = valueAt(form.values, field.name);
   if (field.kind === 'list' && field.fields.length > 0) return <Rows field={field} form={form} values={Array.isArray(value) ? value : undefined} />;
   if (field.kind === 'object') {
     const record = (value ?? {}) as Record<string, unknown>; // an object field's value is an object

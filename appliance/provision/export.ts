@@ -9,7 +9,9 @@ import { UpdatePolicy } from '../update/schema.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
 import { SiteVm } from './schema.ts';
-import type { GuestHashes } from '../vm/vm.ts';
+import type { GuestSecrets } from '../vm/vm.ts';
+import type { GuestSecret } from '../vm/cloud-init/settings.ts';
+import type { WindowsDetails } from '../vm/cloud-init/windows/schema.ts';
 import { VmDefaults } from '../vm/defaults/schema.ts';
 import { diskNames, hardwareNames, nicNames, plainDisk, plainHardware, plainNic, systemDefaults } from '../vm/definition/hardware.ts';
 
@@ -26,7 +28,7 @@ export interface ExportOptions {
   /** The one that people gave, with its key; none in an export without secrets. */
   certificate: { chain: string; key: string } | undefined;
   /** Of the passwords that guests are told; none in an export without secrets. */
-  guestHashes: GuestHashes;
+  guestSecrets: GuestSecrets;
 }
 
 const freshVm = { ...SiteVm.parse({ name: 'a' }), firmware: systemDefaults('other').firmware, ...plainHardware } as Record<string, unknown>; // the defaults, which need not be written
@@ -46,7 +48,7 @@ export function exportSite(current: Current, options: ExportOptions): string {
     images: current.images.map(({ name, domain, sha256 }) => ({ name, domain, file: name, ...(sha256 && { sha256 }) })),
     disks: current.disks.filter(({ id, state }) => !attached.has(id) && state !== 'template').map((disk) => ({ name: disk.name, ...(disk.description && { description: disk.description }), ...exportDisk(disk, options) })),
     vms: current.vms.filter(({ id }) => !ofPools.has(id)).map((vm) => exportVm(vm, current, options)),
-    pools: current.pools.map(({ name, description, template, size: count, prestarted, cloudInit }) => ({ name, ...(description && { description }), template, size: count, ...(prestarted > 0 && { prestarted }), ...(cloudInit && { cloudInit: exportCloudInit(cloudInit, options.guestHashes.pools.get(name)) }) })),
+    pools: current.pools.map(({ name, description, template, size: count, prestarted, cloudInit }) => ({ name, ...(description && { description }), template, size: count, ...(prestarted > 0 && { prestarted }), ...(cloudInit && { cloudInit: exportCloudInit(cloudInit, options.guestSecrets.pools.get(name)) }) })),
     access: current.access.filter(({ objectId }) => !ofPools.has(objectId)).map(({ user, group, role, kind, object }) => ({ ...(user === null ? { group } : { user }), role, kind, object })),
   };
   const host = Object.fromEntries(Object.entries(current.host.wanted).filter(([, value]) => value !== null));
@@ -115,12 +117,16 @@ function exportVm(vm: Current['vms'][number], current: Current, options: ExportO
   const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
   const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));
   const told = current.cloudInits[vm.id];
-  return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestHashes.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+  return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestSecrets.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
 }
 
-function exportCloudInit(told: Partial<Current['cloudInits'][string]>, hash: string | undefined): Record<string, unknown> {
+function exportCloudInit(told: Partial<Current['cloudInits'][string]>, secret: GuestSecret | undefined): Record<string, unknown> {
   const given = (['user', 'sshKeys', 'hostname', 'interfaces', 'userData', 'networkConfig'] as const).filter((name) => (Array.isArray(told[name]) ? told[name].length > 0 : told[name] !== null && told[name] !== undefined));
-  return { ...Object.fromEntries(given.map((name) => [name, told[name]])), ...(hash !== undefined && { passwordHash: hash }) };
+  return { ...Object.fromEntries(given.map((name) => [name, told[name]])), ...(secret?.passwordHash && { passwordHash: secret.passwordHash }), ...(told.windows && { windows: exportWindows(told.windows, secret) }) };
+}
+
+function exportWindows({ hasPassword: _set, hasProductKey: _given, ...told }: WindowsDetails, secret: GuestSecret | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...told, ...secret?.windows }).filter(([, value]) => value !== null));
 }
 
 /** What is not as usual. */

@@ -30,7 +30,7 @@ export async function planNow(services: SiteServices, by: Performer, wanted: Wan
     return [wish.name, secretNames.filter((name) => wish[name] !== undefined && wish[name] !== kept?.[name])];
   }));
   const promised = new Set(services.files.contents().filter(({ state }) => state === 'promised').map(({ disk }) => disk));
-  return planSite({ ...wanted, current, otherPasswords, otherSecrets, promised, guestHashes: services.guestHashes() });
+  return planSite({ ...wanted, current, otherPasswords, otherSecrets, promised, guestSecrets: services.guestSecrets() });
 }
 
 /** A document that was kept, opened again; `undefined` when it is no longer right, or its secrets cannot be opened. */

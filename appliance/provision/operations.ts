@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { type Operation, read, startTask, stream } from '../core/operation.ts';
 import { Problem } from '../core/problem.ts';
+import type { GuestSecret } from '../vm/cloud-init/settings.ts';
 import { exportSite } from './export.ts';
 import type { SiteFileRow } from './files.ts';
 import { siteJsonSchema } from './json-schema.ts';
@@ -92,9 +93,9 @@ export const siteExport = stream<SiteServices>()({
   },
 });
 
-const noHashes = { vms: new Map<string, string>(), pools: new Map<string, string>() };
+const noSecrets = { vms: new Map<string, GuestSecret>(), pools: new Map<string, GuestSecret>() };
 
-function keptFor({ people, files, key, certificates, activity, guestHashes }: SiteServices, secrets: boolean) {
+function keptFor({ people, files, key, certificates, activity, guestSecrets }: SiteServices, secrets: boolean) {
   const served = certificates.current();
   const applied = files.current()?.document as { cluster?: { token?: string }; onNewFile?: unknown } | null | undefined; // checked when it was taken
   const { token, ...cluster } = applied?.cluster ?? {};
@@ -103,7 +104,7 @@ function keptFor({ people, files, key, certificates, activity, guestHashes }: Si
     passwordHashes: new Map(secrets ? people.users().filter(people.hasPassword).map(({ name, passwordHash }) => [name, passwordHash]) : []),
     destinationSecrets: new Map(secrets ? activity.destinations.all().map(({ name, secrets: kept }) => [name, kept]) : []),
     certificate: secrets && served && !served.isOwn ? { chain: served.chain, key: served.key } : undefined,
-    guestHashes: secrets ? guestHashes() : noHashes,
+    guestSecrets: secrets ? guestSecrets() : noSecrets,
     contents: new Map(files.contents().map(({ disk, content }) => [disk, content])),
     stored: {
       ...(applied?.cluster && { cluster: { ...cluster, ...openToken } }),

@@ -11,7 +11,7 @@ export function planPools(wish: Wish): Step[] {
     if (!is) return step('pools', 'create', wanted.name, [`VMs: ${wanted.size}, from ${wanted.template}`], perform('pool.create', { ...wanted }));
     const isSame = is.template === wanted.template || is.template.startsWith(`${wanted.template}:`);
     const { changes, details } = differences(['description', 'size', 'prestarted', ...(isSame ? [] : ['template'])], { wanted, given, is });
-    const told = wanted.cloudInit && cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, is.cloudInit ?? undefined, { hasPassword: is.cloudInit?.hasPassword ?? false, hash: wish.guestHashes.pools.get(is.name) }); // checked by the schema
+    const told = wanted.cloudInit && cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, is.cloudInit ?? undefined, { hasPassword: is.cloudInit?.hasPassword ?? false, secret: wish.guestSecrets.pools.get(is.name) }); // checked by the schema
     const hasOther = told !== undefined && (told.names.length > 0 || is.cloudInit === null);
     const all = [...details, ...(hasOther ? [`cloud-init: ${told.names.join(', ') || 'hostname'}`] : [])];
     return all.length === 0 ? [] : step('pools', 'change', wanted.name, all, perform('pool.edit', { pool: is.id, ...changes, ...(hasOther && { cloudInit: told.changes }) }));

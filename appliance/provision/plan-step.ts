@@ -3,7 +3,7 @@ import type * as z from 'zod';
 import type { DestinationSecrets } from '../activity/destination-rules.ts';
 import { formatBytes, parseBytes } from '../core/units.ts';
 import type { Current } from './current.ts';
-import type { GuestHashes } from '../vm/vm.ts';
+import type { GuestSecrets } from '../vm/vm.ts';
 import type { Content, PlanStep, Site } from './schema.ts';
 
 export type Section = 'host' | 'ports' | 'certificate' | 'signIn' | 'history' | 'vmDefaults' | 'destinations' | 'updates' | 'roles' | 'users' | 'groups' | 'quotas' | 'storageDomains' | 'networks' | 'images' | 'disks' | 'vms' | 'pools' | 'access' | 'starts';
@@ -28,8 +28,8 @@ export interface Wish {
   otherPasswords: ReadonlySet<string>;
   /** Secrets of destinations of events that are not the wished ones, by its name. */
   otherSecrets: ReadonlyMap<string, (keyof DestinationSecrets)[]>;
-  /** Of the passwords that guests are told. */
-  guestHashes: GuestHashes;
+  /** Passwords and keys that guests are told. */
+  guestSecrets: GuestSecrets;
   /** Names of disks that were promised content and did not get it yet. */
   promised: ReadonlySet<string>;
 }

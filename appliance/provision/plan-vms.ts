@@ -82,10 +82,10 @@ interface Compared {
   is: Vm;
 }
 
-function planCloudInit({ current, guestHashes }: Wish, { wanted, given, is }: Compared): Step[] {
+function planCloudInit({ current, guestSecrets }: Wish, { wanted, given, is }: Compared): Step[] {
   if (!wanted.cloudInit) return [];
   const known = current.cloudInits[is.id];
-  const { changes, names } = cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, known, { hasPassword: known?.hasPassword ?? false, hash: guestHashes.vms.get(is.name) }); // checked by the schema
+  const { changes, names } = cloudInitChanges(wanted.cloudInit, given['cloudInit'] as Record<string, unknown>, known, { hasPassword: known?.hasPassword ?? false, secret: guestSecrets.vms.get(is.name) }); // checked by the schema
   if (known && names.length === 0) return [];
   return [step('vms', 'change', is.name, [`cloud-init: ${names.join(', ') || 'hostname'}`], perform('vm.edit-cloud-init', { vm: is.id, ...changes }))];
 }

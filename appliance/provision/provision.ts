@@ -20,7 +20,7 @@ export interface ProvisionDeps extends Core {
   activity: Activity;
   host: Pick<Host, 'id' | 'certificates'>;
   people: Auth['people'];
-  guestHashes: Vms['guestHashes'];
+  guestSecrets: Vms['guestSecrets'];
   perform: Perform;
 }
 
@@ -29,9 +29,9 @@ export interface Provision extends Slice {
   policy(): Pick<Site, 'cluster'>;
 }
 
-export function createProvision({ world, activity, host, people, guestHashes, perform, ...core }: ProvisionDeps): Provision {
+export function createProvision({ world, activity, host, people, guestSecrets, perform, ...core }: ProvisionDeps): Provision {
   const services: SiteServices = {
-    ...core, activity, people, guestHashes, perform, hostId: host.id, certificates: host.certificates,
+    ...core, activity, people, guestSecrets, perform, hostId: host.id, certificates: host.certificates,
     sources: world.siteSources, downloads: world.downloads, files: createSiteFiles(core), key: openSealingKey(core.statePath),
   };
   core.tasks.define([applyTask(services)]);

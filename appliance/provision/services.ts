@@ -26,7 +26,7 @@ export interface Perform {
 export interface SiteServices extends Core {
   activity: Pick<Activity, 'event' | 'settle' | 'destinations'>;
   people: Auth['people'];
-  guestHashes: Vms['guestHashes'];
+  guestSecrets: Vms['guestSecrets'];
   perform: Perform;
   sources: SiteSources;
   downloads: Downloads;

@@ -12,7 +12,7 @@ import { lendMemory } from './power/balloon.ts';
 import { carryOperations } from './carry/operations.ts';
 import { carryTasks } from './carry/tasks.ts';
 import { cloudInitOperations } from './cloud-init/operations.ts';
-import { type CloudInit, createCloudInits } from './cloud-init/settings.ts';
+import { type CloudInit, createCloudInits, type GuestSecret, secretOf } from './cloud-init/settings.ts';
 import { type Consoles, createConsoles } from './console/console.ts';
 import { createVmDefaults } from './defaults/defaults.ts';
 import { vmDefaultsOperations } from './defaults/operations.ts';
@@ -64,13 +64,13 @@ export interface Vms extends Slice {
   openConsole: Consoles['open'];
   /** Every VM as last seen. */
   all(): VmSummary[];
-  /** Of the passwords that guests are told, by name of VM and of pool. */
-  guestHashes(): GuestHashes;
+  /** Passwords and keys that guests are told, by name of VM and of pool. */
+  guestSecrets(): GuestSecrets;
 }
 
-export interface GuestHashes {
-  vms: ReadonlyMap<string, string>;
-  pools: ReadonlyMap<string, string>;
+export interface GuestSecrets {
+  vms: ReadonlyMap<string, GuestSecret>;
+  pools: ReadonlyMap<string, GuestSecret>;
 }
 
 export interface VmSummary {
@@ -111,11 +111,11 @@ export function createVm(deps: VmDeps): Vms {
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('vm', { kind: 'pool', links: pools.memberLinks });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestHashes: () => guestHashes(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestSecrets: () => guestSecrets(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
-function guestHashes({ rows, cloudInits, pools }: VmServices): GuestHashes {
-  const pairs = (named: { name: string; settings: CloudInit | null | undefined }[]) => new Map(named.flatMap(({ name, settings }) => (settings?.passwordHash ? [[name, settings.passwordHash] as const] : [])));
+function guestSecrets({ rows, cloudInits, pools }: VmServices): GuestSecrets {
+  const pairs = (named: { name: string; settings: CloudInit | null | undefined }[]) => new Map(named.flatMap(({ name, settings }) => (settings ? [[name, secretOf(settings)] as const] : [])));
   return {
     vms: pairs(rows.all().map(({ id, name }) => ({ name, settings: cloudInits.find(id)?.settings }))),
     pools: pairs(pools.list(undefined).map(({ name, cloudInit }) => ({ name, settings: cloudInit }))),

@@ -50,7 +50,7 @@ async function seedOf(site: TestApp, vm: Json): Promise<Json> {
   assert.ok(disks[0] && find(disks[0], 'readonly'), 'read-only');
   const { label, files } = await readSimulatedSeed(find(disks[0], 'source')?.attributes['file'] ?? '');
   assert.is(label, 'CIDATA');
-  return { bus: find(disks[0], 'target')?.attributes['bus'], ...Object.fromEntries(Object.entries(files).map(([name, text]) => [name, parse(text, { version: '1.1' })])) };
+  return { bus: find(disks[0], 'target')?.attributes['bus'], ...Object.fromEntries(Object.entries(files).map(([name, text]) => [name, name.endsWith('.xml') ? text : parse(text, { version: '1.1' })])) };
 }
 
 test('a guest finds what was set when it was made; its CD-ROM drive stays its own', async ({ site }) => {
@@ -141,7 +141,7 @@ test('a VM from a template, one from a snapshot, and those of a pool are each th
   await done(site, 'POST', '/pools', { name: 'desk', template: 'debian', size: 2, cloudInit: { user: 'guest', password } });
   for (let tries = 0; (await done(site, 'GET', '/pools/desk')).vms < 2 && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 50));
   const pool = await done(site, 'GET', '/pools/desk');
-  assert.equal(pool.cloudInit, { user: 'guest', hasPassword: true, sshKeys: [], userData: null });
+  assert.equal(pool.cloudInit, { user: 'guest', hasPassword: true, sshKeys: [], userData: null, windows: null });
   const member = await done(site, 'POST', '/vms/desk-2/start').then(() => done(site, 'GET', '/vms/desk-2'));
   assert.is((await seedOf(site, member))['meta-data']['local-hostname'], 'desk-2');
   await done(site, 'PATCH', '/pools/desk', { cloudInit: { user: 'other' } });
@@ -156,9 +156,49 @@ test('a system without drivers for virtio finds its seed on USB', async ({ site 
   assert.is((await seedOf(site, vm)).bus, 'usb');
 });
 
+const windows = { computerName: 'KASSE-1', user: 'Ada', password, organisation: 'Shop & Sons', timeZone: 'W. Europe Standard Time', language: 'de-DE', productKey: 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE' };
+const nameIn = (seed: Json) => /<ComputerName>([^<]*)</.exec(seed['Unattend.xml'])?.[1];
+
+test('a Windows finds an answer file beside, another system does not; nobody sees its secrets again', async ({ site }) => {
+  const [till, web] = [await makeVm(site, { name: 'till', os: 'windows-11', nics: [], cloudInit: { windows } }), await makeVm(site, { cloudInit: { windows } })];
+  assert.is(till.hasCloudInit, true);
+  for (const name of ['till', 'web-1']) await done(site, 'POST', `/vms/${name}/start`);
+  const seed = await seedOf(site, till);
+  assert.equal([seed.bus, nameIn(seed), seed['Autounattend.xml'] === seed['Unattend.xml']], ['usb', 'KASSE-1', true]);
+  assert.match(seed['Unattend.xml'], Buffer.from(`${password}AdministratorPassword`, 'utf16le').toString('base64'));
+  assert.is((await seedOf(site, web))['Unattend.xml'], undefined);
+  const told = (await done(site, 'GET', '/vms/till/cloud-init')).windows;
+  assert.equal(told, { computerName: 'KASSE-1', user: 'Ada', hasPassword: true, owner: null, organisation: 'Shop & Sons', timeZone: windows.timeZone, language: 'de-DE', hasProductKey: true, answerFile: null });
+  const rows = site.app.core.database.sql;
+  const texts = await Promise.all(['/vms/till', '/vms/till/cloud-init', '/audit', '/config-changes', '/events', '/tasks', '/site/export'].map(async (path) => (await site.door.request(`http://bothy/api/v1${path}`, { headers: { authorization: `Bearer ${await site.tokenFor(['administrator'])}` } })).text()));
+  for (const text of [...texts, JSON.stringify(rows.all('select * from journal')), JSON.stringify(rows.all('select * from task'))]) assert.not.ok(text.includes(password) || text.includes(windows.productKey));
+});
+
+test('of Windows, too, what is not given stays, null takes away; templates, clones and pools make computers of their own', async ({ site }) => {
+  await makeVm(site, { name: 'origin', os: 'windows-10', nics: [], cloudInit: { windows } });
+  const changed = (await done(site, 'PATCH', '/vms/origin/cloud-init', { windows: { user: null } })).windows;
+  assert.equal([changed.user, changed.hasPassword, changed.language], [null, true, 'de-DE']);
+  await done(site, 'POST', '/vms/origin/clone', { name: 'twin' });
+  assert.equal([(await done(site, 'GET', '/vms/twin/cloud-init')).windows.computerName, (await done(site, 'GET', '/vms/twin/cloud-init')).windows.hasPassword], [null, true]);
+  await done(site, 'POST', '/templates', { vm: 'origin', name: 'win' });
+  const made = await done(site, 'POST', '/templates/win/vms', { name: 'an accounting machine', cloudInit: { windows: { password } } });
+  await done(site, 'POST', '/vms/an accounting machine/start');
+  assert.match(nameIn(await seedOf(site, made)) ?? '', /^an-account-[0-9a-f]{4}$/);
+  await done(site, 'POST', '/pools', { name: 'desk', template: 'win', size: 1, cloudInit: { windows: { password } } });
+  for (let tries = 0; (await done(site, 'GET', '/pools/desk')).vms < 1 && tries < 100; tries++) await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.is((await done(site, 'GET', '/pools/desk')).cloudInit.windows.hasPassword, true);
+  const member = await done(site, 'POST', '/vms/desk-1/start').then(() => done(site, 'GET', '/vms/desk-1'));
+  assert.is(nameIn(await seedOf(site, member)), 'desk-1');
+  assert.is((await ask(site, 'POST', '/pools', { name: 'other', template: 'win', cloudInit: { windows: { computerName: 'SAME' } } })).status, 400, 'all would be called the same');
+  assert.is((await done(site, 'PATCH', '/vms/origin/cloud-init', { windows: null })).windows, null);
+  await done(site, 'POST', '/vms/origin/start');
+  assert.is(nameIn(await seedOf(site, await done(site, 'GET', '/vms/origin'))), 'origin', 'its name it is told whatever else is said');
+});
+
 test('what is wrong is told at its field', async ({ site }) => {
   await makeVm(site);
-  const refused: [object, string][] = [[{ userData: 'hello' }, 'userData'], [{ password: 'a', passwordHash: `$6$a$${'x'.repeat(86)}` }, 'passwordHash'], [{ passwordHash: `$y$j9T$a$${'x'.repeat(43)}` }, 'user'], [{ interfaces: [{ addresses: ['1.2.3.4'] }] }, 'interfaces.0.addresses.0']];
+  const refused: [object, string][] = [[{ userData: 'hello' }, 'userData'], [{ password: 'a', passwordHash: `$6$a$${'x'.repeat(86)}` }, 'passwordHash'], [{ passwordHash: `$y$j9T$a$${'x'.repeat(43)}` }, 'user'], [{ interfaces: [{ addresses: ['1.2.3.4'] }] }, 'interfaces.0.addresses.0'],
+    [{ windows: { computerName: 'a-name-of-more-than-15' } }, 'windows.computerName'], [{ windows: { user: 'Ada' } }, 'windows.password'], [{ windows: { answerFile: '<x>' } }, 'windows.answerFile'], [{ windows: { timeZone: 'Europe/Berlin' } }, 'windows.timeZone']];
   for (const [body, path] of refused) {
     const reply = await ask(site, 'PATCH', '/vms/web-1/cloud-init', body);
     assert.is(reply.status, 400);
@@ -167,7 +207,7 @@ test('what is wrong is told at its field', async ({ site }) => {
 });
 
 test('a form whose fields were left empty asks for no seed; of keys each has its line', () => {
-  const names = ['user', 'password', 'passwordHash', 'sshKeys', 'hostname', 'interfaces', 'userData', 'networkConfig'];
+  const names = ['user', 'password', 'passwordHash', 'sshKeys', 'hostname', 'interfaces', 'userData', 'networkConfig', 'windows.computerName', 'windows.password', 'windows.answerFile'];
   const empty = new URLSearchParams([['name', 'web-1'], ...names.map((name) => [`cloudInit.${name}`, ''])]);
   assert.is(vmCreate.input.parse(formToInput(empty, vmCreate.input)).cloudInit, undefined);
   const filled = new URLSearchParams(empty);

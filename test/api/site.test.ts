@@ -267,6 +267,27 @@ test('what a guest is told is compared with the file, also the hash of its passw
   await site.close();
 });
 
+test('what a Windows is told is compared with the file, its secrets too, and they are exported only where secrets are asked for', async () => {
+  const site = await openSite();
+  const file = (windows: string) => `bothy: 1\nvms: [{ name: a, os: windows-10, memoryBytes: 64 MiB, cloudInit: { windows: ${windows} } }]`;
+  const wish = '{ computerName: TILL-1, user: Ada, password: "rather secret", organisation: Shop, productKey: AAAAA-BBBBB-CCCCC-DDDDD-EEEEE }';
+  assert.equal(await apply(site, { text: file(wish) }), { state: 'done', detail: '' });
+  const changes = async (windows: string) => (await plan(site, { text: file(windows) })).steps.flatMap(({ details }) => details);
+  assert.equal(await changes(wish), []);
+  assert.equal(await changes('{ computerName: TILL-2, password: "another secret", language: de-DE }'), ['cloud-init: windows.computerName, windows.language, windows.password']);
+  assert.equal(await changes('null'), ['cloud-init: windows']);
+  const [open, closed] = [(await exported(site, '?secrets=true')).text, (await exported(site)).text];
+  assert.match(open, /computerName: TILL-1/);
+  assert.match(open, /password: rather secret/);
+  assert.not.match(closed, /rather secret|AAAAA/);
+  assert.match(closed, /organisation: Shop/);
+  const second = await openSite();
+  assert.equal(await apply(second, { text: open }), { state: 'done', detail: '' });
+  assert.is((await exported(second, '?secrets=true')).text, open, 'and is the same elsewhere');
+  await site.close();
+  await second.close();
+});
+
 test('a VM that could not be started is not all well: the plan asks for it again, the next apply starts it', async () => {
   const site = await openSite();
   site.world.control.fail('create');

@@ -10,6 +10,8 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run } from '../../appliance/core/run.ts';
 import { createSeedTool } from '../../appliance/vm/cloud-init/seed-disk.ts';
+import { answerFiles } from '../../appliance/vm/cloud-init/windows/answer.ts';
+import { noWindows } from '../../appliance/vm/cloud-init/windows/settings.ts';
 import type { SeedFiles, SeedTool } from '../../appliance/world.ts';
 import { real } from '../real/count.ts';
 import { readSimulatedSeed, simulatedSeeds } from '../world/seeds.ts';
@@ -51,6 +53,20 @@ function defineCases({ name, tool, read, count }: Parts): void {
     assert.is(label, 'CIDATA');
     assert.equal(Object.fromEntries(Object.entries(found).sort()), Object.fromEntries(Object.entries(files).sort()));
     assert.is((await stat(path)).mode & 0o777, 0o600, 'it may hold secrets');
+  });
+
+  test('answer files for Windows are read back as the XML that they are', async ({ folder }) => {
+    const path = join(folder, 'seed.img');
+    const settings = { ...noWindows, user: 'ada', password: 'a "<&>\' 漢', organisation: ']]>&amp;<x/>', timeZone: 'W. Europe Standard Time', language: 'de-DE' };
+    const answers = answerFiles({ vmId: 'a1b2', vmName: 'Kasse 1', os: 'windows-10', settings });
+    await tool.write(path, { label: 'cidata', files: { 'meta-data': 'x', ...answers }, signal });
+    const { files } = await read(path);
+    assert.equal(Object.keys(files).sort(), ['Autounattend.xml', 'Unattend.xml', 'meta-data']);
+    for (const name of ['Autounattend.xml', 'Unattend.xml']) {
+      assert.is(files[name], answers[name]);
+      const ask = async (what: string) => (await run(['xmllint', '--nonet', '--xpath', `string(//*[local-name()='settings'][@pass='specialize']/*[@processorArchitecture='amd64']/*[local-name()='${what}'])`, '-'], { timeoutMs, input: files[name] ?? '' })).stdout.trim();
+      assert.equal([await ask('ComputerName'), await ask('RegisteredOrganization'), await ask('TimeZone')], ['Kasse-1', settings.organisation, settings.timeZone]);
+    }
   });
 
   test('a new one replaces the old one; a file that is no longer there is gone', async ({ folder }) => {

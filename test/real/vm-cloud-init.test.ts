@@ -1,6 +1,7 @@
 /**
  * A guest reads what it is told by cloud-init: a small Linux on the real service, libvirt and QEMU finds the volume by its label, mounts it, cannot write it,
- * and tells over serial what it holds. On virtio, and on USB for systems without drivers for that.
+ * and tells over serial what it holds. On virtio, and on USB for systems without drivers for that;
+ * there with the answer file for Windows in the root of a removable disk. No Windows is booted.
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
@@ -17,7 +18,7 @@ test.before(openHardwareHost);
 test.after(closeHardwareHost);
 
 const key = `ssh-ed25519 ${'A'.repeat(68)} me`;
-const cloudInit = { user: 'ada', password: 'secret', sshKeys: [key], interfaces: [{ addresses: ['192.168.10.5/24'], gateways: ['192.168.10.1'] }], userData: '#cloud-config\npackages: [nginx]\n' };
+const cloudInit = { user: 'ada', password: 'secret', sshKeys: [key], interfaces: [{ addresses: ['192.168.10.5/24'], gateways: ['192.168.10.1'] }], userData: '#cloud-config\npackages: [nginx]\n', windows: { computerName: 'TILL-1', password: 'a <secret>', organisation: 'Shop & Sons' } };
 
 /** The file's text between marks of our own. */
 async function fileIn(context: Context, name: string, file: string): Promise<string> {
@@ -25,9 +26,9 @@ async function fileIn(context: Context, name: string, file: string): Promise<str
   return (/begin\r?\n([^]*?)end\r?\n/.exec(text)?.[1] ?? `none in: ${text}`).replaceAll('\r', '');
 }
 
-for (const { name, hardware, device, mac } of [
-  { name: 'on-virtio', hardware: { os: 'linux', firmware: 'bios' }, device: /\/dev\/vdb\r?\n/, mac: '52:54:00:11:22:33' },
-  { name: 'on-usb', hardware: { os: 'windows-7' }, device: /\/dev\/sd[a-z]\r?\n/, mac: '52:54:00:11:22:44' },
+for (const { name, hardware, device, mac, isWindows } of [
+  { name: 'on-virtio', hardware: { os: 'linux', firmware: 'bios' }, device: /\/dev\/vdb\r?\n/, mac: '52:54:00:11:22:33', isWindows: false },
+  { name: 'on-usb', hardware: { os: 'windows-7' }, device: /\/dev\/sd[a-z]\r?\n/, mac: '52:54:00:11:22:44', isWindows: true },
 ]) {
   test(`${name}: the guest mounts it and reads all of it`, async (context) => {
     const { service, host } = context;
@@ -48,6 +49,13 @@ for (const { name, hardware, device, mac } of [
     assert.equal(vm.pending, []);
     assert.match(await host.must(['virsh', 'domblklist', name]), /linux\.iso/, 'its CD-ROM drive is its own');
     assert.is(statSync(join(service.statePath, 'run/vms', vm.id, 'seed.img')).mode & 0o077, 0, 'nobody else on the host reads it');
+    const answer = await run(['mtype', '-i', join(service.statePath, 'run/vms', vm.id, 'seed.img'), '::Unattend.xml'], { timeoutMs: 10_000 }).then(({ stdout }) => stdout, () => '');
+    if (isWindows) {
+      // As Windows asks: a removable disk with that file in its root.
+      assert.match(await answerTo(context, name, 'D=$(findfs LABEL=CIDATA); cat /sys/block/$(basename $D)/removable; mount -o ro $D /seed; sha256sum /seed/Unattend.xml /seed/Autounattend.xml; umount /seed'), new RegExp(`^1\\r?$[^]*${createHash('sha256').update(answer).digest('hex')}`, 'm'));
+      const { stdout } = await run(['xmllint', '--nonet', '--xpath', "string(//*[local-name()='ComputerName'][1])", '-'], { timeoutMs: 10_000, input: answer });
+      assert.is(stdout.trim(), 'TILL-1');
+    } else assert.is(answer, '');
     await service.carryOut('POST', `/vms/${name}/power-off`);
     real('libvirt', 'qemu', 'mtools');
   });

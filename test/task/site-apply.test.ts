@@ -49,7 +49,7 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access, viewers: undefined });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: '/nonexistent' });
   const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm, update].flatMap(({ operations }) => operations));
-  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestHashes: vm.guestHashes, perform });
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestSecrets: vm.guestSecrets, perform });
   machine.downloads.offer('https://images.example.org/a.iso', iso);
   machine.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(2 ** 20, 7) });
   const running = core.reconcilers.start(signal);

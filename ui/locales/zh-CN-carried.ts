@@ -69,8 +69,6 @@ export const zhCarriedPhrases: Record<string, string> = {
 export const zhCarriedProblems: Record<string, string> = {
   'This is not YAML: look at line {line}.': '这不是 YAML：请检查第 {line} 行。',
   'cloud-init: {names}': 'cloud-init：{names}',
-  '{name} has settings for cloud-init, and this host lacks what writes them to a disk. Install it (package "mtools"), or remove these settings.': '{name} 有 cloud-init 设置，但此主机缺少将其写入磁盘的工具。请安装（软件包“mtools”），或移除这些设置。',
-  'What {name} is told by cloud-init could not be written. Look whether the state folder has room.': '无法写入 cloud-init 告知 {name} 的内容。请检查状态目录是否有空间。',
   // Machines as OVA files.
   'export it': '导出它',
   'The storage domain "{domain}" already holds a file "{name}". Choose another name, or delete it first.': '存储域“{domain}”中已有文件“{name}”。请换一个名称，或先将其删除。',

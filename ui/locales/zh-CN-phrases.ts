@@ -1,8 +1,10 @@
 /** Simplified Chinese for the English phrases of schemas, operations and explanations; looked up by the phrase itself. */
 import { zhCarriedPhrases } from './zh-CN-carried.ts';
+import { zhWindowsPhrases } from './zh-CN-windows.ts';
 
 export const zhPhrases: Record<string, string> = {
   ...zhCarriedPhrases,
+  ...zhWindowsPhrases,
   'List the devices of a host that virtual machines can be given': '列出可直通给虚拟机的主机设备',
   'Reset a VM at once, as its reset button does': '立即重置虚拟机，如同按下复位按钮',
   'Press keys of a VM': '按下虚拟机的按键',

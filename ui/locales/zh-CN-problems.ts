@@ -3,9 +3,11 @@
  * alone; what stands in other places is a name where it is a single word. A test finds those that are missing.
  */
 import { zhCarriedProblems } from './zh-CN-carried.ts';
+import { zhWindowsProblems } from './zh-CN-windows.ts';
 
 export const zhProblems: Readonly<Record<string, string>> = {
   ...zhCarriedProblems,
+  ...zhWindowsProblems,
   // Words that stand in places.
   'VM': '虚拟机', 'disk': '磁盘', 'network': '网络', 'storage domain': '存储域', 'template': '模板', 'pool': '虚拟机池', 'user': '用户', 'group': '用户组', 'role': '角色', 'host': '主机',
   'raw': 'raw', 'qcow2': 'qcow2', 'pending': '等待中', 'running': '运行中', 'unwinding': '撤销中', 'done': '已完成', 'failed': '失败', 'cancelled': '已取消',

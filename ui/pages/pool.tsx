@@ -9,6 +9,7 @@ import { Form, type FormSection } from '../form.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Empty, PageHead, Panel } from '../section.tsx';
+import { firstStartSections } from './vm-cloud-init.tsx';
 import { ShareLink } from './share.tsx';
 
 async function readPools({ read, can }: PageCall) {
@@ -36,7 +37,7 @@ const poolPage = definePage({
 
 const poolSections = (t: Ui['t']): FormSection[] => [
   { fields: ['name', 'description', 'template', 'size', 'prestarted'] },
-  { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, fields: ['cloudInit'] },
+  ...firstStartSections(t, poolCreate),
 ];
 
 const aboutPool = ({ id }: PoolDetails) => ({ kind: 'pool', id }) as const;

@@ -12,6 +12,7 @@ import type { IconName } from '../icon.tsx';
 import { List } from '../list.tsx';
 import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Empty, PageHead, Panel, type Tone } from '../section.tsx';
+import { firstStartSections } from './vm-cloud-init.tsx';
 import { AboutLinks } from './about.tsx';
 import { ShareLink } from './share.tsx';
 
@@ -95,7 +96,7 @@ function Dialogs({ template }: { template: TemplateDetails }) {
         <Dialog id={`use-${template.id}`} title={t('template.makeVmTitle', { name: template.name, version: template.version })}>
           <Form operation={templateVm} id={`use-form-${template.id}`} path={{ template: template.id }} submit={t('vm.create')} next="/vms/{name}" choices={{ mode: modes }}
             values={{ mode: 'thin', vcpus: template.vcpus, memoryBytes: template.memoryBytes }} rows={{ 'cloudInit.interfaces': { add: t('cloud.addInterface') } }}
-            sections={[{ fields: ['name', 'description', 'mode', 'vcpus', 'memoryBytes'] }, { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, fields: ['cloudInit'] }]} />
+            sections={[{ fields: ['name', 'description', 'mode', 'vcpus', 'memoryBytes'] }, ...firstStartSections(t, templateVm)]} />
         </Dialog>
       )}
       {can('template.edit', about) && (

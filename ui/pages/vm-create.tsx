@@ -11,6 +11,7 @@ import { Form } from '../form.tsx';
 import { formatBytes } from '../format.tsx';
 import { definePage, type PageCall } from '../page.ts';
 import { PageHead } from '../section.tsx';
+import { firstStartSections } from './vm-cloud-init.tsx';
 
 const GiB = 2 ** 30;
 /** What a new disk is unless told. */
@@ -69,7 +70,7 @@ export const vmCreatePage = definePage({
           { title: t('vm.section.boot'), icon: 'disc', help: parts.isos.length === 0 ? t('vm.noIso') : '', fields: ['cdrom', 'autostart'] },
           { title: t('vm.section.disks'), icon: 'disk', help: freeText(parts, t), fields: ['disks'] },
           { title: t('vm.section.nics'), icon: 'nic', fields: ['nics'] },
-          { title: t('vm.tab.cloudInit'), icon: 'user', isFolded: true, help: t('cloud.text'), fields: ['cloudInit'] },
+          ...firstStartSections(t, vmCreate),
           { title: t('vm.section.hardware'), icon: 'cpu', isFolded: true, fields: ['firmware', ...hardwareFields.filter((name) => name !== 'rng')] },
         ]} />
     </>

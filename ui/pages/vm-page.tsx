@@ -1,4 +1,5 @@
 /** One VM: its head with state and verbs, and its tabs. Each tab is a page that starts with the same head. */
+import { readsAnswers } from '../../appliance/vm/cloud-init/windows/rules.ts';
 import type { Child } from 'hono/jsx';
 import type { AnyOperation } from '../../appliance/core/operation.ts';
 import { eventList } from '../../appliance/activity/operations.ts';
@@ -43,7 +44,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: `${path}/snapshots`, text: t('vm.tab.snapshots') },
         { href: `${path}/events`, text: t('vm.tab.events') },
         ...(can('access.read', aboutVm(vm)) ? [{ href: `${path}/people`, text: t('vm.tab.people') }] : []),
-        ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/cloud-init`, text: t('vm.tab.cloudInit') }] : []),
+        ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/cloud-init`, text: t(readsAnswers(vm.os) ? 'vm.tab.firstStart' : 'vm.tab.cloudInit') }] : []),
         ...(can(vmEdit.permission, aboutVm(vm)) ? [{ href: `${path}/settings`, text: t('vm.tab.settings') }] : []),
       ]} />
       {vm.explanation && <Notice tone={isTrouble(vm) ? 'bad' : asWished.has(`${vm.state}/${vm.reason}`) || vm.state === 'powering-down' ? 'info' : 'warn'} title={phrase(vm.explanation.cause)}>{phrase(vm.explanation.effect)} {phrase(vm.explanation.nextStep)}{vm.said && <><br />{t('vm.said')} <q>{phrase(vm.said)}</q></>}</Notice>}

@@ -6,13 +6,14 @@ import type { VmServices } from '../services.ts';
 import { withoutPassword } from './password.ts';
 import { CloudInitEditInput, CloudInitOutput, CloudInitRef } from './schema.ts';
 import { mergeCloudInit } from './settings.ts';
+import { shownWindows } from './windows/settings.ts';
 
 function shown({ cloudInits }: VmServices, vmId: string, mayEdit: boolean): z.input<typeof CloudInitOutput> {
   const row = cloudInits.find(vmId);
-  const { passwordHash, userData, networkConfig, ...rest } = mergeCloudInit(row?.settings, {});
+  const { passwordHash, userData, networkConfig, windows, ...rest } = mergeCloudInit(row?.settings, {});
   return {
     isOn: row !== undefined, instanceId: row?.instanceId ?? '', ...rest, hasPassword: passwordHash !== null,
-    userData: mayEdit ? userData : null, networkConfig: mayEdit ? networkConfig : null, hasOwnText: userData !== null || networkConfig !== null,
+    userData: mayEdit ? userData : null, networkConfig: mayEdit ? networkConfig : null, hasOwnText: userData !== null || networkConfig !== null, windows: shownWindows(windows, mayEdit),
   };
 }
 

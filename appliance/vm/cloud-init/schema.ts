@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { refSchema } from '../../core/id.ts';
 import { Hostname, SshKey } from '../../host/schema.ts';
 import { networkConfigFault, userDataFault } from './own-text.ts';
+import { windowsField, WindowsOutput } from './windows/schema.ts';
 
 /** With room for all of them on a disk of 1 MiB. */
 const longestText = 65_536;
@@ -44,6 +45,7 @@ export const cloudInitFields = {
     .meta({ label: 'Own user data', help: 'What else cloud-init is to do: begins with #cloud-config, or with #! for a script. What it says goes before what is said above. Who may change this VM can read it.', widget: 'code' }),
   networkConfig: text(networkConfigFault).nullable().optional()
     .meta({ label: 'Own network configuration', help: 'Version 2, as in cloud-init\'s manual. It replaces the addresses above.', widget: 'code' }),
+  windows: windowsField,
 };
 
 export const CloudInitWish = z.object(cloudInitFields)
@@ -74,5 +76,7 @@ export const CloudInitOutput = z.object({
   networkConfig: z.string().nullable(),
   /** There is some of one's own, shown or not. */
   hasOwnText: z.boolean(),
+  /** For Windows; null where nothing was said. */
+  windows: WindowsOutput.nullable(),
 });
 export type CloudInitDetails = z.output<typeof CloudInitOutput>;

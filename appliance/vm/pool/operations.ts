@@ -6,6 +6,7 @@ import { type Actor, type Call, type Operation, read, write } from '../../core/o
 import { Problem } from '../../core/problem.ts';
 import { safeWish } from '../cloud-init/password.ts';
 import { type CloudInit, mergeCloudInit } from '../cloud-init/settings.ts';
+import { shownWindows } from '../cloud-init/windows/settings.ts';
 import { requireOn } from '../device/operations.ts';
 import { freeOf, membersOf, release, serve } from './lending.ts';
 import { PoolCreateInput, PoolEditInput, PoolListInput, PoolListOutput, PoolOutput, PoolRef } from './schema.ts';
@@ -33,7 +34,7 @@ function shown(services: VmServices, actor: Actor, { id, name, description, temp
   };
 }
 
-const shownCloudInit = (kept: CloudInit | null, mayEdit: boolean) => kept && { user: kept.user, hasPassword: kept.passwordHash !== null, sshKeys: kept.sshKeys, userData: mayEdit ? kept.userData : null };
+const shownCloudInit = (kept: CloudInit | null, mayEdit: boolean) => kept && { user: kept.user, hasPassword: kept.passwordHash !== null, sshKeys: kept.sshKeys, userData: mayEdit ? kept.userData : null, windows: shownWindows(kept.windows, mayEdit) };
 
 export const poolList = read<VmServices>()({
   id: 'pool.list', method: 'GET', path: '/pools', permission: 'pool.read', scope: 'each', summary: 'List pools of VMs',

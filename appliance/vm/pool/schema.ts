@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { nameSchema, refSchema } from '../../core/id.ts';
 import { cloudInitFields } from '../cloud-init/schema.ts';
+import { poolWindowsField, WindowsOutput } from '../cloud-init/windows/schema.ts';
 
 const Description = z.string().trim().max(1000).meta({ label: 'Description', help: 'Who its VMs are for.', widget: 'textarea' });
 const PoolName = nameSchema.refine((name) => new TextEncoder().encode(name).length <= 150, 'This name is too long in bytes. Use fewer characters.').refine((name) => name.length <= 56, 'At most 56 characters: the VMs have a number behind it.')
@@ -11,7 +12,7 @@ const Size = z.int().min(0).max(200, 'At most 200.').meta({ label: 'VMs', help: 
 const Prestarted = z.int().min(0).max(50, 'At most 50.').meta({ label: 'Running ahead', help: 'How many that nobody has run already, so that nobody waits for a start.' });
 
 /** Each of its VMs has its own name and addresses. */
-const PoolCloudInit = z.object(cloudInitFields).omit({ hostname: true, interfaces: true, networkConfig: true })
+const PoolCloudInit = z.object(cloudInitFields).omit({ hostname: true, interfaces: true, networkConfig: true, windows: true }).extend({ windows: poolWindowsField })
   .meta({ label: 'cloud-init', help: 'What the system in each of its VMs is told at its first boot. Its host name is the name of the VM.' });
 
 export const PoolRef = z.object({ pool: refSchema.meta({ label: 'Pool' }) });
@@ -31,7 +32,7 @@ export const PoolOutput = z.object({
   prestarted: z.int(),
   isDeleting: z.boolean(),
   /** Without what is secret; null where its VMs are told nothing. */
-  cloudInit: z.object({ user: z.string().nullable(), hasPassword: z.boolean(), sshKeys: z.array(z.string()), userData: z.string().nullable() }).nullable(),
+  cloudInit: z.object({ user: z.string().nullable(), hasPassword: z.boolean(), sshKeys: z.array(z.string()), userData: z.string().nullable(), windows: WindowsOutput.nullable() }).nullable(),
   /** VMs that are there, that could be taken now, and that somebody has. */
   vms: z.int(),
   free: z.int(),
