@@ -19,20 +19,22 @@ export interface FieldProps {
   choices?: Choice[] | undefined;
   /** Names of the fields beside it that make no sense once this one has a value. */
   instead?: string[] | undefined;
+  /** Why nothing can be chosen here; told in the place of the help. */
+  disabledReason?: string | undefined;
   /** In a row beside others: no room for help and cards. */
   isInRow?: boolean;
 }
 
-export function Field({ field, id, value, choices, instead, isInRow }: FieldProps) {
+export function Field({ field, id, value, choices, instead, isInRow, disabledReason }: FieldProps) {
   const { phrase, t } = useUi();
   const current = value === undefined ? field.initial : value;
   if (field.widget === 'hidden') return <input type="hidden" name={field.name} value={text(current)} />;
   // In a row there is no room for it: it is heard, and seen at the label.
-  const help = field.help && <p class={isInRow ? 'sr' : 'field-help'} id={`${id}-help`}><Prose text={phrase(field.help)} /></p>;
+  const help = field.help && <p class={isInRow ? 'sr' : 'field-help'} id={`${id}-help`}><Prose text={phrase(disabledReason ?? field.help)} /></p>;
   const slot = <p class="field-error" data-error-for={field.name} id={`${id}-error`} aria-live="polite" />;
   const known = choices ?? (field.choices.length > 0 ? field.choices.map((choice) => ({ ...choice, label: phrase(choice.label) })) : undefined);
   const label = phrase(field.label ?? field.name);
-  const control = <Control field={field} id={id} current={current} choices={known} instead={instead} hasHelp={Boolean(help)} />;
+  const control = <Control field={field} id={id} current={current} choices={known} instead={instead} hasHelp={Boolean(help)} isDisabled={disabledReason !== undefined} />;
   if (field.kind === 'order' && known) return <OrderField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</OrderField>;
   if (field.widget === 'set' && known) return <SetField field={field} id={id} current={current} choices={known} label={label}>{help}{slot}</SetField>;
   if (field.kind === 'boolean') {
@@ -54,13 +56,14 @@ interface ControlProps {
   choices: Choice[] | undefined;
   instead: string[] | undefined;
   hasHelp: boolean;
+  isDisabled: boolean;
 }
 
 const hasEmptyChoice = (field: FieldInfo, current: unknown) => !field.isRequired && (field.initial ?? undefined) === undefined && !(field.unset !== undefined && current !== undefined);
 
-function Control({ field, id, current, choices, instead, hasHelp }: ControlProps) {
+function Control({ field, id, current, choices, instead, hasHelp, isDisabled }: ControlProps) {
   const { t, phrase } = useUi();
-  const shared = { id, name: field.name, 'data-kind': field.kind === 'list' && field.widget === 'textarea' ? 'lines' : field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired, 'data-null': field.isNullable ? '' : undefined };
+  const shared = { id, name: field.name, 'data-kind': field.kind === 'list' && field.widget === 'textarea' ? 'lines' : field.kind, 'aria-describedby': `${hasHelp ? `${id}-help ` : ''}${id}-error`, required: field.isRequired, 'data-null': field.isNullable ? '' : undefined, disabled: isDisabled };
   if (choices) {
     return (
       <select {...shared} required={false} data-instead={instead?.join(' ')}>

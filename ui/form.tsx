@@ -53,6 +53,8 @@ export interface FormProps {
   sections?: FormSection[];
   submit?: string;
   submitTone?: 'primary' | 'danger' | 'plain';
+  /** Why nothing can be chosen in a field, by name. */
+  disabledReasons?: Record<string, string | undefined>;
   /** Fields that the schema leaves open and this form needs. */
   needed?: readonly string[];
   /** Sent along and not shown. */
@@ -126,7 +128,7 @@ function FormField({ field, form }: { field: FieldInfo; form: FormProps }) {
     const record = (value ?? {}) as Record<string, unknown>; // an object field's value is an object
     return <>{field.fields.map((inner) => <FormField field={inner} form={{ ...form, values: { [inner.name]: record[last(inner.name)] } }} />)}</>;
   }
-  return <Field field={{ ...field, isRequired: field.isRequired || (form.needed?.includes(field.name) ?? false) }} id={`${form.id}-${field.name}`} value={value} choices={form.choices?.[field.name]} instead={form.instead?.[field.name]} />;
+  return <Field field={{ ...field, isRequired: field.isRequired || (form.needed?.includes(field.name) ?? false) }} id={`${form.id}-${field.name}`} value={value} choices={form.choices?.[field.name]} instead={form.instead?.[field.name]} disabledReason={form.disabledReasons?.[field.name]} />;
 }
 
 /** A list of objects: one row each, with add and remove. The script clones the template and renumbers the names. */

@@ -183,11 +183,11 @@ export const tokenList = read<AuthServices>()({
   id: 'token.list', method: 'GET', path: '/tokens', permission: 'self.edit',
   summary: 'List API tokens; only own ones, without the right to see users',
   input: z.object({}), output: z.object({ items: z.array(TokenOutput), next: z.null() }),
-  run({ database }, { actor }) {
+  run({ database, people }, { actor }) {
     const rows = database.sql.select({ token: tokenTable, user: userTable.name }).from(tokenTable)
       .leftJoin(userTable, eq(userTable.id, tokenTable.userId))
       .where(actor.permissions.has('user.read') ? undefined : eq(tokenTable.userId, actor.id)).orderBy(tokenTable.name).all();
-    const items = rows.map(({ token: { secretHash: _hidden, userId: _owner, ...token }, user }) => ({ ...token, user: user ?? 'root@local' }));
+    const items = rows.map(({ token: { secretHash: _hidden, userId, ...token }, user }) => ({ ...token, user: user ?? 'root@local', isLimited: people.isLimited({ ...token, userId }) }));
     return { items, next: null };
   },
 });
@@ -196,7 +196,7 @@ export const tokenCreate = write<AuthServices>()({
   id: 'token.create', method: 'POST', path: '/tokens', permission: 'token.create', status: 201,
   summary: 'Create an API token',
   input: TokenInput, output: NewTokenOutput,
-  run({ journal, clock, people }, tx, { name, permissions, expiresAt }) {
+  run({ journal, clock, people }, tx, { name, permissions, expiresAt, validDays }) {
     const { actor } = tx.call;
     const beyond = permissions?.filter((permission) => !actor.reach.somewhere(permission)) ?? [];
     if (beyond.length > 0) throw new Problem('forbidden', `You may not give what you do not have: ${beyond.join(', ')}.`);
@@ -205,13 +205,15 @@ export const tokenCreate = write<AuthServices>()({
     }
     const secret = newSecret();
     const row = { id: newId<'token'>(), name, secretHash: hashSecret(secret), userId: people.userById(actor.id)?.id ?? null,
-      permissions: limitOf(actor, permissions), createdAt: clock.now(), expiresAt: expiresAt ?? null, lastUsedAt: null };
+      permissions: limitOf(actor, permissions), createdAt: clock.now(), expiresAt: validDays === undefined ? (expiresAt ?? null) : clock.now() + validDays * dayMs, lastUsedAt: null };
     tx.sql.insert(tokenTable).values(row).run();
     journal.site(tx, { kind: 'token', id: row.id, what: 'created', after: row });
     const { secretHash: _hidden, userId: _owner, ...shown } = row;
-    return { ...shown, user: actor.name, token: secret };
+    return { ...shown, user: actor.name, isLimited: people.isLimited(row), token: secret };
   },
 });
+
+const dayMs = 86_400_000;
 
 /** A token can never do more than its maker, or the token that made it, could then. */
 function limitOf({ permissions, reach }: Actor, asked: string[] | undefined): string[] | null {

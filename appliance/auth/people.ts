@@ -41,6 +41,12 @@ function createRights({ database: { sql }, objects, roles: book, groups }: Peopl
   };
 }
 
+/** Whether a token allows less than its owner may do, on anything; one of root's may do what an administrator may. */
+function isLess(permissions: readonly string[] | null, owner: UserRow | undefined, rightsOf: ReturnType<typeof createRights>): boolean {
+  const reach = owner && rightsOf(owner, null).reach;
+  return permissions !== null && grantable.some((permission) => !permissions.includes(permission) && (!reach || reach.somewhere(permission)));
+}
+
 /** Root on this machine, through the local socket: everything is allowed. */
 const everything: ReadonlySet<string> = new Set(allPermissions);
 export const rootActor: Actor = { id: 'root', name: 'root@local', permissions: everything, reach: wholeReach(everything), credential: 'local' };
@@ -143,6 +149,7 @@ export function createPeople(deps: PeopleDeps) {
       return { actor: { id: user.id, name: user.name, ...rightsOf(user, null), credential: row.id }, csrfToken: csrfTokenOf(secret) };
     },
 
+    isLimited: ({ userId, permissions }: { userId: string | null; permissions: readonly string[] | null }) => isLess(permissions, userId === null ? undefined : userById(userId), rightsOf),
     byToken(secret: string, isUse = true): SignedIn | undefined {
       const row = sql.select().from(tokenTable).where(eq(tokenTable.secretHash, hashSecret(secret))).get();
       if (!row || (row.expiresAt !== null && row.expiresAt <= clock.now())) return undefined;

@@ -79,14 +79,18 @@ export const SessionItem = z.object({
 export const TokenInput = z.object({
   name: z.string().trim().min(1).max(64).meta({ label: 'Name', help: 'What will use it.' }),
   permissions: z.array(z.enum(allPermissions)).optional().meta({ label: 'Permissions', widget: 'set', help: 'Leave empty for all that you may do.' }),
+  validDays: z.number().int().min(1).max(3650).optional().meta({ label: 'Valid for', unit: 'd', help: 'So many days from now on. Leave empty for: until it is deleted.' }),
   expiresAt: z.number().int().optional().meta({ label: 'Valid until', help: 'Milliseconds since 1970. Without it, until it is deleted.' }),
-});
+}).refine(({ validDays, expiresAt }) => validDays === undefined || expiresAt === undefined, { path: ['validDays'], message: 'Give the days or the time, not both.' });
 
 export const TokenOutput = z.object({
   id: z.uuid(),
   name: z.string(),
   user: z.string(),
+  /** None: everything. */
   permissions: z.array(z.string()).nullable(),
+  /** Its owner may do something that it may not. */
+  isLimited: z.boolean(),
   createdAt: z.number().int(),
   expiresAt: z.number().int().nullable(),
   lastUsedAt: z.number().int().nullable(),

@@ -1,6 +1,7 @@
 /** People: set-up, sign-in and out, sessions, the own password, tokens that come and go. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { elements, parseHtml, textOf } from '../world/html.ts';
 import { adminPassword, openTestApp, type TestApp } from '../world/app.ts';
 
 interface SignedIn {
@@ -108,6 +109,25 @@ test('a token works until it is deleted or expires; its secret is told once', as
   assert.is(await use(made.token), 401);
   const old = (await (await admin.send('POST', '/api/v1/tokens', { name: 'old', expiresAt: Date.now() - 1 })).json()) as { token: string };
   assert.is(await use(old.token), 401);
+  await site.close();
+});
+
+test('a token can end by itself after so many days, and tells whether it may do less than its owner', async () => {
+  const site = await openSite();
+  const admin = await signIn(site);
+  interface Token { name: string; isLimited: boolean; expiresAt: number | null; permissions: string[] | null }
+  const make = async (body: object) => (await (await admin.send('POST', '/api/v1/tokens', body)).json()) as Token & { status?: number };
+  const weekly = await make({ name: 'weekly', validDays: 7, permissions: ['vm.read', 'vm.operate'] });
+  assert.ok(Math.abs((weekly.expiresAt ?? 0) - Date.now() - 7 * 86_400_000) < 60_000);
+  assert.is((await make({ name: 'whole' })).isLimited, false);
+  assert.is((await make({ name: 'both', validDays: 7, expiresAt: Date.now() + 1 })).status, 400);
+  assert.is((await make({ name: 'never', validDays: 0 })).status, 400);
+  await make({ name: 'ended', expiresAt: Date.now() - 1 });
+  const { items } = (await (await admin.send('GET', '/api/v1/tokens')).json()) as { items: Token[] };
+  assert.equal(items.filter(({ name }) => !name.startsWith('test')).map(({ name, isLimited }) => [name, isLimited]), [['ended', false], ['weekly', true], ['whole', false]]);
+  const rows = elements(parseHtml(await (await admin.send('GET', '/account')).text())).filter(({ attributes }) => attributes['id']?.startsWith('token-') && !attributes['id'].startsWith('token-name')).map(textOf);
+  assert.ok(rows.some((row) => /^weekly admin@internal limited 2 permissions/.test(row)), rows.join('\n'));
+  assert.ok(rows.some((row) => /^whole admin@internal All of its owner/.test(row)) && rows.some((row) => /^ended.* has ended/.test(row)), rows.join('\n'));
   await site.close();
 });
 

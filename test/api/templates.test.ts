@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { MiB } from '../../appliance/core/units.ts';
 import { openTestApp, type TestApp } from '../world/app.ts';
 import { type Json, settled } from '../world/calls.ts';
+import { elements, type HtmlElement, parseHtml, textOf } from '../world/html.ts';
 import { openPerson } from '../world/person.ts';
 
 const test = suite<{ site: TestApp }>('templates');
@@ -140,10 +141,34 @@ test('the page shows each version with what lies on it, and offers nothing to wh
   await settled(site);
   const page = async (role: 'administrator' | 'observer') => (await site.door.request('http://bothy/templates', { headers: { authorization: `Bearer ${await site.tokenFor([role])}` } })).text();
   const whole = await page('administrator');
-  for (const text of ['debian', 'made from origin', '/vms/web', 'create-template-form', 'use-form-']) assert.ok(whole.includes(text) || whole.includes('bare'), text);
+  for (const text of ['debian', 'made from origin', '/vms/web', '/templates/new', 'use-form-']) assert.ok(whole.includes(text) || whole.includes('bare'), text);
   const seen = await page('observer');
   assert.ok(seen.includes('/vms/web'));
-  assert.not.ok(seen.includes('create-template-form') || seen.includes('use-form-'));
+  assert.not.ok(seen.includes('/templates/new') || seen.includes('use-form-'));
+});
+
+test('a template is begun from its list, a VM or a snapshot; what cannot be chosen is not offered, or says why', async ({ site }) => {
+  const page = async (path: string, role: 'administrator' | 'observer' = 'administrator') => (await site.door.request(`http://bothy${path}`, { headers: { authorization: `Bearer ${await site.tokenFor([role])}` } })).text();
+  const offered = (text: string) => elements(parseHtml(text)).filter(({ name, attributes }) => name === 'a' && attributes['href']?.startsWith('/templates/new?')).map(({ attributes }) => attributes['href']);
+  const find = (text: string, name: string) => elements(parseHtml(text)).find((each) => each.attributes['name'] === name && each.attributes['type'] !== 'hidden');
+  const optionsOf = (select: HtmlElement | undefined) => (select ? elements(select) : []).filter(({ name }) => name === 'option');
+  assert.equal(offered(await page('/vms/origin')), ['/templates/new?vm=origin']);
+  assert.not.ok(find(await page('/templates/new'), 'snapshot'), 'first the VM');
+  const bare = find(await page('/templates/new?vm=origin'), 'snapshot');
+  assert.equal(optionsOf(bare).map(textOf), ['As it is now']);
+  await carryOut(site, 'POST', '/vms/origin/snapshots', { name: 'clean' });
+  const { id } = (await ask(site, 'GET', '/vms/origin/snapshots')).body.items[0];
+  assert.ok(offered(await page('/vms/origin/snapshots')).includes(`/templates/new?vm=origin&snapshot=${id}`));
+  await carryOut(site, 'POST', '/vms/origin/start');
+  const chosen = await page(`/templates/new?vm=origin&snapshot=${id}`);
+  assert.equal(optionsOf(find(chosen, 'snapshot')).map((option) => [textOf(option), option.attributes['value'], option.attributes['selected'] !== undefined]), [['clean', id, true]], 'it runs, so not as it is');
+  assert.is(find(chosen, 'generalise')?.attributes['disabled'], undefined);
+  site.host.generaliser.setInstalled(false);
+  const greyed = await page(`/templates/new?vm=origin&snapshot=${id}`);
+  assert.is.not(find(greyed, 'generalise')?.attributes['disabled'], undefined);
+  assert.match(textOf(parseHtml(greyed)), /virt-sysprep is not installed/);
+  assert.match((await ask(site, 'GET', '/templates')).body.generaliseFault, /apt install guestfs-tools/);
+  assert.equal(offered(await page('/vms/origin', 'observer')), []);
 });
 
 test.run();

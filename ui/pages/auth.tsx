@@ -79,7 +79,7 @@ function NewToken() {
   const { t, can, phrase } = useUi();
   const choices = grantable.filter((permission) => can(permission)).map((permission) => ({ value: permission, label: phrase(permissions[permission]) }));
   return (
-    <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name'] }, { title: t('auth.fewerRights'), fields: ['permissions'], isFolded: true }]} choices={{ permissions: choices }} submitTone="primary">
+    <Form operation={tokenCreate} id="token" submit={t('auth.newToken')} sections={[{ fields: ['name', 'validDays'] }, { title: t('auth.fewerRights'), fields: ['permissions'], isFolded: true }]} choices={{ permissions: choices }} submitTone="primary">
       <p class="quiet">{t('auth.newTokenHelp')}</p>
     </Form>
   );
@@ -116,6 +116,8 @@ function TokenPanel({ tokens }: { tokens: Tokens }) {
       <List label={t('auth.tokens')} rows={tokens} rowId={(token) => `token-${token.id}`} columns={[
         { head: t('field.name'), as: 'main', cell: (token) => <><Icon name="key" /> <strong>{token.name}</strong></> },
         { head: t('field.owner'), cell: (token) => token.user },
+        { head: t('auth.rights'), cell: (token) => <Rights token={token} /> },
+        { head: t('auth.validUntil'), cell: (token) => <Validity expiresAt={token.expiresAt} /> },
         { head: t('field.lastUsed'), cell: (token) => token.lastUsedAt === null ? t('time.never') : <Time at={token.lastUsedAt} /> },
         { head: t('field.created'), from: 'desktop', cell: (token) => <Time at={token.createdAt} as="clock" /> },
         { head: t('field.verbs'), as: 'verbs', cell: (token) => (
@@ -125,6 +127,26 @@ function TokenPanel({ tokens }: { tokens: Tokens }) {
       ]} />
     </Panel>
   );
+}
+
+/** What it may do; one that may do less than its owner says so. */
+function Rights({ token: { permissions: held, isLimited } }: { token: Tokens[number] }) {
+  const { t, phrase } = useUi();
+  const list = held ?? grantable;
+  return (
+    <>
+      {isLimited ? <Chip tone="warn" icon="key" text={t('auth.limited')} /> : <span>{t('auth.allRights')}</span>}
+      <details class="permissions"><summary>{t('people.count', { count: list.length })}<Icon name="down" class="fold" /></summary>
+        <ul>{list.map((permission) => <li title={permission}>{phrase(permissions[permission as keyof typeof permissions] ?? permission)}</li>)}</ul>
+      </details>
+    </>
+  );
+}
+
+function Validity({ expiresAt }: { expiresAt: number | null }) {
+  const { t } = useUi();
+  if (expiresAt === null) return <>{t('auth.untilDeleted')}</>;
+  return expiresAt <= Date.now() ? <Chip tone="bad" icon="clock" text={t('auth.expired')} /> : <Time at={expiresAt} as="clock" />;
 }
 
 function SessionPanel({ sessions }: { sessions: Sessions }) {

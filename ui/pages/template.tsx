@@ -1,38 +1,30 @@
-/** Templates: what there is, making one of a VM, and VMs from them. */
-import { vmList } from '../../appliance/vm/operations.ts';
+/** Templates: what there is, and VMs from them. */
 import { templateFault } from '../../appliance/vm/template/rules.ts';
-import { templateCreate, templateDelete, templateEdit, templateList, templateVm } from '../../appliance/vm/template/operations.ts';
+import { templateDelete, templateEdit, templateList, templateVm } from '../../appliance/vm/template/operations.ts';
 import type { TemplateDetails } from '../../appliance/vm/template/schema.ts';
 import { Button, Dialog, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
-import type { Choice } from '../field-info.ts';
 import { Form } from '../form.tsx';
 import { formatBytes, Time } from '../format.tsx';
-import type { IconName } from '../icon.tsx';
+import { Icon, type IconName } from '../icon.tsx';
 import { List } from '../list.tsx';
-import { type AnyPage, definePage, type PageCall } from '../page.ts';
+import { type AnyPage, definePage } from '../page.ts';
 import { Chip, Empty, PageHead, Panel, type Tone } from '../section.tsx';
 import { firstStartSections } from './vm-cloud-init.tsx';
 import { AboutLinks } from './about.tsx';
 import { ShareLink } from './share.tsx';
-
-async function readTemplates({ read, can }: PageCall) {
-  const vms = can('template.create') && can('vm.read') ? (await read(vmList, { limit: 1000 })).items.filter(({ isDeleting }) => !isDeleting) : [];
-  return { templates: (await read(templateList, {})).items, vms };
-}
-type Data = Awaited<ReturnType<typeof readTemplates>>;
+import { newTemplatePage } from './template-new.tsx';
 
 const templatePage = definePage({
   path: '/templates', live: ['template', 'vm', 'disk'],
-  load: readTemplates,
-  title: (_data: Data, { t }) => t('nav.templates'),
-  view: ({ templates, vms }, { t, can }) => (
+  load: async ({ read }) => ({ templates: (await read(templateList, {})).items }),
+  title: (_data, { t }) => t('nav.templates'),
+  view: ({ templates }, { t, can }) => (
     <>
       <PageHead title={t('nav.templates')} lead={t('template.lead')}>
-        {can('template.create') && <Button text={t('template.create')} icon="plus" tone="primary" data-dialog="create-template" disabledReason={vms.length === 0 ? t('template.noVm') : undefined} />}
+        {can('template.create') && <a class="button" data-tone="primary" href="/templates/new"><Icon name="plus" />{t('template.create')}</a>}
       </PageHead>
       {templates.length > 0 ? <TemplateTable templates={templates} /> : <Panel><Empty icon="copy" title={t('template.none')} text={t('template.noneText')} /></Panel>}
-      {can('template.create') && <CreateDialog vms={vms.map(({ name, state }) => ({ value: name, label: `${name} (${t(`vm.state.${state}`)})` }))} />}
       {templates.map((template) => <Dialogs template={template} />)}
     </>
   ),
@@ -108,13 +100,4 @@ function Dialogs({ template }: { template: TemplateDetails }) {
   );
 }
 
-function CreateDialog({ vms }: { vms: Choice[] }) {
-  const { t } = useUi();
-  return (
-    <Dialog id="create-template" title={t('template.create')}>
-      <Form operation={templateCreate} id="create-template-form" submit={t('template.create')} choices={{ vm: vms }} />
-    </Dialog>
-  );
-}
-
-export const templatePages: AnyPage[] = [templatePage];
+export const templatePages: AnyPage[] = [newTemplatePage, templatePage];

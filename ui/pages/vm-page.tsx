@@ -19,6 +19,7 @@ import { ExportButton, ExportDialog } from './vm-carry.tsx';
 import { CloneButton, CloneDialog } from './vm-clone.tsx';
 import { GuestFacts } from './vm-guest.tsx';
 import { EventFeed } from './event.tsx';
+import { TemplateLink } from './template-new.tsx';
 import { floppyChoices, hardwareFields, type Parts, readParts } from './vm-create.tsx';
 import { aboutVm, ConsoleLink, HeadVerbs, isTrouble, VmChip } from './vm-state.tsx';
 
@@ -35,7 +36,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
   const parent = isLimited ? { href: '/', text: t('portal.title') } : { href: '/vms', text: t('nav.vms') };
   return (
     <>
-      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} hasAgent={vm.hasAgent}><CloneButton vm={vm} /><ExportButton vm={vm} /></HeadVerbs></PageHead>
+      <PageHead title={vm.name} parent={parent} aside={<VmChip vm={vm} />} lead={vm.description || undefined}><HeadVerbs vm={vm} hasAgent={vm.hasAgent}><CloneButton vm={vm} /><TemplateLink vm={vm} /><ExportButton vm={vm} /></HeadVerbs></PageHead>
       <CloneDialog vm={vm} /><ExportDialog vm={vm} />
       <Tabs label={vm.name} tabs={[
         { href: path, text: t('vm.tab.overview') },

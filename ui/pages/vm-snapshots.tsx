@@ -12,6 +12,7 @@ import { Time } from '../format.tsx';
 import { definePage } from '../page.ts';
 import { Chip, Empty, Notice, Panel } from '../section.tsx';
 import { type TreeRow, treeRows } from '../snapshot-tree.ts';
+import { TemplateLink } from './template-new.tsx';
 import { readVm, VmFrame } from './vm-page.tsx';
 import { aboutVm } from './vm-state.tsx';
 
@@ -161,6 +162,7 @@ function Verbs({ vm, snapshot, obstacle }: { vm: VmDetails; snapshot: SnapshotDe
       <More id={`more-${snapshot.id}`} label={t('vm.more')}>
         <Button text={t('snapshot.edit')} icon="edit" data-dialog={`edit-${snapshot.id}`} />
         {can('vm.create') && <Button text={t('snapshot.clone')} icon="plus" data-dialog={`clone-${snapshot.id}`} disabledReason={snapshotFault('clone', snapshot)} />}
+        {snapshotFault('clone', snapshot) === undefined && <TemplateLink vm={vm} snapshot={snapshot.id} />}
         <OperationButton {...common} operation={snapshotDelete} label={t('snapshot.delete')} icon="trash" tone="danger" disabledReason={busy ?? snapshotFault('delete', snapshot) ?? reasonAgainst('delete-snapshot', vm)}
           confirm={{ title: t('snapshot.deleteTitle', { name: snapshot.name }), body: t('snapshot.deleteBody') }} />
       </More>

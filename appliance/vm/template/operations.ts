@@ -42,7 +42,7 @@ export const templateList = read<VmServices>()({
   input: TemplateListInput, output: TemplateListOutput,
   run(services, { actor }) {
     const visible = actor.reach.rows('template.read', 'template', services.templates.idColumn);
-    return { items: services.templates.list(visible).map((row) => shown(services, actor, row)), next: null };
+    return { items: services.templates.list(visible).map((row) => shown(services, actor, row)), next: null, generaliseFault: services.generaliser.isInstalled() ? null : missingText };
   },
 });
 

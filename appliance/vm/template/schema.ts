@@ -62,5 +62,9 @@ export const TemplateOutput = z.object({
   createdAt: z.int(),
 });
 export const TemplateListInput = z.object({});
-export const TemplateListOutput = z.object({ items: z.array(TemplateOutput), next: z.null() });
+export const TemplateListOutput = z.object({
+  items: z.array(TemplateOutput), next: z.null(),
+  /** Why this machine cannot generalise any system; null where it can. */
+  generaliseFault: z.string().nullable(),
+});
 export type TemplateDetails = z.output<typeof TemplateOutput>;
