@@ -499,6 +499,7 @@ CREATE TABLE `vm_disk` (
 	`vmId` text NOT NULL,
 	`slot` integer NOT NULL,
 	`settings` text NOT NULL,
+	`leaving` text,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint

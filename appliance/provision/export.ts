@@ -114,7 +114,7 @@ function exportVm(vm: Current['vms'][number], current: Current, options: ExportO
     .filter(([key, value]) => (vm.os !== 'other' && !(key in startup)) || JSON.stringify(value) !== JSON.stringify(freshVm[key]))
     .map(([key, value]) => [key, key.endsWith('Bytes') && typeof value === 'number' ? size(value) : value]);
   const isPlain = vm.os === 'other';
-  const disks = vm.disks.flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
+  const disks = vm.disks.filter(({ pending }) => !pending.some((wait) => wait === 'detach' || wait === 'delete')).flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
   const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));
   const told = current.cloudInits[vm.id];
   return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestSecrets.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };

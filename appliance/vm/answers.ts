@@ -6,7 +6,7 @@ import { nicSource } from './definition/guest.ts';
 import { explain, explainWaiting } from './explanations.ts';
 import { diskNames, faultsOf, mostVcpus, nicNames } from './definition/hardware.ts';
 import type { Vm } from './rows.ts';
-import { pendingChanges, pendingPlug, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
+import { pendingChanges, pendingMove, pendingPlug, pendingSettings, refusal, type Standing, type VmVerb, vmCan } from './rules.ts';
 import type { VmOutput, VmSummary } from './schema.ts';
 import type { VmServices } from './services.ts';
 import { shownStartup } from './power/startup.ts';
@@ -50,7 +50,8 @@ export function answerOf({ rows, storage, network: networks, guests, waitsFor, c
       const { id, name, sizeBytes, format, allocation, state } = disk;
       const runs = running?.diskSettings[id];
       const { unit: _unit, ...settings } = link.settings;
-      return [{ id, name, sizeBytes, format, allocation, state, ...settings, target: runs?.target ?? diskTarget({ ...link.settings, slot: link.slot }), isPlugged: running?.disks.includes(id) ?? false, pending: pendingSettings(diskNames, settings, runs) }];
+      const isPlugged = running?.disks.includes(id) ?? false;
+      return [{ id, name, sizeBytes, format, allocation, state, ...settings, target: runs?.target ?? diskTarget({ ...link.settings, slot: link.slot }), isPlugged, pending: [...pendingMove({ isPlugged, leaving: link.leaving, bus: settings.bus }, running), ...pendingSettings(diskNames, settings, runs)] }];
     }),
     cdrom: vm.cdrom,
     nics: rows.nics(vm.id).map(({ id, network, mac, settings }) => ({ id, network, mac, ...settings, isPlugged: running?.nics.includes(id) ?? false, pending: [...pendingPlug({ mac, source: nicSource({ network: networks }, { network }) }, running?.nicSettings[id]), ...pendingSettings(nicNames, settings, running?.nicSettings[id])] })),

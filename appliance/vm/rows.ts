@@ -145,6 +145,10 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
       tx.sql.update(vmDiskTable).set({ settings }).where(eq(vmDiskTable.diskId, diskId)).run();
       touch(tx, vmId);
     },
+    setLeaving(tx: Tx, vmId: string, diskId: string, leaving: DiskLink['leaving']): void {
+      tx.sql.update(vmDiskTable).set({ leaving }).where(eq(vmDiskTable.diskId, diskId)).run();
+      touch(tx, vmId);
+    },
     setNic(tx: Tx, vmId: string, nicId: string, nic: { settings: NicSettings; network?: string; mac?: string }): void {
       tx.sql.update(vmNicTable).set(nic).where(eq(vmNicTable.id, nicId)).run();
       touch(tx, vmId);

@@ -11,7 +11,7 @@
  *   any running state -> unknown while libvirt cannot be asked; the next look at it decides.
  */
 import type { DomainState } from '../world.ts';
-import { type Hardware, hardwareNames, heldAtOnce, memoryStep } from './definition/hardware.ts';
+import { type DiskBusName, type Hardware, hardwareNames, heldAtOnce, isHotPlug, memoryStep } from './definition/hardware.ts';
 
 export const vmStates = ['down', 'powering-up', 'up', 'paused', 'migrating', 'suspended', 'saved', 'powering-down', 'unknown'] as const;
 export type VmState = (typeof vmStates)[number];
@@ -254,6 +254,13 @@ export function growthOf(wished: Sized, runs: Sized & { hardware: Pick<Hardware,
 export function hasChangesAtOnce(wished: Sized & { hardware: Pick<Hardware, 'floppy'> }, runs: Sized & { hardware: Hardware }): boolean {
   const isOtherFloppy = runs.hardware.floppyDrive && wished.hardware.floppy !== runs.hardware.floppy;
   return isOtherFloppy || Object.keys(growthOf(wished, runs)).length > 0;
+}
+
+/** A disk that comes or goes only with the next start: on a bus that neither takes nor lets go disks while the guest runs. */
+export function pendingMove({ isPlugged, leaving, bus }: { isPlugged: boolean; leaving: 'detach' | 'delete' | null; bus: DiskBusName }, runs: { hasScsi: boolean } | null): string[] {
+  if (!runs) return [];
+  if (leaving) return [leaving];
+  return isPlugged || isHotPlug(bus, runs.hasScsi) ? [] : ['attach'];
 }
 
 interface Plug {

@@ -143,7 +143,7 @@ export const VmDisk = z.object({
   /** The running guest has it. */
   isPlugged: z.boolean(),
   ...diskShape,
-  /** Settings that have changed since it was plugged in and hold from the VM's next start on. */
+  /** Settings that have changed since it was plugged in and hold from the VM's next start on; `attach`, `detach` or `delete` where that itself waits. */
   pending: z.array(z.string()),
 });
 

@@ -39,6 +39,8 @@ export const vmDiskTable = sqliteTable('vm_disk', {
   vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
   slot: integer().notNull(),
   settings: text({ mode: 'json' }).$type<DiskSettings>().notNull(),
+  /** It goes when its guest has ended (`device/leaving.ts`); null for one that stays. */
+  leaving: text({ enum: ['detach', 'delete'] }),
 }, (table) => [uniqueIndex('vm_disk_slot').on(table.vmId, table.slot)]);
 
 export const vmNicTable = sqliteTable('vm_nic', {

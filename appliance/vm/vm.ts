@@ -17,6 +17,7 @@ import { type Consoles, createConsoles } from './console/console.ts';
 import { createVmDefaults } from './defaults/defaults.ts';
 import { vmDefaultsOperations } from './defaults/operations.ts';
 import { deleteVmTask } from './delete-task.ts';
+import { letLeave } from './device/leaving.ts';
 import { deviceTasks } from './device/tasks.ts';
 import { lookAt } from './domain.ts';
 import { hostGuests } from './power/host-guests.ts';
@@ -88,7 +89,7 @@ export function createVm(deps: VmDeps): Vms {
   const snapshots = createSnapshots({ ...deps, rows });
   const templates = createTemplates(deps);
   const pools = createPools(deps);
-  const facts = createFacts({ ...deps, rows });
+  const facts = createFacts({ ...deps, rows, whenDown: (tx, vmId) => letLeave(services, tx, vmId) });
   const tickets = createTickets(deps.clock);
   const stats = createStatsHistory({ hypervisor, clock: deps.clock, keep: (all) => keepReading(all) });
   let latest: Latest = { at: 0, all: [], readings: [] };

@@ -105,14 +105,60 @@ test('disks on buses without hot-plug wait for the next start, and stay while th
   const plugged = async () => (await get()).disks.map(({ bus, isPlugged }: Json) => [bus, isPlugged]);
   assert.equal(await plugged(), [['ide', true], ['sata', false], ['scsi', false], ['ide', false], ['virtio', true]]);
   const { disks } = await get();
-  const refused = await send('DELETE', `/vms/web/disks/${disks[0].id}`);
-  assert.equal([refused.status, refused.body.type], [409, 'wrong-state']);
+  const pending = async () => (await get()).disks.map((disk: Json) => disk.pending);
+  assert.equal(await pending(), [[], ['attach'], ['attach'], ['attach'], []]);
   await carryOut('DELETE', `/vms/web/disks/${disks[1].id}`);
+  assert.equal(await plugged(), [['ide', true], ['scsi', false], ['ide', false], ['virtio', true]], 'one that the guest does not have goes at once');
   await carryOut('POST', '/vms/web/power-off');
   await carryOut('POST', '/vms/web/start');
   assert.equal(await plugged(), [['ide', true], ['scsi', true], ['ide', true], ['virtio', true]]);
   await carryOut('POST', '/vms/web/disks', { sizeBytes: 2 ** 20, bus: 'scsi' });
   assert.equal((await plugged()).filter(([bus]: [string]) => bus === 'scsi'), [['scsi', true], ['scsi', true]], 'its controller is there now');
+});
+
+test('a disk that its bus does not let go goes when the VM is down; until then that is shown, and undone', async () => {
+  await create({ disks: [{ sizeBytes: 2 ** 20, bus: 'sata' }, { sizeBytes: 2 ** 20, bus: 'sata' }, { sizeBytes: 2 ** 20, bus: 'sata' }] });
+  await carryOut('POST', '/vms/web/start');
+  const { disks } = await get();
+  const left = async () => (await get()).disks.map(({ name, isPlugged, pending }: Json) => [name, isPlugged, ...pending]);
+  const disk = async (name: string) => (await send('GET', `/disks/${name}`)).status;
+  await carryOut('DELETE', `/vms/web/disks/${disks[0].id}`);
+  await carryOut('DELETE', `/vms/web/disks/${disks[1].id}?delete=true`);
+  assert.equal(await left(), [['web-disk1', true, 'detach'], ['web-disk2', true, 'delete'], ['web-disk3', true]]);
+  const page = await (await site.door.request('http://bothy/vms/web', { headers: { authorization: `Bearer ${await site.tokenFor(['administrator'])}` } })).text();
+  assert.match(page, /web-disk1: is detached when it has shut down, web-disk2: is deleted when it has shut down/);
+  assert.is((await send('POST', '/vms', { name: 'other', memoryBytes: GiB, disks: [{ disk: 'web-disk1' }] })).status, 409, 'the guest still has it');
+
+  await carryOut('POST', '/vms/web/disks', { sizeBytes: 2 ** 20, bus: 'sata' });
+  await send('POST', '/vms/web/discard-changes');
+  assert.equal(await left(), [['web-disk1', true], ['web-disk2', true], ['web-disk3', true]]);
+  assert.is(await disk('web-disk4'), 200, 'what came and goes again is lost for nobody');
+
+  await carryOut('DELETE', `/vms/web/disks/${disks[0].id}`);
+  await carryOut('DELETE', `/vms/web/disks/${disks[1].id}?delete=true`);
+  await carryOut('DELETE', `/vms/web/disks/${disks[2].id}`);
+  await carryOut('POST', '/vms/web/snapshots', { name: 'before' });
+  site = await site.killAndRestart();
+  await untilReady(site);
+  assert.equal((await left()).map(([name, , pending]: string[]) => [name, pending]), [['web-disk1', 'detach'], ['web-disk2', 'delete'], ['web-disk3', 'detach']]);
+  await carryOut('POST', '/vms/web/power-off');
+  assert.equal((await left()).map(([name]: string[]) => name), ['web-disk1', 'web-disk2', 'web-disk3'], 'a snapshot needs them by now');
+  const { body: { items } } = await send('GET', '/events');
+  assert.is(items.filter(({ code }: Json) => code === 'vm.disk-stays').length, 3);
+});
+
+test('a disk that waited to go is free, or deleted, once the guest has ended by itself', async () => {
+  await create({ machine: 'pc', disks: [{ sizeBytes: 2 ** 20, bus: 'ide' }, { sizeBytes: 2 ** 20, bus: 'sata' }] });
+  await carryOut('POST', '/vms/web/start');
+  const { disks } = await get();
+  await carryOut('DELETE', `/vms/web/disks/${disks[0].id}`);
+  await carryOut('DELETE', `/vms/web/disks/${disks[1].id}?delete=true`);
+  site.host.libvirt.shutDownInside('web');
+  for (const task of site.app.core.tasks.list({ limit: 10, isActive: true })) await site.app.core.tasks.ended(task.id);
+  assert.equal((await get()).disks, []);
+  assert.equal([(await send('GET', '/disks/web-disk1')).status, (await send('GET', '/disks/web-disk2')).status], [200, 404]);
+  await carryOut('POST', '/vms/web/start');
+  assert.is((await send('POST', '/vms', { name: 'other', memoryBytes: GiB, disks: [{ disk: 'web-disk1' }] })).status, 201);
 });
 
 test('what this QEMU lacks is told before it is started', async () => {

@@ -477,6 +477,8 @@ export const zhProblems: Readonly<Record<string, string>> = {
   'This ticket was used or is too old. Ask for a new one.': '此票据已使用或已过期。请重新获取。',
   'The state folder {path} has too long a path for sockets. Use one that is shorter.': '状态文件夹 {path} 的路径过长，无法用于套接字。请使用较短的路径。',
   'This host has no UEFI firmware for guests. Install it (package "ovmf"), or change the firmware of {vm}.': '本机没有供客户机使用的 UEFI 固件。请安装（软件包“ovmf”），或更改 {vm} 的固件。',
+  '{vm} keeps the disk {disk}: it is part of a snapshot that was taken since it was to be detached.': '{vm} 保留磁盘 {disk}：在要求分离之后创建的快照包含该磁盘。',
+  'Delete the snapshot, then detach the disk.': '请删除该快照，然后分离磁盘。',
   'This host emulates processors by software, so no guest can have its own.': '本机用软件模拟处理器，因此虚拟机不能使用主机处理器。',
   'The processor of this host lacks what the model {model} has.': '本机处理器缺少型号 {model} 所具备的功能。',
   'QEMU on this host does not know the processor model {model}.': '本机的 QEMU 不支持处理器型号 {model}。',

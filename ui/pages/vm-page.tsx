@@ -56,12 +56,14 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
   );
 }
 
+const isMove = (setting: string): setting is 'attach' | 'detach' | 'delete' => ['attach', 'detach', 'delete'].includes(setting);
+
 /** What waits for the next start, of the VM and of its devices, and the way back. */
 function Pending({ vm }: { vm: VmDetails }) {
   const { t, phrase } = useUi();
   const own = vm.pending.map((name) => phrase(settingLabel(vmEdit.input, name)));
   const devices = [
-    ...vm.disks.flatMap(({ name, pending }) => pending.map((setting) => `${name}: ${phrase(settingLabel(diskEdit.input, setting))}`)),
+    ...vm.disks.flatMap(({ name, pending }) => pending.map((setting) => `${name}: ${isMove(setting) ? t(`disk.waits.${setting}`) : phrase(settingLabel(diskEdit.input, setting))}`)),
     ...vm.nics.flatMap(({ mac, pending }) => pending.map((setting) => `${mac}: ${phrase(settingLabel(nicEdit.input, setting))}`)),
   ];
   if (own.length + devices.length === 0) return null;

@@ -3,7 +3,7 @@ import { write } from '../../core/operation.ts';
 import { Problem } from '../../core/problem.ts';
 import { allow, answerOf } from '../answers.ts';
 import { ideUnitOf } from '../definition/device-xml.ts';
-import { heldAtOnce } from '../definition/hardware.ts';
+import { heldAtOnce, isHotPlug } from '../definition/hardware.ts';
 import { VmOutput, VmRef } from '../schema.ts';
 import type { VmServices } from '../services.ts';
 
@@ -20,9 +20,14 @@ export const vmDiscardChanges = write<VmServices>()({
     const { name, vcpus, memoryBytes, firmware, bootOrder, hardware } = running;
     const kept = Object.fromEntries(heldAtOnce.map((name) => [name, vm.hardware[name]]));
     rows.update(tx, vm.id, { name, vcpus, memoryBytes, firmware, bootOrder, hardware: { ...hardware, ...kept } });
-    for (const { diskId, settings } of rows.disks(vm.id)) {
+    for (const { diskId, settings, leaving } of rows.disks(vm.id)) {
+      if (leaving) rows.setLeaving(tx, vm.id, diskId, null);
       const runs = running.diskSettings[diskId];
-      if (!runs) continue;
+      if (!runs) {
+        // What came since and waits goes again, and stays as a disk of no VM; unless a snapshot holds it by now.
+        if (!isHotPlug(settings.bus, running.hasScsi) && services.storage.layers.of(diskId).length === 0) rows.unlinkDisk(tx, vm.id, diskId);
+        continue;
+      }
       const { target, ...rest } = runs;
       const unit = rest.bus === 'ide' ? ideUnitOf(target) : settings.unit;
       rows.setDisk(tx, vm.id, diskId, { ...rest, unit });

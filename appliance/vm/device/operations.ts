@@ -111,7 +111,10 @@ export const diskDetach = startTask<VmServices>()({
     if (withDisk) requireOn(tx.call.actor, 'disk.delete', { kind: 'disk', id: disk.id });
     const running = vm.fact.running;
     const bus = running?.diskSettings[disk.id]?.bus;
-    if (bus && !isHotPlug(bus, true)) throw new Problem('wrong-state', `${disk.name} is on a ${bus.toUpperCase()} bus, which does not let disks go while ${vm.name} runs. Shut it down first.`);
+    if (bus && !isHotPlug(bus, true)) {
+      services.rows.setLeaving(tx, vm.id, disk.id, withDisk ? 'delete' : 'detach');
+      return services.tasks.start(tx, 'vm.apply', { vm: vm.id }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
+    }
     return services.tasks.start(tx, 'vm.unplug', { vm: vm.id, kind: 'disk', id: disk.id, withDisk }, [...aboutVm(vm), { kind: 'disk', id: disk.id, name: disk.name }]);
   },
 });

@@ -34,12 +34,14 @@ export interface Facts {
 export interface FactServices extends Pick<Core, 'database' | 'journal' | 'clock'> {
   rows: VmRows;
   activity: Pick<Activity, 'event' | 'settle'>;
+  /** In the commit in which a VM has become down. */
+  whenDown(tx: Tx, vmId: string): void;
 }
 
 /** Pauses that last until somebody or something ends them. */
 const isTrouble = ({ state, reason }: Fact) => state === 'paused' && reason !== 'user';
 
-export function createFacts({ database, journal, clock, rows, activity }: FactServices): Facts {
+export function createFacts({ database, journal, clock, rows, activity, whenDown }: FactServices): Facts {
   const changes = new Map<string, number>();
   let count = 0;
 
@@ -62,6 +64,7 @@ export function createFacts({ database, journal, clock, rows, activity }: FactSe
     const isNew = after.state === 'up' && (vm.fact.state === 'down' || vm.fact.state === 'powering-up');
     note(tx, vm.id, { ...after, said: '', ...(isGone && { running: null, hasAgent: false, startedAt: null, heldFrom: null }), ...(isNew && { startedAt: clock.now() }), ...(isUsedUp && { saved: null }), ...values });
     tell(tx, vm, after);
+    if (isGone && after.state === 'down') whenDown(tx, vm.id);
   };
 
   return {
