@@ -41,16 +41,27 @@ async function powerOn(statePath: string): Promise<{ service: Service; ms: numbe
   return { service, ms: performance.now() - began };
 }
 
-/** Processor time so far, by kind of process. */
-function processorTime(): string {
-  const seconds = new Map<string, number>();
+/** Seconds of processor time by kind of process; of short-lived ones (virsh, probes of QEMU, what starts daemons) as they are reaped. */
+type Times = Map<string, number>;
+
+function processorTimes(): Times {
+  const seconds: Times = new Map();
+  const add = (kind: string, ticks: number) => seconds.set(kind, (seconds.get(kind) ?? 0) + ticks / ticksPerSecond);
   for (const id of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const [, name = '', rest = ''] = /\((.*)\) (.*)/.exec(readStat(id)) ?? [];
-    const [user = 0, system = 0] = rest.split(' ').slice(11, 13).map(Number);
-    const kind = /qemu/.test(name) ? 'QEMU' : /libvirtd/.test(name) ? 'libvirtd' : /node|MainThread/.test(name) ? 'Node' : 'others';
-    seconds.set(kind, (seconds.get(kind) ?? 0) + (user + system) / ticksPerSecond);
+    const [user = 0, system = 0, reapedUser = 0, reapedSystem = 0] = rest.split(' ').slice(11, 15).map(Number);
+    const kind = id === String(process.pid) ? 'this bench' : /qemu/.test(name) ? 'QEMU' : /libvirtd/.test(name) ? 'libvirtd' : /node|MainThread/.test(name) ? 'the service' : 'others';
+    add(kind, user + system);
+    add(id === String(process.pid) ? 'virsh' : 'reaped', reapedUser + reapedSystem);
   }
-  return [...seconds].map(([kind, sum]) => `${kind} ${sum.toFixed(1)} s`).join(', ');
+  return seconds;
+}
+
+/** What has been used since, in all and of each kind. */
+function used(since: Times): string {
+  const kinds = [...processorTimes()].map(([kind, seconds]): [string, number] => [kind, seconds - (since.get(kind) ?? 0)]).filter(([, seconds]) => seconds > 0.05);
+  const sum = kinds.reduce((all, [, seconds]) => all + seconds, 0);
+  return `processor time ${sum.toFixed(1)} s, ${((1000 * sum) / count).toFixed(0)} ms for each VM: ${kinds.map(([kind, seconds]) => `${kind} ${seconds.toFixed(1)} s`).join(', ')}`;
 }
 
 function readStat(id: string): string {
@@ -75,18 +86,21 @@ await benchInside(fileURLToPath(import.meta.url), async () => {
   await tool('mount', ['--bind', uptime, '/proc/uptime']);
   const [ours, plain]: [number[], number[]] = [[], []];
   for (let round = 0; round < rounds; round += 1) {
+    const before = processorTimes();
     const { service, ms } = await powerOn(statePath);
     ours.push(ms);
-    console.log(`processor time when all run: ${processorTime()}`);
+    console.log(`the service: ${used(before)}`);
     const files: string[] = [];
     for (const name of names) {
       files.push(join(statePath, `${name}.xml`));
       writeFileSync(files.at(-1) ?? '', await virsh('dumpxml', '--migratable', name));
     }
     await cut(service);
+    const between = processorTimes();
     plain.push(await time(async () => {
       for (const file of files) await virsh('create', file);
     }));
+    console.log(`one after another: ${used(between)}`);
     for (const name of names) await virsh('destroy', name);
     console.log(`round ${round + 1}: ${(ms / 1000).toFixed(1)} s, one after another ${((plain.at(-1) ?? 0) / 1000).toFixed(1)} s, load ${loadavg()[0]?.toFixed(1)}`);
   }

@@ -52,13 +52,14 @@ export function createAutostart(services: VmServices): Autostart {
     },
     async advance() {
       if (!entries || entries.size === 0 || services.host.isLeaving()) return;
-      for (const [id, entry] of entries) await judge(services, rows.find(id), entry);
-      const next = whoStarts([...entries].flatMap(([id, entry]) => starterOf(rows.find(id), entry, clock.now()) ?? []));
+      for (const [id, entry] of entries) if (!entry.isSettled) await judge(services, rows.find(id), entry);
+      const vms = new Map(rows.all().map((vm) => [vm.id, vm])); // one reading for all that follows, which happens at once
+      const next = whoStarts([...entries].flatMap(([id, entry]) => starterOf(vms.get(id), entry, clock.now()) ?? []));
       tellWaiting(services, waiting, next.waiting);
       waiting = next.waiting;
-      const again = [...entries].flatMap(([id, entry]) => (isTriedAgain(rows.find(id), entry, clock.now()) ? [id] : []));
-      const underWay = [...entries.keys()].filter((id) => rows.find(id)?.fact.state === 'powering-up').length;
-      for (const id of [...next.start, ...again].slice(0, Math.max(0, startsAtOnce - underWay))) begin(services, rows.find(id), entries.get(id));
+      const again = [...entries].flatMap(([id, entry]) => (isTriedAgain(vms.get(id), entry, clock.now()) ? [id] : []));
+      const underWay = [...entries.keys()].filter((id) => vms.get(id)?.fact.state === 'powering-up').length;
+      for (const id of [...next.start, ...again].slice(0, Math.max(0, startsAtOnce - underWay))) begin(services, vms.get(id), entries.get(id));
       if ([...entries.values()].every(({ isSettled }) => isSettled)) entries.clear();
     },
   };
@@ -80,7 +81,7 @@ function firstEntries({ rows, pools, clock }: VmServices, hostStartedAt: number)
 /** What has become of it since the last round. */
 async function judge(services: VmServices, vm: Vm | undefined, entry: Entry): Promise<void> {
   const { clock } = services;
-  if (entry.isSettled || vm?.fact.state === 'powering-up' || vm?.fact.state === 'unknown') return;
+  if (vm?.fact.state === 'powering-up' || vm?.fact.state === 'unknown') return;
   if (vm?.fact.state === 'up') {
     entry.healthyAt ??= (await isHealthy(services, vm.id, vm.startup.healthProbe)) ? clock.now() : undefined;
     if (entry.healthyAt !== undefined) entry.isSettled = clock.now() - entry.healthyAt >= vm.startup.startDelaySeconds * 1000;
