@@ -12,12 +12,17 @@ import { build, cached } from './cache.ts';
 export const DEBIAN_LOGIN = { user: 'root', password: 'bothy', hostname: 'debian-guest' };
 
 /** Builds it the first time, a minute or two. Shared between tests: copy it, or put an overlay on it, before use. */
-export function debianDisk(): Promise<string> {
+export const debianDisk = (): Promise<string> => disk('debian', 'plain');
+
+/** A Debian as its cloud images are: nobody may sign in before cloud-init has told it who. Needs the same; its first boot takes some minutes. */
+export const cloudDisk = (): Promise<string> => disk('debian-cloud', 'cloud');
+
+function disk(name: string, flavour: 'plain' | 'cloud'): Promise<string> {
   const folder = join(checkout, 'test/real/guest');
   const script = join(folder, 'build-debian');
-  const recipe = ['build-debian', 'initrd-init'].map((name) => readFileSync(join(folder, name), 'utf8'));
+  const recipe = ['build-debian', 'initrd-init'].map((file) => readFileSync(join(folder, file), 'utf8'));
   const release = readFileSync('/etc/os-release', 'utf8');
-  return cached({ name: 'debian', suffix: '.qcow2', ingredients: [...recipe, release] }, async (path) => {
-    await build([script, path, `${path}.work`], 500_000);
+  return cached({ name, suffix: '.qcow2', ingredients: [...recipe, release] }, async (path) => {
+    await build([script, path, `${path}.work`, flavour], 500_000);
   });
 }
