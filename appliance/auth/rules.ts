@@ -33,6 +33,7 @@ export const permissions = {
   'network.edit': 'Create, change and delete networks',
   'host.read': 'See the host, its hardware and its health',
   'host.edit': 'Change the name, time and SSH keys of the host',
+  'host.pass-device': 'Give devices of the host to virtual machines',
   'host.power': 'Shut down and restart the host',
   'site.read': 'See the site file, what it would change, and export it',
   'site.apply': 'Apply a site file: as much as all other permissions together',

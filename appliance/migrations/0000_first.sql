@@ -520,6 +520,15 @@ CREATE TABLE `vm_fact` (
 );
 --> statement-breakpoint
 CREATE INDEX `vm_fact_state` ON `vm_fact` (`state`);--> statement-breakpoint
+CREATE TABLE `vm_host_device` (
+	`id` text PRIMARY KEY NOT NULL,
+	`vmId` text NOT NULL,
+	`rule` text NOT NULL,
+	`createdAt` integer NOT NULL,
+	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `vm_host_device_rule` ON `vm_host_device` (`vmId`,`rule`);--> statement-breakpoint
 CREATE TABLE `vm_nic` (
 	`id` text PRIMARY KEY NOT NULL,
 	`vmId` text NOT NULL,

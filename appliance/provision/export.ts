@@ -117,7 +117,7 @@ function exportVm(vm: Current['vms'][number], current: Current, options: ExportO
   const disks = vm.disks.filter(({ pending }) => !pending.some((wait) => wait === 'detach' || wait === 'delete')).flatMap((plugged) => current.disks.filter(({ id }) => id === plugged.id).map((disk) => ({ name: disk.name, ...exportDisk(disk, options), ...unlike(diskNames, plugged, isPlain ? plainDisk : { ...plainDisk, bus: undefined }) })));
   const nics = vm.nics.map((nic) => ({ network: nic.network, mac: nic.mac, ...unlike(nicNames, nic, isPlain ? plainNic : { ...plainNic, model: undefined }) }));
   const told = current.cloudInits[vm.id];
-  return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestSecrets.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }) };
+  return { name, ...Object.fromEntries(settings), ...(told && { cloudInit: exportCloudInit(told, options.guestSecrets.vms.get(name)) }), ...(disks.length > 0 && { disks }), ...(nics.length > 0 && { nics }), ...(vm.hostDevices.length > 0 && { hostDevices: vm.hostDevices.map(({ device }) => ({ device })) }) };
 }
 
 function exportCloudInit(told: Partial<Current['cloudInits'][string]>, secret: GuestSecret | undefined): Record<string, unknown> {

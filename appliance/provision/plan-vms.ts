@@ -73,7 +73,7 @@ function planVm(wish: Wish, wanted: SiteVmWish, given: Record<string, unknown>, 
   const edit = details.length > 0 ? [step('vms', 'change', is.name, [...details, ...(is.state === 'down' ? [] : ['what cannot change while it runs holds from its next start on'])], perform('vm.edit', { vm: is.id, ...changes }))] : [];
   const isOtherCdrom = 'cdrom' in given && wanted.cdrom !== is.cdrom;
   const cdrom = isOtherCdrom ? [step('vms', 'change', is.name, [`cdrom: ${is.cdrom ?? '-'} -> ${wanted.cdrom ?? '-'}`], perform('vm.change-cdrom', { vm: is.id, iso: wanted.cdrom }))] : [];
-  return [...edit, ...cdrom, ...planCloudInit(wish, { wanted, given, is }), ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is })];
+  return [...edit, ...cdrom, ...planCloudInit(wish, { wanted, given, is }), ...planVmDisks(wish, { wanted, given, is }), ...planNics(wish, { wanted, given, is }), ...planHostDevices({ wanted, given, is })];
 }
 
 interface Compared {
@@ -107,6 +107,12 @@ function planVmDisks(wish: Wish, { wanted, given, is }: Compared): Step[] {
     if (other) return step('vms', 'conflict', is.name, [`A disk "${name}" belongs to ${other.name}. Name the disk otherwise.`]);
     return step('vms', 'attach', is.name, [`disk ${name}`], perform('vm.attach-disk', { vm: is.id, ...deviceOf(wish, wanted, index) }));
   });
+}
+
+/** Those that the file names are given; others stay. */
+function planHostDevices({ wanted, is }: Compared): Step[] {
+  const missing = wanted.hostDevices.filter(({ device }) => !is.hostDevices.some((each) => each.device === device));
+  return missing.map(({ device }) => step('vms', 'attach', is.name, [`hostDevices: ${device}`], perform('vm.pass-device', { vm: is.id, device })));
 }
 
 /** Network interfaces by their address; those without one by how many there are on each network. */

@@ -36,7 +36,7 @@ export function summaryOf(vm: Vm): z.input<typeof VmSummary> {
   return { id, name, description, state, reason, since, vcpus, memoryBytes, firmware, autostart, isDeleting, pool, generation };
 }
 
-export function answerOf({ rows, storage, network: networks, guests, waitsFor, cloudInits, defaults, templates }: Pick<VmServices, 'rows' | 'storage' | 'network' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults' | 'templates'>, vm: Vm): z.input<typeof VmOutput> {
+export function answerOf({ rows, storage, network: networks, guests, waitsFor, cloudInits, defaults, passes, templates }: Pick<VmServices, 'rows' | 'storage' | 'network' | 'guests' | 'waitsFor' | 'cloudInits' | 'defaults' | 'passes' | 'templates'>, vm: Vm): z.input<typeof VmOutput> {
   const { running, hasAgent, startedAt } = vm.fact;
   const links = rows.disks(vm.id);
   const disks = new Map(storage.disks(links.map(({ diskId }) => diskId)).map((disk) => [disk.id, disk]));
@@ -62,6 +62,7 @@ export function answerOf({ rows, storage, network: networks, guests, waitsFor, c
     pending: pendingChanges(vm, running, defaults.wanted().cpu),
     template: [...disks.values()].flatMap(({ baseDiskId }) => (baseDiskId === null ? [] : templates.usersOfDisk(baseDiskId)))[0]?.name ?? null,
     hasCloudInit: cloudInits.find(vm.id) !== undefined,
+    hostDevices: passes.of(vm.id).map(({ id, rule }) => ({ id, device: rule })),
     hasAgent, startedAt,
     guest: hasAgent ? guests.look(vm.id) : null,
     createdAt: vm.createdAt,

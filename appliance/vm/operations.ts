@@ -12,6 +12,7 @@ import { vmDiscardChanges } from './device/discard-operations.ts';
 import { vmTrim } from './guest/operations.ts';
 import { vmSendKeys } from './console/keys-operations.ts';
 import { memoryOperations } from './memory/operations.ts';
+import { requirePassing } from './pass/operations.ts';
 import { aboutVm, powerOperations } from './power/operations.ts';
 import { snapshotClone, vmClone } from './clone/operations.ts';
 import { hasChangesAtOnce } from './rules.ts';
@@ -27,6 +28,7 @@ export { cdromChange, diskAttach, diskDetach, diskEdit, nicAdd, nicEdit, nicRemo
 export { vmDiscardChanges } from './device/discard-operations.ts';
 export { snapshotCommit, snapshotCreate, snapshotDelete, snapshotEdit, snapshotGet, snapshotList, snapshotPreview, snapshotUndo } from './snapshot/operations.ts';
 export { snapshotClone, vmClone } from './clone/operations.ts';
+export { passDevice, passedDevices, passedDevicesOfAll, withdrawDevice } from './pass/operations.ts';
 export { vmTrim } from './guest/operations.ts';
 export { vmSendKeys } from './console/keys-operations.ts';
 export { vmDiscardMemory, vmSuspend } from './memory/operations.ts';
@@ -52,7 +54,7 @@ export const vmCreate = write<VmServices>()({
   id: 'vm.create', method: 'POST', path: '/vms', permission: 'vm.create', status: 201, summary: 'Create a VM',
   input: VmCreateInput, output: VmOutput,
   prepare: (_services, _call, { cloudInit }) => safeWish(cloudInit),
-  run(services, tx, { disks, nics, cloudInit: _kept, ...wanted }, cloudInit) {
+  run(services, tx, { disks, nics, hostDevices, cloudInit: _kept, ...wanted }, cloudInit) {
     const { actor } = tx.call;
     const { name, description, vcpus, memoryBytes, bootOrder, cdrom, autostart } = wanted;
     if (cdrom !== null) services.storage.isoPath(cdrom, actor);
@@ -64,7 +66,9 @@ export const vmCreate = write<VmServices>()({
       const vm = { id: vmId, name, hardware };
       for (const [index, disk] of disks.entries()) addDisk(services, tx, vm, disk, `disks.${index}`);
       for (const [index, nic] of nics.entries()) addNic(services, tx, vm, nic, `nics.${index}`);
+      for (const { device } of hostDevices) services.passes.add(tx, vm, device);
     });
+    if (hostDevices.length > 0) requirePassing(actor);
     requireFit(services, id);
     if (cloudInit) services.cloudInits.set(tx, id, mergeCloudInit(undefined, cloudInit));
     return answerOf(services, services.rows.require(id));

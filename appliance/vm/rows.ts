@@ -10,7 +10,7 @@ import { deviceSlots } from './definition/device-xml.ts';
 import { type DiskSettings, freeIdeUnit, type NicSettings, plainDisk, plainHardware, plainNic } from './definition/hardware.ts';
 import type { VmState } from './rules.ts';
 import type { KeptConfig } from './snapshot/snapshots.ts';
-import { vmDiskTable, vmFactTable, vmNicTable, vmPoolMemberTable, vmPoolTable, vmTable } from './table.ts';
+import { vmDiskTable, vmFactTable, vmHostDeviceTable, vmNicTable, vmPoolMemberTable, vmPoolTable, vmTable } from './table.ts';
 
 export type VmRow = typeof vmTable.$inferSelect;
 export type FactRow = typeof vmFactTable.$inferSelect;
@@ -118,7 +118,8 @@ function createChanges({ journal, now }: { journal: Core['journal']; now: () => 
     const row = tx.sql.select().from(vmTable).where(eq(vmTable.id, id)).get();
     const disks = tx.sql.select().from(vmDiskTable).where(eq(vmDiskTable.vmId, id)).all();
     const nics = tx.sql.select().from(vmNicTable).where(eq(vmNicTable.vmId, id)).all();
-    journal.site(tx, { kind: 'vm', id, what, after: { ...row, disks, nics } });
+    const hostDevices = tx.sql.select().from(vmHostDeviceTable).where(eq(vmHostDeviceTable.vmId, id)).all();
+    journal.site(tx, { kind: 'vm', id, what, after: { ...row, disks, nics, hostDevices } });
   };
   const touch = (tx: Tx, id: string, values: Partial<VmRow> = {}) => {
     tx.sql.update(vmTable).set({ ...values, generation: sql`${vmTable.generation} + 1` }).where(eq(vmTable.id, id)).run();

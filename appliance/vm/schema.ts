@@ -6,6 +6,7 @@ import { allocationSchema, diskFormatSchema, diskSizeSchema, isoNameSchema } fro
 import { diskShape, Firmware, hardwareShape, nicShape } from './definition/hardware.ts';
 import { cloudInitField } from './cloud-init/schema.ts';
 import { chordFault } from './console/keys.ts';
+import { hostDevicesField } from './pass/schema.ts';
 import { vmStates } from './rules.ts';
 import { startupChanges, startupInput, startupOutput } from './power/startup-schema.ts';
 
@@ -78,6 +79,7 @@ export const VmCreateInput = z.object({
   bootOrder: BootOrder.default(['disk', 'cdrom']),
   autostart: Autostart.default(false),
   cloudInit: cloudInitField,
+  hostDevices: hostDevicesField,
   ...chosenHardware,
   ...startupInput,
 });
@@ -197,6 +199,8 @@ export const VmOutput = VmSummary.extend({
   template: z.string().nullable(),
   /** It is told about itself by cloud-init. */
   hasCloudInit: z.boolean(),
+  /** Devices of the host that it is to have: how that stands is another question (`/host-devices`). */
+  hostDevices: z.array(z.object({ id: z.uuid(), device: z.string() })),
   /** The guest agent inside answers. */
   hasAgent: z.boolean(),
   /** What its agent tells of the system inside; null without one, or until it has answered. */

@@ -15,6 +15,7 @@ import type { Guests } from './guest/info.ts';
 import type { CloudInits } from './cloud-init/settings.ts';
 import type { VmDefaults } from './defaults/defaults.ts';
 import type { VmRows } from './rows.ts';
+import type { Passes } from './pass/passes.ts';
 import type { Pools } from './pool/pools.ts';
 import type { Snapshots } from './snapshot/snapshots.ts';
 import type { StatsHistory } from './observe/stats.ts';
@@ -32,6 +33,7 @@ export interface VmServices extends Core {
   disk: DiskSpace;
   rows: VmRows;
   cloudInits: CloudInits;
+  passes: Passes;
   seeds: SeedTool;
   defaults: VmDefaults;
   snapshots: Snapshots;
@@ -58,7 +60,7 @@ export interface VmServices extends Core {
   waitsFor(vmId: string): Waiting | undefined;
   outgoing: Outgoing;
   activity: Pick<Activity, 'event' | 'settle' | 'samples'>;
-  host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics' | 'registerGuests' | 'isLeaving'>;
+  host: Pick<Host, 'accelerator' | 'hypervisorFacts' | 'registerMetrics' | 'registerGuests' | 'isLeaving' | 'devices'>;
   network: Network;
   storage: Storage;
 }

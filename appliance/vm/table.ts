@@ -78,6 +78,14 @@ export const vmCloudInitTable = sqliteTable('vm_cloud_init', {
   instanceId: text().notNull(),
 });
 
+/** A device of the host that a VM gets when it is there (`pass/rules.ts`). */
+export const vmHostDeviceTable = sqliteTable('vm_host_device', {
+  id: text().primaryKey(),
+  vmId: text().notNull().references(() => vmTable.id, { onDelete: 'cascade' }),
+  rule: text().notNull(),
+  createdAt: integer().notNull(),
+}, (table) => [uniqueIndex('vm_host_device_rule').on(table.vmId, table.rule)]);
+
 /** A point in a VM's life that it can go back to: its configuration, and a layer of each of its disks (storage keeps them). */
 export const vmSnapshotTable = sqliteTable('vm_snapshot', {
   id: text().primaryKey(),

@@ -29,6 +29,9 @@ import { discardMemoryTask } from './memory/discard-task.ts';
 import { restoreTask } from './memory/restore-task.ts';
 import { suspendTask } from './memory/suspend-task.ts';
 import { vmOperations } from './operations.ts';
+import { passOperations } from './pass/operations.ts';
+import { createPasses } from './pass/passes.ts';
+import { watchPasses } from './pass/reconcile.ts';
 import { poolOperations } from './pool/operations.ts';
 import { watchPools } from './pool/reconcile.ts';
 import { createPools } from './pool/pools.ts';
@@ -99,8 +102,9 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Map(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, passes: createPasses(deps), seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Map(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
+  watchPasses(services);
   lendMemory(services, () => latest);
   deps.tasks.define([startVmTask(services), ...powerTasks(services), suspendTask(services), restoreTask(services), discardMemoryTask(services), sendKeysTask(services), trimTask(services), deleteVmTask(services), ...deviceTasks(services), ...snapshotTasks(services), deleteSnapshotTask(services), ...templateTasks(services), ...carryTasks(services)]);
   tellLeftNeighbours(services);
@@ -112,7 +116,7 @@ export function createVm(deps: VmDeps): Vms {
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('vm', { kind: 'pool', links: pools.memberLinks });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestSecrets: () => guestSecrets(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, passOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestSecrets: () => guestSecrets(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 function guestSecrets({ rows, cloudInits, pools }: VmServices): GuestSecrets {

@@ -12,6 +12,8 @@ import { systemClock } from '../../appliance/core/clock.ts';
 import { readDeviceTraits } from '../../appliance/host/device-traits.ts';
 import { createMachine } from '../../appliance/host/machine.ts';
 import type { Hypervisor, HypervisorEvent, NodeDevice } from '../../appliance/world.ts';
+import { printXml } from '../../appliance/vm/definition/xml.ts';
+import { usbXml } from '../../appliance/vm/pass/usb-xml.ts';
 import { connectLibvirt } from '../../native/libvirt.ts';
 import { real } from '../real/count.ts';
 import { connect, guestXml, refusal, shimPath, uuidOf, waitForEvent } from '../real/native-host.ts';
@@ -99,8 +101,13 @@ function defineCases({ name, hypervisor, device, pull, plug, close }: Parts): vo
 
   cases('a guest gets no USB device that is not there, and goes on', async () => {
     await hypervisor.create(guestXml(1));
-    const xml = `<hostdev mode='subsystem' type='usb' managed='yes'><source><address bus='7' device='99'/></source><alias name='ua-no'/></hostdev>`;
-    assert.is((await refusal(hypervisor.attachDevice(uuidOf(1), xml))).kind, 'other');
+    const xml = printXml(usbXml(uuidOf(9), { usb: { bus: 7, device: 99 }, vendorId: '0951', productId: '1666' }));
+    const { kind, message } = await refusal(hypervisor.attachDevice(uuidOf(1), xml));
+    assert.is(kind, 'other');
+    assert.match(message, /Did not find USB device|cannot open directory .*usb/);
+    assert.not.match(await hypervisor.domainXml(uuidOf(1)), /<hostdev/);
+    // What has gone from the guest meanwhile is told in words that are known (`pass/take-off.ts`).
+    assert.match((await refusal(hypervisor.detachDevice(uuidOf(1), xml))).message, /not found/);
     assert.is((await hypervisor.domains()).find(({ uuid }) => uuid === uuidOf(1))?.state, 'running');
     await hypervisor.destroy(uuidOf(1));
   });

@@ -1,6 +1,17 @@
 /** What the appliance tells when something happens, by its English sentence with places (`ui/sentences.ts`). A test finds those that are missing. */
 export const zhMessages: Readonly<Record<string, string>> = {
   // Devices of the host.
+  'It is not plugged in.': '它未插入。',
+  'Plug it in: the machine gets it at once.': '请将其插入：虚拟机会立即获得它。',
+  'Another machine has it.': '另一台虚拟机正在使用它。',
+  '{name} has it.': '{name} 正在使用它。',
+  'Take it away from that machine, or shut that down: then this one gets it at once.': '请从那台虚拟机收回它，或将那台关机：此虚拟机随即获得它。',
+  'QEMU did not answer in time.': 'QEMU 未及时响应。',
+  'It is tried again when something changes. Plug the device in again, or restart the machine.': '有变化时会重试。请重新插入设备，或重启虚拟机。',
+  'No port of the USB controller of the machine is free.': '虚拟机的 USB 控制器没有空闲端口。',
+  'Take another USB device away from it, or choose the USB 3 controller, and start it again.': '请收回它的另一个 USB 设备，或选择 USB 3 控制器，然后重新启动。',
+  'libvirt says "{message}".': 'libvirt 提示“{message}”。',
+  'Plug the device in again. If that does not help, look at the log of libvirt.': '请重新插入设备。若无效，请查看 libvirt 日志。',
   'The host works with its disk {name}.': '主机正在使用其磁盘 {name}。',
   'The host works with its network port {name}.': '主机正在使用其网络端口 {name}。',
   'The host shows its own screen on it.': '主机自身的屏幕由它显示。',

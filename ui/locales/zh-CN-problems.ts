@@ -8,6 +8,14 @@ import { zhWindowsProblems } from './zh-CN-windows.ts';
 export const zhProblems: Readonly<Record<string, string>> = {
   ...zhCarriedProblems,
   ...zhWindowsProblems,
+  'You may not change {name}: it needs the permission "vm.edit" on the VM. Ask who manages it.': '您不可更改 {name}：需要该虚拟机上的权限“vm.edit”。请询问其管理者。',
+  '{name} may not give devices of the host to VMs: it needs the permission "host.pass-device". Ask who looks after the host.': '{name} 不可将主机设备直通给虚拟机：需要权限“host.pass-device”。请询问主机的管理者。',
+  '{name} is to have the device {rule} already. Name another one.': '{name} 已指定设备 {rule}。请指定另一个。',
+  'It is to have this one already.': '已指定此设备。',
+  'A VM can have at most {count} devices of the host. Take one away first.': '一台虚拟机最多可有 {count} 个主机设备。请先收回一个。',
+  '{name} is not to have that device. It may have been taken away. Look at its devices again.': '{name} 没有指定该设备。它可能已被收回。请重新查看其设备。',
+  'The guest has not let a device of the host go. Take that away from it, or shut it down.': '客户机未释放某个主机设备。请收回该设备，或将其关机。',
+  'Write usb:0951:1666 (vendor and product), with :SERIAL behind it for one of several, or usb-port:1-1.2 for a place.': '请写 usb:0951:1666（厂商和产品），多个相同设备时在其后加 :序列号；或写 usb-port:1-1.2 指定位置。',
   // Words that stand in places.
   'VM': '虚拟机', 'disk': '磁盘', 'network': '网络', 'storage domain': '存储域', 'template': '模板', 'pool': '虚拟机池', 'user': '用户', 'group': '用户组', 'role': '角色', 'host': '主机',
   'raw': 'raw', 'qcow2': 'qcow2', 'pending': '等待中', 'running': '运行中', 'unwinding': '撤销中', 'done': '已完成', 'failed': '失败', 'cancelled': '已取消',

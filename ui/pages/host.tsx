@@ -20,6 +20,8 @@ import { type AnyPage, definePage, type PageCall } from '../page.ts';
 import { Chip, Facts, Figure, Notice, PageHead, Panel } from '../section.tsx';
 import { CertificatePanel } from './host-certificate.tsx';
 import { HostDevices } from './host-devices.tsx';
+import { passedDevicesOfAll } from '../../appliance/vm/pass/operations.ts';
+import { PassedTable } from './vm-host-devices.tsx';
 import { Ports, TrialNotice } from './host-network.tsx';
 
 export type Host = z.output<typeof schema.HostOutput>;
@@ -32,18 +34,18 @@ export async function readLoad({ read }: PageCall): Promise<Load | undefined> {
 }
 
 const hostPage = definePage({
-  path: '/host', live: ['host', 'event', 'network', 'vm-defaults'],
+  path: '/host', live: ['host', 'vm', 'event', 'network', 'vm-defaults'],
   async load(call, { query }) {
     const { read } = call;
     return {
-      span: query['span'], devices: await read(hostDeviceList, { host: 'this' }),
+      span: query['span'], devices: await read(hostDeviceList, { host: 'this' }), passed: (await read(passedDevicesOfAll, {})).items,
       host: await read(hostGet, { host: 'this' }), load: await readLoad(call),
       network: await read(hostNetworkGet, { host: 'this' }), certificate: await read(certificateGet, { host: 'this' }),
       defaults: await read(vmDefaultsGet, {}),
     };
   },
   title: (_data, { t }) => t('nav.host'),
-  view: ({ host, load, network, certificate, defaults, devices, span }, { t }) => (
+  view: ({ host, load, network, certificate, defaults, devices, passed, span }, { t }) => (
     <>
       <PageHead title={host.name} aside={<HostChip host={host} />} lead={t('host.lead', { version: host.version, os: host.os })}><PowerButtons host={host} /></PageHead>
       <HostWarnings host={host} />
@@ -57,6 +59,7 @@ const hostPage = definePage({
         <Ports network={network} />
         {certificate && <CertificatePanel certificate={certificate} />}
         <HostDevices devices={devices} />
+        {passed.length > 0 && <Panel title={t('pass.title')} layout="flush"><PassedTable passed={passed} /></Panel>}
         <div class="grid"><Disks host={host} /><Reconcilers host={host} /></div>
       </div>
     </>

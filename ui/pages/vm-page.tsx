@@ -42,6 +42,7 @@ export function VmFrame({ vm, children }: { vm: VmDetails; children?: Child }) {
         { href: path, text: t('vm.tab.overview') },
         { href: `${path}/disks`, text: t('vm.tab.disks'), count: vm.disks.length },
         { href: `${path}/nics`, text: t('vm.tab.nics'), count: vm.nics.length },
+        ...(vm.hostDevices.length > 0 || (can('host.pass-device') && can(vmEdit.permission, aboutVm(vm))) ? [{ href: `${path}/devices`, text: t('vm.tab.devices'), count: vm.hostDevices.length }] : []),
         { href: `${path}/snapshots`, text: t('vm.tab.snapshots') },
         { href: `${path}/events`, text: t('vm.tab.events') },
         ...(can('access.read', aboutVm(vm)) ? [{ href: `${path}/people`, text: t('vm.tab.people') }] : []),

@@ -9,6 +9,7 @@ import type { BootDevice } from './domain-xml.ts';
 import { type NicSource, serialOf } from './device-xml.ts';
 import { seedAlias } from './seed-xml.ts';
 import { type DiskSettings, type FirmwareName, type Hardware, hardwareNames, type NicSettings, pickHardware, plainHardware } from './hardware.ts';
+import { readPassed } from '../pass/usb-xml.ts';
 import { type Element, element, find, findAll, parseXml, textOf } from './xml.ts';
 
 export type RunningDisk = Omit<DiskSettings, 'unit'> & { target: string };
@@ -31,6 +32,8 @@ export interface Running {
   /** How they are plugged in, by id. */
   diskSettings: Record<string, RunningDisk>;
   nicSettings: Record<string, RunningNic>;
+  /** Places of devices of the host, by the id of the wish for each; absent in facts of before there were any. */
+  hostDevices?: Record<string, string>;
   /** Disks on the bus can be plugged in. */
   hasScsi: boolean;
   /** Path of the medium in the drive. */
@@ -67,6 +70,7 @@ export function readRunning(liveXml: string): Running {
     nics: nics.flatMap(ourId),
     diskSettings: byId(disks, readDisk),
     nicSettings: byId(nics, readNic),
+    hostDevices: readPassed(domain),
     hasScsi: findAll(domain, 'devices', 'controller').some(({ attributes }) => attributes.type === 'scsi'),
     cdromPath: cdrom ? (find(cdrom, 'source')?.attributes.file ?? null) : null,
     vncSocket: screenSocket(domain, 'vnc'),

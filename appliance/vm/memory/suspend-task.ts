@@ -18,6 +18,7 @@ import { type AnyTask, defineTask, type StepContext } from '../../core/task.ts';
 import { HypervisorError } from '../../world.ts';
 import { findDomain, isDisconnected, isNoDomain, persist } from '../domain.ts';
 import type { VmServices } from '../services.ts';
+import { takeOffAll } from '../pass/take-off.ts';
 import { fileBytes, knownDisks, memoryPath, removeMemory, requireRoom } from './files.ts';
 
 interface Input {
@@ -62,6 +63,7 @@ function save(services: VmServices, { input, signal, progress }: Context): Promi
   return persist(services, 'The VM could not be suspended', signal, async () => {
     const domain = await waitForOther(services, input.vm, signal);
     if (domain) {
+      await takeOffAll(services, input.vm, signal);
       await mkdir(dirname(path), { recursive: true, mode: 0o711 });
       progress(0.1, 'Writing');
       signal.throwIfAborted(); // from here on an abort is heard
