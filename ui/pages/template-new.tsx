@@ -54,7 +54,7 @@ function VmChoice({ vms, chosen }: { vms: { name: string; state: VmDetails['stat
           {vms.map(({ name, state }) => <option value={name} selected={name === chosen}>{`${name} (${t(`vm.state.${state}`)})`}</option>)}
         </select>
       </div></div></div>
-      <noscript><button class="button">{t('list.next')}</button></noscript>
+      <noscript><button type="submit" class="button">{t('list.next')}</button></noscript>
     </form>
   );
 }
