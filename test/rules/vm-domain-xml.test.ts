@@ -107,7 +107,7 @@ test('what runs reads back: settings from our metadata, devices by their alias',
   const { unit: _unit, ...usual } = plainDisk;
   assert.equal(readRunning(domainXml({ ...plain, firmware: 'efi-secure', hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] } })), {
     name: 'web-1', vcpus: 2, memoryBytes: plain.memoryBytes, firmware: 'efi-secure', bootOrder: ['disk', 'cdrom'], cpuDefault: 'auto', hardware: { ...plainHardware, video: 'qxl', channels: ['org.example.0'] },
-    disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, spiceSocket: null, serialSocket: '/run/serial.sock', hasAgent: null, hasScsi: false,
+    disks: [id(10), id(11)], nics: [id(20)], cdromPath: '/isos/memtest.iso', vncSocket: null, spiceSocket: null, serialSocket: '/run/serial.sock', hasAgent: null, hostDevices: {}, hasScsi: false,
     diskSettings: { [id(10)]: { ...usual, target: 'vda' }, [id(11)]: { ...usual, target: 'vdc' } },
     nicSettings: { [id(20)]: { ...plainNic, mac: '52:54:00:00:00:01', source: { kind: 'nat', name: 'default' } } },
   });
