@@ -2,8 +2,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { real } from './count.ts';
-import type { GuestReport } from './guest/linux-guest.ts';
-import { boot, closeHardwareHost, type Context, details, macOf, make, MiB, openHardwareHost, wishes } from './hardware-guests.ts';
+import { type GuestReport, readReport } from './guest/linux-guest.ts';
+import { answerTo, boot, closeHardwareHost, type Context, details, macOf, make, MiB, openHardwareHost, wishes } from './hardware-guests.ts';
 
 const test = suite<Context>('addresses');
 test.before(openHardwareHost);
@@ -46,6 +46,26 @@ test('addresses stay over three starts, while other devices come, go and change'
   }
   assert.ok(before.some((place) => place.startsWith('NEW')) && before.some((place) => place.startsWith(macOf(9))));
   assert.match(await host.must(['virsh', 'list', '--name']), /modern/);
+  real('libvirt', 'qemu');
+});
+
+test('on i440FX, too, while other devices come and go in the guest as it runs, and over the start after', async (context) => {
+  const { service } = context;
+  await make(service, 'old', { machine: 'pc', sound: 'ac97', watchdog: 'i6300esb', disks: [{ bus: 'virtio', serial: 'V-1' }, { bus: 'virtio', serial: 'V-2' }, { bus: 'ide', serial: 'I-3' }], nics: [{ model: 'virtio', mac: macOf(11) }, { model: 'e1000', mac: macOf(12) }] });
+  const before = placesOf(await boot(service, 'old'), (id) => !id.startsWith('1af4'));
+  const { disks: [first] } = await details(service, 'old');
+  await service.carryOut('DELETE', `/vms/old/disks/${first?.id}`);
+  await service.carryOut('POST', '/vms/old/nics', { network: 'default', model: 'e1000', mac: macOf(13) });
+  await service.carryOut('POST', '/vms/old/disks', { sizeBytes: 8 * MiB, bus: 'virtio', serial: 'NEW' });
+  const running = await service.until('the guest has found both', async () => {
+    const told = readReport(await answerTo(context, 'old', 'report'));
+    const places = told ? placesOf(told, (id) => !id.startsWith('1af4')) : [];
+    return ['NEW', macOf(13)].every((come) => places.some((place) => place.startsWith(come))) && places;
+  }, 120_000);
+  assert.equal(before.filter((place) => !running.includes(place) && !place.startsWith('V-1')), []);
+  await service.carryOut('POST', '/vms/old/power-off');
+  const again = placesOf(await boot(service, 'old'), (id) => !id.startsWith('1af4'));
+  assert.equal(running.filter((place) => !again.includes(place)), []);
   real('libvirt', 'qemu');
 });
 
