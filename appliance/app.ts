@@ -71,7 +71,7 @@ export function createApp({ config, log, world, probe }: AppOptions): App {
   const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access, viewers });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: config.keysPath });
   const left = [auth, activity, host, network, storage, vm, update].flatMap((slice) => slice.operations);
-  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestSecrets: vm.guestSecrets, perform: createPerform(core, activity.audit, left) });
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestSecrets: vm.guestSecrets, bringUp: vm.bringUp, perform: createPerform(core, activity.audit, left) });
   const operations = [...left, ...provision.operations];
   const http = mount({ core, auth, activity, host, update, operations, config });
   let leaving: Promise<void> = Promise.resolve();

@@ -105,15 +105,34 @@ async function applySection(services: SiteServices, context: Context, { section,
     const due = steps.filter((step) => step.action && !failed.has(titleOf(step)));
     if (due.length === 0) break;
     looks.forget();
-    for (const [index, step] of due.entries()) {
+    if (section === 'starts') await startAll(services, context, due, failed);
+    else for (const [index, step] of due.entries()) {
       const progress = (fraction: number) => context.progress((index + fraction) / due.length, step.name);
       progress(0);
       const fault = await attempt(() => carryOut(services, by, step.action, progress), context.signal);
       if (fault !== undefined) failed.set(titleOf(step), fault);
-      else if (round === mostRounds - 1) failed.set(titleOf(step), 'It does not stay as the file wishes.');
     }
+    if (round === mostRounds - 1) for (const step of due.filter((each) => !failed.has(titleOf(each)))) failed.set(titleOf(step), 'It does not stay as the file wishes.');
   }
   return { problems: [...(context.memory.problems ?? []), ...[...failed].map(([title, fault]) => `${title}: ${fault}`)] };
+}
+
+/** Each when it is its turn: those before it are up and healthy, as at a start of the host. */
+async function startAll(services: SiteServices, context: Context, due: Step[], failed: Map<string, string>): Promise<void> {
+  const by = performerOf(context);
+  const byVm = new Map(due.map((step) => [step.action?.do === 'perform' ? String(step.action.input['vm']) : '', step]));
+  const bugs: unknown[] = [];
+  let started = 0;
+  context.progress(0, due[0]?.name ?? '');
+  await services.bringUp([...byVm.keys()], async (vm) => {
+    const step = byVm.get(vm);
+    if (!step) return;
+    context.progress(started / due.length, step.name);
+    const fault = await attempt(() => carryOut(services, by, step.action, () => {}), context.signal).catch((error: unknown) => void bugs.push(error));
+    if (typeof fault === 'string') failed.set(titleOf(step), fault);
+    started += 1;
+  }, context.signal);
+  if (bugs.length > 0) throw bugs[0];
 }
 
 const words: Record<Section, string> = { host: 'host', ports: 'port', certificate: 'certificate', signIn: 'rules of', history: 'keeping of', vmDefaults: 'defaults of', destinations: 'destination', updates: 'policy of', roles: 'role', users: 'user', groups: 'group', quotas: 'quota of', storageDomains: 'storage domain', networks: 'network', images: 'image', disks: 'disk', vms: 'VM', pools: 'pool', access: 'role of', starts: 'start of VM' };

@@ -134,7 +134,7 @@ function planNics({ current }: Wish, { wanted, given, is }: Compared): Step[] {
 /** Nobody decided that these are down; one that somebody has stopped stays down. */
 const undecided = ['new', 'start-failed'];
 
-/** VMs that start with the host and never came up, in the order of tiers. The health of one is not waited for here. */
+/** VMs that start with the host and never came up, in the order of tiers. Carrying them out waits for health and dependencies as at a start of the host. */
 export function planStarts({ site, current }: Wish): Step[] {
   const sorted = [...site.vms].sort((left, right) => left.tier - right.tier || left.startOrder - right.startOrder);
   return sorted.flatMap(({ name, autostart }) => {

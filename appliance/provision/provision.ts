@@ -21,6 +21,7 @@ export interface ProvisionDeps extends Core {
   host: Pick<Host, 'id' | 'certificates'>;
   people: Auth['people'];
   guestSecrets: Vms['guestSecrets'];
+  bringUp: Vms['bringUp'];
   perform: Perform;
 }
 
@@ -29,9 +30,9 @@ export interface Provision extends Slice {
   policy(): Pick<Site, 'cluster'>;
 }
 
-export function createProvision({ world, activity, host, people, guestSecrets, perform, ...core }: ProvisionDeps): Provision {
+export function createProvision({ world, activity, host, people, guestSecrets, bringUp, perform, ...core }: ProvisionDeps): Provision {
   const services: SiteServices = {
-    ...core, activity, people, guestSecrets, perform, hostId: host.id, certificates: host.certificates,
+    ...core, activity, people, guestSecrets, bringUp, perform, hostId: host.id, certificates: host.certificates,
     sources: world.siteSources, downloads: world.downloads, files: createSiteFiles(core), key: openSealingKey(core.statePath),
   };
   core.tasks.define([applyTask(services)]);

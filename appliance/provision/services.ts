@@ -27,6 +27,7 @@ export interface SiteServices extends Core {
   activity: Pick<Activity, 'event' | 'settle' | 'destinations'>;
   people: Auth['people'];
   guestSecrets: Vms['guestSecrets'];
+  bringUp: Vms['bringUp'];
   perform: Perform;
   sources: SiteSources;
   downloads: Downloads;

@@ -12,6 +12,7 @@ import { lendMemory } from './power/balloon.ts';
 import { carryOperations } from './carry/operations.ts';
 import { carryTasks } from './carry/tasks.ts';
 import { cloudInitOperations } from './cloud-init/operations.ts';
+import type { Autostart } from './power/autostart.ts';
 import { type CloudInit, createCloudInits, type GuestSecret, secretOf } from './cloud-init/settings.ts';
 import { type Consoles, createConsoles } from './console/console.ts';
 import { createVmDefaults } from './defaults/defaults.ts';
@@ -68,6 +69,8 @@ export interface Vms extends Slice {
   openConsole: Consoles['open'];
   /** Every VM as last seen. */
   all(): VmSummary[];
+  /** Starts these in the order in which VMs start with the host. */
+  bringUp: Autostart['bring'];
   /** Passwords and keys that guests are told, by name of VM and of pool. */
   guestSecrets(): GuestSecrets;
 }
@@ -116,7 +119,7 @@ export function createVm(deps: VmDeps): Vms {
   deps.objects.define('pool', { find: (ref) => pools.find(ref)?.id, nameOf: (id) => pools.find(id)?.name });
   deps.objects.belong('vm', { kind: 'pool', links: pools.memberLinks });
   deps.objects.belong('disk', { kind: 'template', links: templates.diskLinks });
-  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, passOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, guestSecrets: () => guestSecrets(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
+  return { operations: [...bind(services, vmOperations), ...bind(services, cloudInitOperations), ...bind(services, passOperations), ...bind(services, carryOperations), ...bind(services, vmDefaultsOperations), ...bind(services, templateOperations), ...bind(services, poolOperations)], openConsole: consoles.open, bringUp: observer.bring, guestSecrets: () => guestSecrets(services), all: () => rows.all().map(({ id, name, autostart, fact }) => ({ id, name, autostart, state: fact.state })) };
 }
 
 function guestSecrets({ rows, cloudInits, pools }: VmServices): GuestSecrets {

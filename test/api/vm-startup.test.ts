@@ -101,6 +101,51 @@ test('settings are checked, shown by name, and follow a rename; a circle is refu
   assert.is((await send(context, 'PATCH', '/vms/b', { startAfter: ['nobody'] })).status, 404);
 });
 
+test('a site file starts what is new in the same order: who comes later waits for the health of the one before, and for no longer than at a start of the host', async (context) => {
+  const server = await listen();
+  const { port } = server.address() as { port: number }; // it listens on TCP
+  await new Promise((resolve) => { server.close(resolve); });
+  const vm = (name: string, more: string) => `  - { name: ${name}, memoryBytes: 64 MiB, autostart: true, ${more} }`;
+  const text = ['bothy: 1', 'vms:', vm('web', 'tier: 2, startAfter: [app]'), vm('app', `tier: 2, healthProbe: agent`), vm('db', `tier: 1, startDelaySeconds: 30, healthProbe: "tcp:127.0.0.1:${port}"`), ''].join('\n');
+  const { body: { id: task } } = await send(context, 'POST', '/site/apply', { text });
+  const applying = context.site.app.core.tasks.ended(task);
+  await until(context, 'the first is up', async () => (await states(context)).db === 'up');
+  await pass(context, context.clock.sleep(20_000));
+  assert.equal(await states(context), { db: 'up', app: 'down', web: 'down' });
+  assert.match((await get(context, '/vms/app')).explanation.cause, /when the machines of the tiers before it are up and healthy/);
+  const healthyAt = context.clock.now();
+  const healthy = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => { healthy.listen(port, '127.0.0.1', resolve); });
+  await until(context, 'the second is up', async () => (await states(context)).app === 'up');
+  assert.ok(context.clock.now() - healthyAt >= 30_000, 'its pause was kept');
+  assert.is((await states(context)).web, 'down', 'the one that it depends on is not healthy');
+  const { state } = await pass(context, applying, 100);
+  assert.is(state, 'done');
+  const [app, web] = [await get(context, '/vms/app'), await get(context, '/vms/web')];
+  assert.ok(web.startedAt - app.startedAt >= 300_000, 'nothing waits for ever');
+  assert.is((await get(context, '/audit')).items.filter(({ operation }: Json) => operation === 'vm.start').length, 3);
+  await new Promise((resolve) => { healthy.close(resolve); });
+});
+
+test('one of a site file that cannot be started is tried once and told; those that depend on it are started all the same; cancelling starts none any more', async (context) => {
+  const text = ['bothy: 1', 'vms:', '  - { name: db, memoryBytes: 64 MiB, autostart: true, tier: 1 }', '  - { name: web, memoryBytes: 64 MiB, autostart: true, startAfter: [db] }', ''].join('\n');
+  context.site.world.control.fail('create');
+  const { body: { id: task } } = await send(context, 'POST', '/site/apply', { text });
+  const { state, problem } = await pass(context, context.site.app.core.tasks.ended(task));
+  assert.is(state, 'failed');
+  assert.match((problem as Json).detail, /start of VM "db": The VM could not be started/);
+  assert.equal(await states(context), { db: 'down', web: 'up' });
+  await send(context, 'PATCH', '/vms/db', { healthProbe: 'agent' });
+  await pass(context, context.site.carryOut('POST', '/api/v1/vms/web/power-off'));
+  const more = `${text}  - { name: late, memoryBytes: 64 MiB, autostart: true, startAfter: [db] }\n`.replace('tier: 1', 'tier: 1, healthProbe: agent');
+  const second = (await send(context, 'POST', '/site/apply', { text: more })).body.id;
+  await until(context, 'the first is up', async () => (await states(context)).db === 'up');
+  await pass(context, send(context, 'POST', `/tasks/${second}/cancel`));
+  assert.is((await pass(context, context.site.app.core.tasks.ended(second))).state, 'cancelled');
+  await pass(context, context.clock.sleep(400_000), 200);
+  assert.equal(await states(context), { db: 'up', web: 'down', late: 'down' });
+});
+
 test('a large site comes back by a number at a time, and whole', async (context) => {
   const names = Array.from({ length: 40 }, (_none, index) => `vm-${index}`);
   for (const name of names) await make(context, name, {});

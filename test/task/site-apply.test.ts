@@ -30,9 +30,11 @@ vms:
   - name: web
     memoryBytes: 64 MiB
     autostart: true
+    startAfter: [db]
     cdrom: a.iso
     disks: [{ sizeBytes: 1 MiB, format: raw, content: { file: web.raw, format: raw } }, { name: web-data, sizeBytes: 2 MiB }]
     nics: [{ network: lab, mac: "52:54:00:00:00:07" }]
+  - { name: db, memoryBytes: 64 MiB, autostart: true, tier: 1, startDelaySeconds: 2 }
 `;
 
 interface ApplySite {
@@ -49,7 +51,7 @@ async function open({ core, world, signal, clock, host: machine }: Life): Promis
   const vm = createVm({ ...core, world, activity, host, network, storage, access: auth.access, viewers: undefined });
   const update = createUpdate({ ...core, world, activity, host, storage, vms: vm, keysPath: '/nonexistent' });
   const perform = createPerform(core, activity.audit, [auth, activity, host, network, storage, vm, update].flatMap(({ operations }) => operations));
-  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestSecrets: vm.guestSecrets, perform });
+  const provision = createProvision({ ...core, world, activity, host, people: auth.people, guestSecrets: vm.guestSecrets, bringUp: vm.bringUp, perform });
   machine.downloads.offer('https://images.example.org/a.iso', iso);
   machine.siteSources.plugIn(undefined, { 'web.raw': Buffer.alloc(2 ** 20, 7) });
   const running = core.reconcilers.start(signal);

@@ -34,6 +34,7 @@ const seenAlive: VmState[] = ['powering-up', 'up', 'paused', 'migrating', 'suspe
 export interface Observer {
   foreignDomains(): number;
   waitsFor: Autostart['waitsFor'];
+  bring: Autostart['bring'];
 }
 
 export function watchVms(services: VmServices): Observer {
@@ -48,7 +49,7 @@ export function watchVms(services: VmServices): Observer {
   } });
   reconcilers.add({ name: 'vm.sample', periodMs: idlePeriodMs, run: () => services.stats.sample() });
   reconcilers.add({ name: 'vm.autostart', periodMs: roomPeriodMs, run: () => round.autostart.advance() });
-  return { foreignDomains: () => round.foreign, waitsFor: round.autostart.waitsFor };
+  return { foreignDomains: () => round.foreign, waitsFor: round.autostart.waitsFor, bring: round.autostart.bring };
 }
 
 interface Round {

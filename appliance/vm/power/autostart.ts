@@ -6,6 +6,8 @@
  *    ^       |------> settled: not healthy after five minutes; told, and the others go on
  *    |       \------> down, start-failed -> due again, a few times
  *    \ settled: too many tries, or down for another reason: somebody has decided
+ *
+ * Others bring VMs up in the same order (`bring`): the site file, at whose first start all are new. They start each themselves, once.
  */
 import { isHealthy } from './health.ts';
 import { startVm } from './operations.ts';
@@ -31,36 +33,62 @@ export interface Autostart {
   advance(): Promise<void>;
   /** What one that is due waits for. */
   waitsFor(vmId: string): Waiting | undefined;
+  /**
+   * Each of these is started by `start` when it is its turn: those before it, also such as have just come up, are settled. Resolves when all are started or
+   * need not be any more; `start` tells by itself what failed.
+   */
+  bring(vmIds: string[], start: (vmId: string) => Promise<void>, signal: AbortSignal): Promise<void>;
 }
 
 interface Entry {
   tries: number;
+  /** Those that others bring up are started once, and such as they wait for not at all. */
+  most: number;
   firstAt: number;
   healthyAt: number | undefined;
   isSettled: boolean;
+  /** For one that others bring up: starts it, and is called back when nothing more is to be waited for. */
+  own?: { start(): Promise<void>; isStarting: boolean; end(): void };
 }
+
+const fresh = (now: number, tries: number, most: number): Entry => ({ tries, most, firstAt: now, healthyAt: undefined, isSettled: false });
 
 export function createAutostart(services: VmServices): Autostart {
   const { rows, clock, reconcilers } = services;
   let entries: Map<string, Entry> | undefined;
+  const brought = new Map<string, Entry>();
   let waiting = new Map<string, Waiting>();
   return {
     waitsFor: (vmId) => waiting.get(vmId),
     follow(hostStartedAt) {
       entries ??= firstEntries(services, hostStartedAt);
-      if (entries.size > 0) reconcilers.wake('vm.autostart');
+      if (entries.size + brought.size > 0) reconcilers.wake('vm.autostart');
     },
     async advance() {
-      if (!entries || entries.size === 0 || services.host.isLeaving()) return;
-      for (const [id, entry] of entries) if (!entry.isSettled) await judge(services, rows.find(id), entry);
+      const all = new Map([...(entries ?? []), ...brought]);
+      if (all.size === 0 || services.host.isLeaving()) return;
+      for (const [id, entry] of all) if (!entry.isSettled) await judge(services, rows.find(id), entry);
       const vms = new Map(rows.all().map((vm) => [vm.id, vm])); // one reading for all that follows, which happens at once
-      const next = whoStarts([...entries].flatMap(([id, entry]) => starterOf(vms.get(id), entry, clock.now()) ?? []));
+      const next = whoStarts([...all].flatMap(([id, entry]) => starterOf(vms.get(id), entry, clock.now()) ?? []));
       tellWaiting(services, waiting, next.waiting);
       waiting = next.waiting;
-      const again = [...entries].flatMap(([id, entry]) => (isTriedAgain(vms.get(id), entry, clock.now()) ? [id] : []));
-      const underWay = [...entries.keys()].filter((id) => vms.get(id)?.fact.state === 'powering-up').length;
-      for (const id of [...next.start, ...again].slice(0, Math.max(0, startsAtOnce - underWay))) begin(services, vms.get(id), entries.get(id));
-      if ([...entries.values()].every(({ isSettled }) => isSettled)) entries.clear();
+      const again = [...all].flatMap(([id, entry]) => (isTriedAgain(vms.get(id), entry, clock.now()) ? [id] : []));
+      const underWay = [...all].filter(([id, { own }]) => own?.isStarting || vms.get(id)?.fact.state === 'powering-up').length;
+      for (const id of [...next.start, ...again].slice(0, Math.max(0, startsAtOnce - underWay))) begin(services, vms.get(id), all.get(id));
+      for (const { isSettled, own } of all.values()) if (isSettled) own?.end();
+      if (![...all.values()].every(({ isSettled }) => isSettled)) return;
+      entries?.clear();
+      for (const [id, entry] of all) if (brought.get(id) === entry) brought.delete(id); // others may have come meanwhile
+    },
+    async bring(vmIds, start, signal) {
+      for (const vm of rows.withState(['powering-up', 'up'])) if (vm.autostart && !brought.has(vm.id) && isYoung(vm, clock.now())) brought.set(vm.id, fresh(clock.now(), 1, 1));
+      const drop = () => { for (const id of vmIds) brought.delete(id); };
+      signal.addEventListener('abort', drop, { once: true });
+      const all = vmIds.map((id) => new Promise<void>((resolve) => {
+        brought.set(id, { ...fresh(clock.now(), 0, 1), own: { start: async () => { if (!signal.aborted) await start(id); }, isStarting: false, end: resolve } });
+      }));
+      reconcilers.wake('vm.autostart');
+      await untilAborted(Promise.all(all), signal).finally(() => signal.removeEventListener('abort', drop));
     },
   };
 }
@@ -75,13 +103,13 @@ function firstEntries({ rows, pools, clock }: VmServices, hostStartedAt: number)
   if (!wanted.some(isDue)) return new Map();
   // One that was being started when the power went is on its way already: its task goes on, and may fail.
   return new Map(wanted.filter((vm) => vm.fact.state === 'up' || isDue(vm))
-    .map(({ id, fact }) => [id, { tries: isResting(fact) ? 0 : 1, firstAt: clock.now(), healthyAt: undefined, isSettled: false }]));
+    .map(({ id, fact }) => [id, fresh(clock.now(), isResting(fact) ? 0 : 1, mostTries)]));
 }
 
 /** What has become of it since the last round. */
 async function judge(services: VmServices, vm: Vm | undefined, entry: Entry): Promise<void> {
   const { clock } = services;
-  if (vm?.fact.state === 'powering-up' || vm?.fact.state === 'unknown') return;
+  if (entry.own?.isStarting || vm?.fact.state === 'powering-up' || vm?.fact.state === 'unknown') return;
   if (vm?.fact.state === 'up') {
     entry.healthyAt ??= (await isHealthy(services, vm.id, vm.startup.healthProbe)) ? clock.now() : undefined;
     if (entry.healthyAt !== undefined) entry.isSettled = clock.now() - entry.healthyAt >= vm.startup.startDelaySeconds * 1000;
@@ -89,7 +117,7 @@ async function judge(services: VmServices, vm: Vm | undefined, entry: Entry): Pr
     return;
   }
   const isWanted = vm?.autostart && !vm.fact.isDeleting && isResting(vm.fact) && (entry.tries === 0 || vm.fact.reason === 'start-failed');
-  entry.isSettled = !isWanted || entry.tries >= mostTries;
+  entry.isSettled = !isWanted || entry.tries >= entry.most;
 }
 
 /** Who looks at a VM that waits, or no longer waits, sees it at once. */
@@ -122,5 +150,27 @@ function starterOf(vm: Vm | undefined, { tries, firstAt, isSettled }: Entry, now
 function begin(services: VmServices, vm: Vm | undefined, entry: Entry | undefined): void {
   if (!vm || !entry || !isResting(vm.fact)) return;
   entry.tries += 1;
-  services.database.write({ actor: 'system', operation: 'vm.autostart' }, (tx) => startVm(services, tx, vm));
+  if (entry.own) startOwn(services, entry, entry.own);
+  else services.database.write({ actor: 'system', operation: 'vm.autostart' }, (tx) => startVm(services, tx, vm));
+}
+
+function startOwn({ reconcilers }: VmServices, entry: Entry, own: NonNullable<Entry['own']>): void {
+  own.isStarting = true;
+  void own.start().catch(() => { entry.isSettled = true; }).finally(() => {
+    own.isStarting = false;
+    own.end();
+    reconcilers.wake('vm.autostart');
+  });
+}
+
+/** It may not be healthy yet. One that has run for longer is waited for no more than at a start of the host. */
+const isYoung = ({ fact }: Vm, now: number) => now - (fact.startedAt ?? fact.since) < patienceMs;
+
+function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(() => resolve(), reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
