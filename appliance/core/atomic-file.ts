@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 export const unfinishedSuffix = '.new';
 
 /** Replaces the file at `path`, or creates it; resolves when a power cut can no longer undo it. Leaves nothing when it fails. */
-export async function writeFileAtomically(path: string, content: string, mode = 0o660): Promise<void> {
+export async function writeFileAtomically(path: string, content: string | Uint8Array, mode = 0o660): Promise<void> {
   const unfinished = path + unfinishedSuffix;
   const file = await open(unfinished, 'w', mode);
   try {

@@ -595,6 +595,7 @@ CREATE TABLE `vm_snapshot` (
 	`state` text NOT NULL,
 	`consistency` text NOT NULL,
 	`config` text NOT NULL,
+	`memory` text,
 	`createdAt` integer NOT NULL,
 	FOREIGN KEY (`vmId`) REFERENCES `vm`(`id`) ON UPDATE no action ON DELETE cascade
 );
@@ -640,4 +641,9 @@ CREATE TABLE `vm_template` (
 	`createdAt` integer NOT NULL
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `vm_template_version` ON `vm_template` (`name`,`version`);
+CREATE UNIQUE INDEX `vm_template_version` ON `vm_template` (`name`,`version`);--> statement-breakpoint
+CREATE TABLE `vm_variables` (
+	`holder` text PRIMARY KEY NOT NULL,
+	`plain` blob,
+	`secure` blob
+);

@@ -10,6 +10,8 @@ import { Problem } from '../core/problem.ts';
 import { type AnyTask, defineTask } from '../core/task.ts';
 import { findDomain, persist } from './domain.ts';
 import { foldersOf } from './definition/guest.ts';
+import { holderOfVm } from './firmware/variables.ts';
+import { holderOf, previewHolder } from './snapshot/snapshots.ts';
 import type { VmServices } from './services.ts';
 
 export function deleteVmTask(services: VmServices): AnyTask {
@@ -26,6 +28,7 @@ export function deleteVmTask(services: VmServices): AnyTask {
     finished(tx, { state, input: { vm, keepDisks } }) {
       if (state !== 'done') return services.facts.note(tx, vm, { isDeleting: false });
       const disks = services.rows.disks(vm).map(({ diskId }) => diskId);
+      for (const holder of [holderOfVm(vm), previewHolder(vm), ...services.snapshots.of(vm).map(({ id }) => holderOf(id))]) services.variables.drop(tx, holder);
       services.snapshots.removeAll(tx, vm);
       services.rows.remove(tx, vm);
       if (!keepDisks) for (const disk of disks) deleteDisk(services, tx, disk);

@@ -52,8 +52,9 @@ export const vmAllows = {
   snapshot: ['down', 'up', 'paused'],
   'delete-snapshot': ['down', 'up', 'paused'],
   'preview-snapshot': ['down'],
-  'commit-snapshot': ['down'],
-  'undo-snapshot': ['down'],
+  // Suspended as at the snapshot that is previewed, not by somebody.
+  'commit-snapshot': ['down', 'saved'],
+  'undo-snapshot': ['down', 'saved'],
   'make-template': ['down'],
   clone: ['down'],
   export: ['down'],

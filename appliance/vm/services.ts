@@ -13,6 +13,7 @@ import type { Facts } from './observe/facts.ts';
 import type { DueClock } from './guest/clock.ts';
 import type { Guests } from './guest/info.ts';
 import type { CloudInits } from './cloud-init/settings.ts';
+import type { FirmwareVariables } from './firmware/variables.ts';
 import type { VmDefaults } from './defaults/defaults.ts';
 import type { VmRows } from './rows.ts';
 import type { Passes } from './pass/passes.ts';
@@ -37,6 +38,7 @@ export interface VmServices extends Core {
   seeds: SeedTool;
   defaults: VmDefaults;
   snapshots: Snapshots;
+  variables: FirmwareVariables;
   templates: Templates;
   pools: Pools;
   /** Roles that come and go with what somebody has taken. */

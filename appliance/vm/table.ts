@@ -2,13 +2,14 @@
  * `vm`, `vm_disk` and `vm_nic` are wishes that peers share; `vm_fact` is what this host has seen of them. A VM's row in
  * `vm_fact` is made and removed with the VM, so a list joins the two and nothing else.
  */
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { blob, index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import type { CloudInit } from './cloud-init/settings.ts';
 import type { BootDevice } from './definition/domain-xml.ts';
 import type { DiskSettings, FirmwareName, Hardware, NicSettings } from './definition/hardware.ts';
 import type { KeptState } from './kept-rules.ts';
 import type { SavedMemory } from './memory/files.ts';
 import type { Before, KeptConfig } from './snapshot/snapshots.ts';
+import type { SnapshotMemory } from './snapshot/take-memory.ts';
 import type { TemplateHardware, TemplateNic } from './template/templates.ts';
 import { vmStates } from './rules.ts';
 import type { Startup } from './power/startup-rules.ts';
@@ -98,8 +99,17 @@ export const vmSnapshotTable = sqliteTable('vm_snapshot', {
   /** What a guest finds that comes up from it: disks of a VM that was down, file systems that the guest agent had stilled, or what a power cut leaves. */
   consistency: text({ enum: ['stopped', 'quiet', 'crash'] }).notNull(),
   config: text({ mode: 'json' }).$type<KeptConfig>().notNull(),
+  /** The guest's memory of that instant; null where only its disks are kept. */
+  memory: text({ mode: 'json' }).$type<SnapshotMemory>(),
   createdAt: integer().notNull(),
 }, (table) => [uniqueIndex('vm_snapshot_name').on(table.vmId, table.name)]);
+
+/** UEFI variables that are kept in a name, and those that a VM has from its next start on (`firmware/variables.ts`). */
+export const vmVariablesTable = sqliteTable('vm_variables', {
+  holder: text().primaryKey(),
+  plain: blob({ mode: 'buffer' }).$type<Buffer>(),
+  secure: blob({ mode: 'buffer' }).$type<Buffer>(),
+});
 
 /** Where a VM stands among its snapshots; a VM without a row has never had one. */
 export const vmPresentTable = sqliteTable('vm_present', {

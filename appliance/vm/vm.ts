@@ -23,6 +23,7 @@ import { deviceTasks } from './device/tasks.ts';
 import { lookAt } from './domain.ts';
 import { hostGuests } from './power/host-guests.ts';
 import { createFacts } from './observe/facts.ts';
+import { createVariables } from './firmware/variables.ts';
 import { createGuests } from './guest/info.ts';
 import { trimTask } from './guest/trim-task.ts';
 import { sendKeysTask } from './console/keys-task.ts';
@@ -93,6 +94,7 @@ export function createVm(deps: VmDeps): Vms {
   const rows = createVmRows(deps);
   const cloudInits = createCloudInits(deps);
   const snapshots = createSnapshots({ ...deps, rows });
+  const variables = createVariables(deps);
   const templates = createTemplates(deps);
   const pools = createPools(deps);
   const facts = createFacts({ ...deps, rows, whenDown: (tx, vmId) => letLeave(services, tx, vmId) });
@@ -105,7 +107,7 @@ export function createVm(deps: VmDeps): Vms {
   };
   const guests = createGuests({ clock: deps.clock, wake: () => deps.reconcilers.wake('vm.guest') });
   const consoles = createConsoles({ ...deps, hypervisor, tickets });
-  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, passes: createPasses(deps), seeds, snapshots, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Map(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
+  const services: VmServices = { ...deps, life: newId<'life'>(), guests, hypervisor, guestLog, machine, disk, generaliser, outgoing, rows, defaults: createVmDefaults(deps), cloudInits, passes: createPasses(deps), seeds, snapshots, variables, templates, pools, facts, stats, tickets, consoles, seenDevices: new Set(), clocksDue: new Map(), diskErrors: new Map(), foreignDomains: () => observer.foreignDomains(), waitsFor: (vmId) => observer.waitsFor(vmId) };
   const observer = watchVms(services);
   watchPasses(services);
   lendMemory(services, () => latest);

@@ -2,7 +2,7 @@
  * Layers under a running guest: the same cases on the simulated hypervisor with its image tool and on libvirt, QEMU and qemu-img. What each layer
  * holds was written before the guest starts; it has no system and writes nothing itself.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import { createQemuImg } from '../../appliance/storage/qemu-img.ts';
 import { diskXml } from '../../appliance/vm/definition/device-xml.ts';
 import { plainDisk } from '../../appliance/vm/definition/hardware.ts';
+import { restoredXml } from '../../appliance/vm/memory/restored-xml.ts';
 import { chainOfDisk } from '../../appliance/vm/snapshot/live-chain.ts';
 import { printXml } from '../../appliance/vm/definition/xml.ts';
 import type { Hypervisor, HypervisorEvent, ImageSource, ImageTool } from '../../appliance/world.ts';
@@ -107,6 +108,42 @@ function defineCases({ hypervisor, events, folder, imageTool, write, ...parts }:
     await hypervisor.stackLayers(uuid, { vda: next[0]?.path ?? '', vdb: next[1]?.path ?? '' }, { isQuiet: false });
     assert.equal([await chain(uuid), await chain(uuid, 1)], [['a-3', 'a-2', 'a-1', 'a-0'], ['b-1', 'b-0']]);
     assert.equal((await hypervisor.domains()).map(({ state, reason }) => `${state} ${reason}`), ['paused user']);
+  });
+
+  test('with the memory of that instant: held meanwhile, then on as before; what was kept goes on over other layers', async () => {
+    const one = await makeChain('m', 0);
+    const uuid = await start(7, [one]);
+    const path = file('m.save');
+    const seen = new Set<string>();
+    const standing = async () => (await hypervisor.domains()).map(({ state, reason }) => `${state} ${reason}`).join();
+    const changes = () => events.flatMap((event) => (event.type === 'lifecycle' && event.uuid === uuid ? [`${event.event} ${event.detail}`] : []));
+    const top = await makeLayer('m-1', one);
+    events.length = 0;
+    let isDone = false;
+    const looking = (async () => { while (!isDone) { seen.add(await standing()); await systemClock.sleep(5); } })();
+    await hypervisor.stackLayers(uuid, { vda: top.path }, { isQuiet: false, memoryPath: path });
+    isDone = true;
+    await looking;
+    await waitForEvent(events, 'lifecycle', (event) => event.uuid === uuid && event.event === 'resumed');
+    assert.equal([changes(), await chain(uuid), await standing()], [['suspended paused', 'resumed unpaused'], ['m-1', 'm-0'], 'running unpaused']);
+    assert.equal([...seen].filter((each) => !each.startsWith('running') && each !== 'paused snapshot'), []);
+    await hypervisor.suspend(uuid);
+    const next = await makeLayer('m-2', top);
+    await hypervisor.stackLayers(uuid, { vda: next.path }, { isQuiet: false, memoryPath: file('m-2.save') });
+    assert.equal([await chain(uuid), (await standing()).split(' ')[0]], [['m-2', 'm-1', 'm-0'], 'paused']);
+    await hypervisor.destroy(uuid);
+    const other = await makeLayer('m-3', one);
+    await hypervisor.restoreMemory(uuid, path, restoredXml(await hypervisor.savedXml(path), [{ ...plainDisk, id: 'disk-0', slot: 0, machine: 'q35', ...other }], undefined));
+    assert.equal([await chain(uuid), await standing()], [['m-3', 'm-0'], 'paused migration']);
+    await hypervisor.resume(uuid);
+    assert.is(await standing(), 'running unpaused');
+  });
+
+  test('a layer that cannot be opened leaves the guest as it was, and no memory', async () => {
+    const one = await makeChain('n', 0);
+    const uuid = await start(8, [one]);
+    await refusal(hypervisor.stackLayers(uuid, { vda: file('missing') }, { isQuiet: false, memoryPath: file('n.save') }));
+    assert.equal([await chain(uuid), (await hypervisor.domains())[0]?.state, existsSync(file('n.save'))], [['n-0'], 'running', false]);
   });
 
   test('all or none', async () => {

@@ -10,16 +10,17 @@ import { simulatedWrite } from '../world/guest-disk.ts';
 import { createSimulatedHost } from '../world/world.ts';
 import { checkKills, type Life, openLife, settle } from './harness.ts';
 import { chainFaults, guestWrites, shownBy } from './snapshot-site.ts';
-import { begin, carryOut, makeVm, observeSite, openVmSite, perform, type VmSite } from './vm-site.ts';
+import { begin, carryOut, makeVm, observeSite, openVmSite, perform, remember, type VmSite } from './vm-site.ts';
 
 const vm = 'web-1';
 const MiB = 2 ** 20;
 
 /** Two disks of either format, one of them with a layer. */
 async function prepare(site: VmSite, life: Life): Promise<void> {
-  makeVm(site, { disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw' }] });
+  makeVm(site, { firmware: 'efi', disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw' }] });
   await settle(life);
   for (const disk of [0, 1]) await guestWrites(site, { vm, disk, block: 1, value: 1, write: simulatedWrite });
+  remember(site, vm, 'first');
   await carryOut(site, life, snapshotCreate, { vm, name: 'one' });
   for (const disk of [0, 1]) await guestWrites(site, { vm, disk, block: 2, value: 2, write: simulatedWrite });
 }

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import { snapshotCreate, snapshotDelete, vmStart } from '../../appliance/vm/operations.ts';
 import { checkKills, checkTask, type Life, settle } from './harness.ts';
 import { chainFaults, liveFaults, runningGuestWrites, shownBy } from './snapshot-site.ts';
-import { begin, carryOut, makeVm, observeSite, openVmSite, type VmSite } from './vm-site.ts';
+import { begin, carryOut, makeVm, observeSite, openVmSite, remember, type VmSite } from './vm-site.ts';
 
 const vm = 'web-1';
 const MiB = 2 ** 20;
@@ -22,11 +22,12 @@ async function observe(site: VmSite, life: Life): Promise<unknown> {
 const common = { open: (life: Life) => openVmSite(life), observe };
 
 async function running(site: VmSite, life: Life): Promise<void> {
-  makeVm(site, { disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw', allocation: 'preallocated' }] });
+  makeVm(site, { firmware: 'efi', disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw', allocation: 'preallocated' }] });
   await settle(life);
   await carryOut(site, life, vmStart, { vm });
   await life.clock.advance(1_000); // its agent connects
   for (const disk of [0, 1]) await runningGuestWrites(life.host, { vm, disk, block: 0, value: 7 });
+  remember(site, vm, 'begun');
 }
 
 /** `one` and `two` follow each other, and the guest has written before, between and after. */

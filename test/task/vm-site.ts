@@ -1,6 +1,7 @@
 /** The slices that VMs need, on one life of the task harness, and short words for what the tests of VM tasks do. */
-import { readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inflateRawSync } from 'node:zlib';
 import type { Access } from '../../appliance/auth/access.ts';
 import { grantable } from '../../appliance/auth/rules.ts';
 import { type Activity, createActivity } from '../../appliance/activity/activity.ts';
@@ -10,9 +11,11 @@ import { wholeReach } from '../../appliance/core/objects.ts';
 import { createHost, type Host } from '../../appliance/host/host.ts';
 import { createNetwork, type Network } from '../../appliance/network/network.ts';
 import { createStorage, type Storage } from '../../appliance/storage/storage.ts';
+import { foldersOf } from '../../appliance/vm/definition/guest.ts';
 import { vmCreate } from '../../appliance/vm/operations.ts';
 import type { VmServices } from '../../appliance/vm/services.ts';
 import { createVm, type Vms } from '../../appliance/vm/vm.ts';
+import { freshVariables } from '../world/libvirt.ts';
 import { find, findAll, type Element } from '../world/xml.ts';
 import { type Life, settle, waitFor } from './harness.ts';
 import { loopbackOnly } from '../world/outgoing.ts';
@@ -74,8 +77,33 @@ export function observeSite({ services, storage }: VmSite, { host }: Life): unkn
     })),
     disks: storage.disks(diskIds(services)).map(({ id, name, state, sizeBytes }) => ({ id, name, state, sizeBytes })),
     diskCount: diskIds(services).length,
+    variables: variablesOf(services),
     domains: host.libvirt.domains().map(({ uuid, name, state, tree }) => ({ uuid, name, state, disks: sourcesOf(tree), nics: findAll(tree, 'devices/interface/mac').map((mac) => mac.attributes['address']) })),
   };
+}
+
+/** What the firmware of each VM remembers, or is to at its next start, and what is kept of that. */
+function variablesOf({ database, rows, statePath }: VmServices): unknown {
+  const kept = database.sql.all('select holder, plain, secure from vm_variables order by holder') as { holder: string; plain: Buffer | null; secure: Buffer | null }[];
+  const text = (content: Buffer | null | undefined) => (content ? wordOf(inflateRawSync(content)) : null);
+  const vms = rows.all().map(({ id }) => {
+    const due = kept.find(({ holder }) => holder === `vm/${id}`);
+    const { nvram, secureNvram } = foldersOf(statePath, id);
+    const onDisk = [nvram, secureNvram].map((path) => (existsSync(path) ? wordOf(readFileSync(path)) : null));
+    return { vm: id, variables: due ? [text(due.plain), text(due.secure)] : onDisk };
+  });
+  const others = kept.filter(({ holder }) => !holder.startsWith('vm/')).map(({ holder, plain, secure }) => [holder.split('/')[0], text(plain), text(secure)].join());
+  return [...vms, ...others.sort()];
+}
+
+/** What such a file begins with, and that it is whole. */
+const wordOf = (content: Buffer) => `${content.subarray(0, 5).toString()} ${content.length}`;
+
+/** The firmware of that VM remembers something: a word of five letters. */
+export function remember({ services: { rows, statePath } }: VmSite, vm: string, word: string): void {
+  const { kept, nvram } = foldersOf(statePath, rows.require(vm).id);
+  mkdirSync(kept, { recursive: true });
+  writeFileSync(nvram, Buffer.alloc(freshVariables.length, word));
 }
 
 function diskIds({ database }: VmServices): string[] {

@@ -4,7 +4,7 @@ import { snapshotCommit, snapshotCreate, snapshotDelete, snapshotPreview, snapsh
 import { simulatedWrite } from '../world/guest-disk.ts';
 import { checkTask, type Life, settle } from './harness.ts';
 import { chainFaults, guestWrites, shownBy } from './snapshot-site.ts';
-import { begin, carryOut, makeVm, observeSite, openVmSite, type VmSite } from './vm-site.ts';
+import { begin, carryOut, makeVm, observeSite, openVmSite, remember, type VmSite } from './vm-site.ts';
 
 const vm = 'web-1';
 const MiB = 2 ** 20;
@@ -29,12 +29,14 @@ async function withTwo(site: VmSite, life: Life): Promise<void> {
   await settle(life);
   for (const [name, value] of [['one', 1], ['two', 2]] as const) {
     for (const disk of [0, 1]) await write(site, value, value, disk);
+    remember(site, vm, `word${value}`);
     await carryOut(site, life, snapshotCreate, { vm, name });
   }
   for (const disk of [0, 1]) await write(site, 3, 3, disk);
+  remember(site, vm, 'later');
 }
 
-const withNone = async (site: VmSite) => void makeVm(site, { disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw', allocation: 'preallocated' }] });
+const withNone = async (site: VmSite) => void makeVm(site, { firmware: 'efi', disks: [{ sizeBytes: MiB }, { sizeBytes: MiB, format: 'raw', allocation: 'preallocated' }] });
 const previewing = async (site: VmSite, life: Life) => {
   await withTwo(site, life);
   await carryOut(site, life, snapshotPreview, { vm, snapshot: 'one' });
@@ -49,9 +51,9 @@ checkTask<VmSite>(test, { ...common, name: 'vm.undo-snapshot', prepare: previewi
 // biome-ignore lint/suspicious/noExplicitAny: plain data made by `observe`
 type Plain = any;
 /** Let go with the request; how far the merging came shows in the layers alone, and what the guest sees is the same. */
-const broken = ({ before, after, point }: { before: unknown; after: unknown; point: { when: string } }) => point.when === 'done' ? withBroken(after as Plain, before as Plain) : letGo(before as Plain);
-const letGo = (before: Plain) => ({
-  ...before,
+const broken = ({ before, after, point }: { before: unknown; after: unknown; point: { when: string } }) => point.when === 'done' ? withBroken(after as Plain, before as Plain) : letGo(before as Plain, after as Plain);
+const letGo = (before: Plain, after: Plain) => ({
+  ...before, site: { ...before.site, variables: after.site.variables },
   shown: { ...before.shown, snapshots: { two: before.shown.snapshots.two } },
   snapshots: before.snapshots.map((row: Plain) => (row.name === 'one' ? { ...row, state: 'broken' } : row)),
   layers: before.layers.map((layers: Plain[]) => layers.map((layer) => (layer.holder === `snapshot/${before.snapshots[0].id}` ? { ...layer, holder: null } : layer))),

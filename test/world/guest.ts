@@ -48,6 +48,8 @@ export interface SimulatedDomain {
   jobs: Map<string, MergeJob>;
   /** Its memory is being written to a file: ends that. */
   abortSave?: () => void;
+  /** It comes from a file of memory: what happens when it first runs. */
+  onRun?: () => void;
   hasAgent: boolean;
   /** What was pressed while it ran. */
   keys: number[][];

@@ -32,7 +32,7 @@ export function createLayerCalls(libvirt: SimulatedLibvirt, answering: (uuid: st
       const stackAll = () => { for (const [target, path] of Object.entries(layers)) stack(diskOf(domain, target), path); };
       if (memoryPath === undefined) return stackAll();
       const wasRunning = domain.state === 'running';
-      await holdAndWrite(libvirt, domain, memoryPath, stackAll);
+      await holdAndWrite(libvirt, domain, { path: memoryPath, reason: 'snapshot', done: stackAll });
       if (wasRunning) libvirt.run(domain, 'unpaused');
     },
     async mergeLayer(uuid, target, { top, base, isTopmost }) {

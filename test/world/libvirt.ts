@@ -13,7 +13,7 @@
  *   unplug            device-removed when the guest lets go; a guest without a system only at its next reset
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Clock } from '../../appliance/core/clock.ts';
 import { createNotices, type Notices } from '../../appliance/core/events.ts';
 import { type HypervisorEvent, HypervisorError, type HypervisorFacts, type Network } from '../../appliance/world.ts';
@@ -124,6 +124,7 @@ export function createSimulatedLibvirt(options: LibvirtOptions): SimulatedLibvir
       refuseMissingParts(libvirt, domain);
       refuseHostDevices(libvirt, domain, findAll(domain.tree, 'devices/hostdev'));
       domains.set(domain.uuid, domain);
+      makeVariables(domain);
       if (find(domain.tree, 'devices/tpm') && !libvirt.tpms.has(domain.uuid)) libvirt.tpms.set(domain.uuid, randomUUID());
       return domain;
     },
@@ -146,6 +147,8 @@ function createTransitions(self: () => SimulatedLibvirt): Pick<SimulatedLibvirt,
   return {
     run(domain, reason) {
       const libvirt = self();
+      domain.onRun?.();
+      delete domain.onRun;
       enter(domain, 'running', reason, libvirt.clock.now());
       libvirt.emit(lifecycle(domain, 'resumed', 'unpaused'));
       if (reason === 'booted') {
@@ -260,6 +263,16 @@ function refuseDuplicate(domains: SimulatedDomain[], { uuid, name }: SimulatedDo
     if (domain.name === name) throw refuse.exists(`operation failed: domain '${name}' already exists with uuid ${domain.uuid}`, 9);
   }
 }
+
+/** Of its UEFI firmware, as long as it has none. */
+function makeVariables({ tree }: SimulatedDomain): void {
+  const path = nvramOf(tree);
+  if (path !== undefined && !existsSync(path)) writeFileSync(path, freshVariables);
+}
+
+/** Where the UEFI firmware of a guest writes down what it remembers. */
+export const nvramOf = (tree: SimulatedDomain['tree']): string | undefined => findAll(tree, 'os/nvram')[0]?.text || undefined;
+export const freshVariables = Buffer.alloc(4096, 'fresh');
 
 function refuseMissingParts({ networks }: SimulatedLibvirt, { tree }: SimulatedDomain): void {
   for (const disk of findAll(tree, 'devices/disk')) {

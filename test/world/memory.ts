@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type Hypervisor, HypervisorError } from '../../appliance/world.ts';
 import { enter, type SimulatedDomain } from './guest.ts';
-import { lifecycle, refuse, type SimulatedLibvirt } from './libvirt.ts';
+import { lifecycle, nvramOf, refuse, type SimulatedLibvirt } from './libvirt.ts';
 import { formatXml } from './xml.ts';
 
 type MemoryCalls = Pick<Hypervisor, 'saveMemory' | 'abortSave' | 'savedXml' | 'restoreMemory'>;
@@ -18,6 +18,8 @@ interface Saved {
   keys: number[][];
   hasAgent: boolean;
   ranMs: number;
+  /** What its UEFI firmware remembers is in its memory, too, and goes from there to its file. */
+  variables: string | undefined;
   /** Its end, which a file that was cut off has not. */
   end: true;
 }
@@ -28,7 +30,7 @@ export function createMemoryCalls(libvirt: SimulatedLibvirt, answering: (uuid: s
   return {
     async saveMemory(uuid, path) {
       const domain = answering(uuid);
-      await holdAndWrite(libvirt, domain, path, () => libvirt.end(domain, 'saved'));
+      await holdAndWrite(libvirt, domain, { path, reason: 'save', done: () => libvirt.end(domain, 'saved') });
     },
     async abortSave(uuid) {
       const domain = libvirt.require(uuid);
@@ -37,7 +39,7 @@ export function createMemoryCalls(libvirt: SimulatedLibvirt, answering: (uuid: s
     },
     savedXml: async (path) => readSaved(path).xml,
     async restoreMemory(_uuid, path, xml) {
-      const { keys, hasAgent, ranMs, end } = readSaved(path);
+      const { keys, hasAgent, ranMs, variables, end } = readSaved(path);
       const domain = libvirt.launch(xml);
       if (!end) {
         libvirt.end(domain, 'failed');
@@ -45,6 +47,8 @@ export function createMemoryCalls(libvirt: SimulatedLibvirt, answering: (uuid: s
       }
       enter(domain, 'paused', 'migration', libvirt.clock.now());
       Object.assign(domain, { keys, ranMs });
+      const nvram = nvramOf(domain.tree);
+      if (nvram !== undefined && variables !== undefined) domain.onRun = () => writeFileSync(nvram, Buffer.from(variables, 'base64'));
       libvirt.emit(lifecycle(domain, 'started', 'restored'));
       libvirt.emit(lifecycle(domain, 'suspended', 'restored'));
       if (hasAgent) libvirt.later(domain, 0, () => libvirt.connectAgent(domain));
@@ -53,25 +57,28 @@ export function createMemoryCalls(libvirt: SimulatedLibvirt, answering: (uuid: s
 }
 
 /** The guest stands still while its memory is written; then `done` says what becomes of it. It goes on where that fails. */
-export async function holdAndWrite(libvirt: SimulatedLibvirt, domain: SimulatedDomain, path: string, done: () => void): Promise<void> {
+export async function holdAndWrite(libvirt: SimulatedLibvirt, domain: SimulatedDomain, { path, reason, done }: { path: string; reason: 'save' | 'snapshot'; done: () => void }): Promise<void> {
   if (domain.abortSave) throw new HypervisorError('Timed out during operation: cannot acquire state change lock (held by remoteDispatchDomainSaveFlags)', 68, 'timeout');
   const wasRunning = domain.state === 'running';
+  const stoodFor = wasRunning ? 'user' : domain.reason;
   const aborting = new AbortController();
   domain.abortSave = () => aborting.abort();
   if (wasRunning) libvirt.pause(domain);
-  enter(domain, 'paused', 'save', libvirt.clock.now());
+  enter(domain, 'paused', reason, libvirt.clock.now());
   writeFileSync(path, begun);
   await libvirt.clock.sleep(libvirt.behaviourOf(domain).saveMs, aborting.signal).catch(() => {});
   delete domain.abortSave;
   const fault = faultOf(libvirt, domain, { path, isAborted: aborting.signal.aborted });
   if (!fault) {
     const { tree, keys, hasAgent, ranMs } = domain;
-    writeFileSync(path, `${whole}${JSON.stringify({ xml: formatXml(tree).replaceAll(" state='connected'", ''), keys, hasAgent, ranMs, end: true } satisfies Saved)}`);
-    enter(domain, 'paused', 'user', libvirt.clock.now());
+    const nvram = nvramOf(tree);
+    const variables = nvram === undefined ? undefined : readFileSync(nvram, 'base64');
+    writeFileSync(path, `${whole}${JSON.stringify({ xml: formatXml(tree).replaceAll(" state='connected'", ''), keys, hasAgent, ranMs, variables, end: true } satisfies Saved)}`);
+    enter(domain, 'paused', stoodFor, libvirt.clock.now());
     return done();
   }
   rmSync(path, { force: true });
-  enter(domain, 'paused', 'user', libvirt.clock.now());
+  enter(domain, 'paused', stoodFor, libvirt.clock.now());
   if (wasRunning && libvirt.domains().includes(domain)) libvirt.run(domain, 'unpaused');
   throw fault;
 }
@@ -91,6 +98,6 @@ function readSaved(path: string): Saved {
   try {
     return JSON.parse(text.slice(whole.length)) as Saved; // written by holdAndWrite
   } catch {
-    return { xml: JSON.parse(/"xml":("(?:[^"\\]|\\.)*")/.exec(text)?.[1] ?? '""') as string, keys: [], hasAgent: false, ranMs: 0, end: false as true };
+    return { xml: JSON.parse(/"xml":("(?:[^"\\]|\\.)*")/.exec(text)?.[1] ?? '""') as string, keys: [], hasAgent: false, ranMs: 0, variables: undefined, end: false as true };
   }
 }

@@ -8,7 +8,7 @@ import type { SnapshotDetails, SnapshotListOutput } from '../../appliance/vm/sna
 import { Button, Dialog, More, OperationButton } from '../action.tsx';
 import { useUi } from '../context.ts';
 import { Form } from '../form.tsx';
-import { Time } from '../format.tsx';
+import { formatBytes, Time } from '../format.tsx';
 import { definePage } from '../page.ts';
 import { Chip, Empty, Notice, Panel } from '../section.tsx';
 import { type TreeRow, treeRows } from '../snapshot-tree.ts';
@@ -51,7 +51,7 @@ function Take({ vm, list }: { vm: VmDetails; list: Snapshots }) {
       <Dialog id="take-snapshot" title={t('snapshot.take')}>
         <div class="stack">
           {vm.state !== 'down' && <p class="quiet">{t(vm.hasAgent && vm.state === 'up' ? 'snapshot.takeQuiet' : 'snapshot.takeCrash')}</p>}
-          <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} />
+          <Form operation={snapshotCreate} id="take-snapshot-form" path={{ vm: vm.id }} submit={t('snapshot.take')} {...(vm.state === 'down' && { sections: [{ fields: ['name', 'description'] }] })} />
         </div>
       </Dialog>
     </>
@@ -136,11 +136,19 @@ function Line({ vm, list, snapshot }: { vm: VmDetails; list: Snapshots; snapshot
     <>
       <div class="tree-text">
         <p><strong>{snapshot.name}</strong> <StateChip snapshot={snapshot} /></p>
-        <small><Time at={snapshot.createdAt} as="clock" /> · {t(`snapshot.consistency.${snapshot.consistency}`)}{snapshot.description && <> · {snapshot.description}</>}<span class="sr">{parent ? t('snapshot.follows', { name: parent.name }) : ''}</span></small>
+        <small><Time at={snapshot.createdAt} as="clock" /> · <Held snapshot={snapshot} />{snapshot.description && <> · {snapshot.description}</>}<span class="sr">{parent ? t('snapshot.follows', { name: parent.name }) : ''}</span></small>
       </div>
       <Verbs vm={vm} snapshot={snapshot} obstacle={previewedOf(list) ? 'snapshot.endPreviewFirst' : merging(vm, list).length > 0 ? 'snapshot.mergingFirst' : undefined} />
     </>
   );
+}
+
+/** What is there beside the disks, or what a guest finds that comes up from these. */
+function Held({ snapshot: { memory, consistency } }: { snapshot: SnapshotDetails }) {
+  const { t } = useUi();
+  if (!memory) return <>{t(`snapshot.consistency.${consistency}`)}</>;
+  const size = formatBytes(memory.bytes);
+  return <>{memory.heldMs === null ? t('snapshot.withMemory', { size }) : t('snapshot.withMemoryHeld', { size, seconds: String(Math.round(memory.heldMs / 100) / 10) })}</>;
 }
 
 function StateChip({ snapshot }: { snapshot: SnapshotDetails }) {
@@ -156,9 +164,11 @@ function Verbs({ vm, snapshot, obstacle }: { vm: VmDetails; snapshot: SnapshotDe
   const path = { vm: vm.id, snapshot: snapshot.id };
   const busy = obstacle && t(obstacle);
   const common = { path, about: aboutVm(vm) };
+  const against = busy ?? snapshotFault('preview', snapshot) ?? reasonAgainst('preview-snapshot', vm);
   return (
     <span class="row-verbs">
-      <OperationButton {...common} operation={snapshotPreview} label={t('snapshot.preview')} icon="eye" disabledReason={busy ?? snapshotFault('preview', snapshot) ?? reasonAgainst('preview-snapshot', vm)} />
+      {snapshot.memory ? <Button text={t('snapshot.preview')} icon="eye" data-dialog={`preview-${snapshot.id}`} disabledReason={against} />
+        : <OperationButton {...common} operation={snapshotPreview} label={t('snapshot.preview')} icon="eye" disabledReason={against} />}
       <More id={`more-${snapshot.id}`} label={t('vm.more')}>
         <Button text={t('snapshot.edit')} icon="edit" data-dialog={`edit-${snapshot.id}`} />
         {can('vm.create') && <Button text={t('snapshot.clone')} icon="plus" data-dialog={`clone-${snapshot.id}`} disabledReason={snapshotFault('clone', snapshot)} />}
@@ -166,6 +176,11 @@ function Verbs({ vm, snapshot, obstacle }: { vm: VmDetails; snapshot: SnapshotDe
         <OperationButton {...common} operation={snapshotDelete} label={t('snapshot.delete')} icon="trash" tone="danger" disabledReason={busy ?? snapshotFault('delete', snapshot) ?? reasonAgainst('delete-snapshot', vm)}
           confirm={{ title: t('snapshot.deleteTitle', { name: snapshot.name }), body: t('snapshot.deleteBody') }} />
       </More>
+      {snapshot.memory && (
+        <Dialog id={`preview-${snapshot.id}`} title={t('snapshot.preview')}>
+          <Form operation={snapshotPreview} id={`preview-form-${snapshot.id}`} path={path} submit={t('snapshot.preview')} />
+        </Dialog>
+      )}
       <Dialog id={`clone-${snapshot.id}`} title={t('snapshot.clone')}>
         <div class="stack">
           <p class="quiet">{t('snapshot.cloneText')}</p>

@@ -8,9 +8,10 @@ import { Problem } from '../../core/problem.ts';
 import { requireFit } from '../answers.ts';
 import { forAnother } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
+import { holderOfVm } from '../firmware/variables.ts';
 import { usualStartup } from '../power/startup-rules.ts';
 import type { VmServices } from '../services.ts';
-import type { KeptConfig } from '../snapshot/snapshots.ts';
+import { holderOf, type KeptConfig } from '../snapshot/snapshots.ts';
 import { withoutIdentity } from '../template/templates.ts';
 
 type CallTx = Tx & { call: Call };
@@ -21,6 +22,8 @@ export interface CloneWish {
   config: KeptConfig;
   /** The VM that it is a clone of: what that is told by cloud-init. */
   of: string;
+  /** The snapshot of that; without one it is a clone of what that VM is now. */
+  snapshot?: string;
   /** The layers that are copied, by disk; a disk without one is left out. Without any: what each disk shows now. */
   layers?: Map<string, string>;
 }
@@ -33,6 +36,8 @@ export function makeClone(services: VmServices, tx: CallTx, wish: CloneWish): st
   const { name, description } = wish;
   const id = services.rows.insert(tx, { ...hardware, name, description, cdrom: null, autostart: false, startup: usualStartup }, (vmId) => addDevices(services, tx, vmId, wish));
   requireFit(services, id);
+  if (wish.snapshot === undefined) services.variables.keep(tx, holderOfVm(id), wish.of);
+  else services.variables.copy(tx, holderOf(wish.snapshot), holderOfVm(id));
   const told = services.cloudInits.find(wish.of);
   if (told) services.cloudInits.set(tx, id, forAnother(told.settings));
   return id;

@@ -24,7 +24,7 @@ export const snapshotClone = write<VmServices>()({
       const layer = storage.layers.held(diskId, holderOf(snapshot.id));
       return layer ? [[diskId, layer.id] as const] : [];
     });
-    const id = makeClone(services, tx, { name, description, config: snapshot.config, of: snapshot.vmId, layers: new Map(layers) });
+    const id = makeClone(services, tx, { name, description, config: snapshot.config, of: snapshot.vmId, snapshot: snapshot.id, layers: new Map(layers) });
     return answerOf(services, rows.require(id));
   },
 });

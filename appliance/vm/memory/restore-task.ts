@@ -64,7 +64,7 @@ function finish(services: VmServices, tx: Tx, { state, input: { vm, saved }, mem
   const { facts, reconcilers } = services;
   if (state === 'done') facts.enter(tx, vm, saved.wasPaused ? 'paused' : 'up', saved.wasPaused ? 'user' : 'running', { running: running ?? null });
   else if (isUsedUp(services, vm)) facts.enter(tx, vm, 'unknown', 'start'); // the next look decides
-  else facts.enter(tx, vm, 'saved', state === 'failed' ? 'restore-failed' : 'user', { said: state === 'failed' ? (problem?.detail ?? '') : '' });
+  else facts.enter(tx, vm, 'saved', state === 'failed' ? 'restore-failed' : saved.snapshot === null ? 'user' : 'snapshot', { said: state === 'failed' ? (problem?.detail ?? '') : '' });
   tx.afterCommit(() => reconcilers.wake('vm.observe'));
 }
 

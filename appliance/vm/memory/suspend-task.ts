@@ -79,17 +79,20 @@ function save(services: VmServices, { input, signal, progress }: Context): Promi
   });
 }
 
+/** Why libvirt holds a guest whose memory it writes. */
+const isWriting = new Set(['save', 'snapshot']);
+
 /** The domain as soon as no save of a life before this one is under way; `undefined` when it is gone. */
-async function waitForOther(services: VmServices, vm: string, signal: AbortSignal) {
+export async function waitForOther(services: VmServices, vm: string, signal: AbortSignal) {
   for (;;) {
     const domain = await findDomain(services, vm);
-    if (domain?.state !== 'paused' || domain.reason !== 'save') return domain;
+    if (domain?.state !== 'paused' || !isWriting.has(domain.reason)) return domain;
     await services.clock.sleep(lookPeriodMs, signal);
   }
 }
 
 /** A save that somebody cancels, or that takes too long, is aborted, and the guest goes on. Where the service stops it is left to libvirt: the next life finds it. */
-async function abortable({ hypervisor, log }: VmServices, vm: string, signal: AbortSignal, saving: Promise<void>): Promise<void> {
+export async function abortable({ hypervisor, log }: VmServices, vm: string, signal: AbortSignal, saving: Promise<void>): Promise<void> {
   const stopping = new AbortController();
   const onAbort = () => {
     if (isStopping(signal)) return stopping.abort();

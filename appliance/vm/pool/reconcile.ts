@@ -10,6 +10,7 @@ import { wholeReach } from '../../core/objects.ts';
 import type { Actor } from '../../core/operation.ts';
 import { asProblem } from '../../core/problem.ts';
 import { foldersOf } from '../definition/guest.ts';
+import { holderOfTemplate, holderOfVm } from '../firmware/variables.ts';
 import { freeOf, type Lendable, membersOf, release, serve } from './lending.ts';
 import type { PoolRow } from './pools.ts';
 import { aboutVm, startVm } from '../power/operations.ts';
@@ -67,21 +68,23 @@ async function tend(services: VmServices, pool: PoolRow): Promise<void> {
 
 /** One that has run and is down: whoever had it has given it back, and it becomes as it was. */
 async function clean(services: VmServices, each: Lendable): Promise<void> {
-  const { rows, pools, storage, database, access, statePath } = services;
+  const { rows, pools, storage, database, access, statePath, variables } = services;
   const { member, vm } = each;
   const isOrphan = member.userId !== null && !access.isUser(member.userId);
   if (isOrphan) database.write(origin, (tx) => release(services, tx, each));
   if (vm.fact.state !== 'down' || !member.isDirty || vm.fact.isDeleting) return;
   // What a guest has said on its serial port, the variables of its firmware, and the keys in its TPM, are of whoever had it.
-  const { run, nvram } = foldersOf(statePath, vm.id);
+  const { run, nvram, secureNvram } = foldersOf(statePath, vm.id);
   await rm(run, { recursive: true, force: true });
-  await rm(nvram, { force: true });
+  for (const path of [nvram, secureNvram]) await rm(path, { force: true });
   if (vm.hardware.tpm !== 'none') await services.hypervisor.forgetTpm(vm.id);
   database.write(origin, (tx) => {
     const [now, current] = [rows.find(vm.id), pools.memberOf(vm.id)]; // clearing up took a while
     if (!current || now?.fact.state !== 'down' || now.fact.isDeleting) return;
     release(services, tx, { member: current, vm: now });
     for (const { diskId } of rows.disks(vm.id)) if (storage.requireDisk(diskId).state === 'ok') storage.resetDisk(tx, diskId);
+    variables.forget(tx, vm.id);
+    variables.copy(tx, holderOfTemplate(current.templateId), holderOfVm(vm.id));
     pools.setMember(tx, current, { isDirty: false });
   });
 }

@@ -73,11 +73,13 @@ async function prepare(services: VmServices, { input, memory, signal }: Context)
 }
 
 /** QEMU opens the kept folder as its own user, so others may pass through; what lies inside has its own rights. */
-export async function prepareFolders({ statePath }: VmServices, vm: string, isRunning: boolean): Promise<void> {
+export async function prepareFolders({ statePath, variables }: VmServices, vm: string, isRunning: boolean): Promise<void> {
   const { run: runFolder, kept, serialSocket } = foldersOf(statePath, vm);
   await mkdir(runFolder, { recursive: true, mode: 0o711 });
   await mkdir(kept, { recursive: true, mode: 0o711 });
-  if (!isRunning) await rm(serialSocket, { force: true });
+  if (isRunning) return;
+  await rm(serialSocket, { force: true });
+  await variables.settle(vm);
 }
 
 export async function bringNetworksUp(services: VmServices, vm: string, signal: AbortSignal): Promise<void> {

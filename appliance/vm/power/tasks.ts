@@ -70,8 +70,8 @@ function powerOffTask(services: VmServices): AnyTask {
     }],
     finished(tx, { state, input: { vm } }) {
       // What gave way to it may have left the guest's memory whole.
-      const isSaved = (services.rows.find(vm)?.fact.saved ?? null) !== null;
-      if (state === 'done') services.facts.enter(tx, vm, isSaved ? 'saved' : 'down', isSaved ? 'user' : 'power-off');
+      const saved = services.rows.find(vm)?.fact.saved ?? null;
+      if (state === 'done') services.facts.enter(tx, vm, saved ? 'saved' : 'down', saved ? (saved.snapshot === null ? 'user' : 'snapshot') : 'power-off');
       else services.facts.enter(tx, vm, 'unknown', 'power-off');
       tx.afterCommit(() => services.reconcilers.wake('vm.observe'));
     },

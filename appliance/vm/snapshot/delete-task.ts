@@ -6,12 +6,15 @@
 import * as z from 'zod';
 import { exclusive } from '../../core/locks.ts';
 import { type AnyTask, defineTask, type StepContext } from '../../core/task.ts';
+import { removeMemory } from '../memory/files.ts';
 import type { VmServices } from '../services.ts';
 
 interface Input {
   vm: string;
   snapshot: string;
   disks: string[];
+  /** Of its memory; null without. */
+  file: string | null;
 }
 
 const hour = 3_600_000;
@@ -20,11 +23,14 @@ export function deleteSnapshotTask(services: VmServices): AnyTask {
   const { storage, snapshots } = services;
   return defineTask<Input>({
     kind: 'vm.delete-snapshot',
-    input: z.object({ vm: z.string(), snapshot: z.string(), disks: z.array(z.string()) }),
+    input: z.object({ vm: z.string(), snapshot: z.string(), disks: z.array(z.string()), file: z.string().nullable() }),
     canCancel: true,
     // Not the VM: its power is not to wait for hours of copying. A start waits for its disks.
     locks: ({ disks }) => disks.map((disk) => exclusive('image', disk)),
-    steps: [{ name: 'Merge its layers', timeoutMs: 12 * hour, do: (context) => mergeAll(services, context) }],
+    steps: [
+      { name: 'Remove its memory', do: async ({ input: { vm, file } }) => { if (file !== null) await removeMemory(services.statePath, vm, file); } },
+      { name: 'Merge its layers', timeoutMs: 12 * hour, do: (context) => mergeAll(services, context) },
+    ],
     finished(tx, { state, input }) {
       for (const disk of input.disks) storage.layers.unlock(tx, disk);
       const snapshot = snapshots.get(input.snapshot);

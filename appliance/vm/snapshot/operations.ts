@@ -10,21 +10,24 @@ import { Problem } from '../../core/problem.ts';
 import { allow } from '../answers.ts';
 import { deviceSlots } from '../definition/device-xml.ts';
 import { faultsOf, plainHardware } from '../definition/hardware.ts';
+import { neededBytes, requireRoom } from '../memory/files.ts';
 import { aboutVm } from '../power/operations.ts';
 import type { Vm } from '../rows.ts';
 import type { VmVerb } from '../rules.ts';
 import { mostSnapshots, snapshotFault } from './rules.ts';
 import { VmRef } from '../schema.ts';
-import { SnapshotCreateInput, SnapshotEditInput, SnapshotListOutput, SnapshotOutput, SnapshotRef } from './schema.ts';
+import { diskBytesOf } from './layers.ts';
+import { memoryFault } from './memory-rules.ts';
+import { SnapshotCreateInput, SnapshotEditInput, SnapshotListOutput, SnapshotOutput, SnapshotPreviewInput, SnapshotRef } from './schema.ts';
 import type { VmServices } from '../services.ts';
 import { holderOf, previewHolder, type SnapshotRow } from './snapshots.ts';
 
 function shown({ storage, snapshots }: VmServices, row: SnapshotRow): z.input<typeof SnapshotOutput> {
-  const { id, name, description, parentId, state, consistency, createdAt, config } = row;
+  const { id, name, description, parentId, state, consistency, createdAt, config, memory } = row;
   const place = snapshots.present(row.vmId);
   return {
     id, name, description, parent: parentId, state, consistency, createdAt, isPreviewed: place.before !== null && place.snapshotId === id,
-    vcpus: config.hardware.vcpus, memoryBytes: config.hardware.memoryBytes,
+    memory: memory && { bytes: memory.bytes, heldMs: memory.heldMs }, vcpus: config.hardware.vcpus, memoryBytes: config.hardware.memoryBytes,
     disks: storage.disks(config.disks.map(({ diskId }) => diskId)).map((disk) => ({ id: disk.id, name: disk.name })),
   };
 }
@@ -48,7 +51,10 @@ export const snapshotGet = read<VmServices>()({
 export const snapshotCreate = startTask<VmServices>()({
   id: 'snapshot.create', method: 'POST', path: '/vms/{vm}/snapshots', permission: 'vm.snapshot', summary: 'Take a snapshot of a VM',
   input: SnapshotCreateInput,
-  run(services, tx, { vm: ref, name, description }) {
+  async prepare(services, _call, { vm: ref, memory }) {
+    if (memory) await requireRoom(services, requireMemory(services, services.rows.require(ref)).bytes);
+  },
+  run(services, tx, { vm: ref, name, description, memory: withMemory }) {
     const { rows, snapshots, clock } = services;
     const vm = requireFor(services, 'snapshot', ref);
     if (vm.pool !== null) throw new Problem('wrong-state', `${vm.name} is one of a pool: what it writes is dropped when it shuts down, so there is nothing to keep. Make a VM of your own from the template.`);
@@ -57,14 +63,13 @@ export const snapshotCreate = startTask<VmServices>()({
     if (count >= mostSnapshots) throw new Problem('wrong-state', `${vm.name} has ${count} snapshots, and more would make it slow. Delete some first.`);
     snapshots.requireFreeName(vm.id, name);
     const id: string = newId<'snapshot'>();
-    snapshots.insert(tx, { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', consistency: 'stopped', config: snapshots.configOf(vm), createdAt: clock.now() }, diskBytesOf(services, vm));
+    const memory = withMemory ? { memory: requireMemory(services, vm) } : {};
+    const row: SnapshotRow = { id, vmId: vm.id, parentId: place.snapshotId, name, description, state: 'creating', consistency: 'stopped', config: snapshots.configOf(vm), memory: null, createdAt: clock.now() };
+    snapshots.insert(tx, row, diskBytesOf(services, vm.id) + (memory.memory?.bytes ?? 0));
     const layers = rows.disks(vm.id).map(({ diskId }) => ({ disk: lock(services, tx, diskId), volume: newId<'volume'>() }));
-    return services.tasks.start(tx, 'vm.snapshot', { vm: vm.id, snapshot: id, layers }, about(services, vm, layers.map(({ disk }) => disk)));
+    return services.tasks.start(tx, 'vm.snapshot', { vm: vm.id, snapshot: id, layers, ...memory }, about(services, vm, layers.map(({ disk }) => disk)));
   },
 });
-
-const diskBytesOf = ({ storage, rows }: VmServices, vm: Vm): number =>
-  storage.disks(rows.disks(vm.id).map(({ diskId }) => diskId)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 
 export const snapshotEdit = write<VmServices>()({
   id: 'snapshot.edit', method: 'PATCH', path: '/vms/{vm}/snapshots/{snapshot}', permission: 'vm.snapshot', status: 200, summary: 'Rename or describe a snapshot',
@@ -86,22 +91,25 @@ export const snapshotDelete = startTask<VmServices>()({
     requireNoPreview(services, vm);
     const disks = services.storage.disks(row.config.disks.map(({ diskId }) => diskId)).map(({ id }) => lock(services, tx, id));
     for (const disk of disks) services.storage.layers.release(tx, disk, holderOf(row.id));
+    services.variables.drop(tx, holderOf(row.id));
     services.snapshots.update(tx, row, { state: 'deleting' });
-    return services.tasks.start(tx, 'vm.delete-snapshot', { vm: vm.id, snapshot: row.id, disks }, about(services, vm, disks));
+    return services.tasks.start(tx, 'vm.delete-snapshot', { vm: vm.id, snapshot: row.id, disks, file: row.memory?.file ?? null }, about(services, vm, disks));
   },
 });
 
 export const snapshotPreview = startTask<VmServices>()({
   id: 'snapshot.preview', method: 'POST', path: '/vms/{vm}/snapshots/{snapshot}/preview', permission: 'vm.snapshot', summary: 'Go back to a snapshot for a try; what was there is kept until that is committed',
-  input: SnapshotRef,
-  run(services, tx, { vm: ref, snapshot }) {
+  input: SnapshotPreviewInput,
+  run(services, tx, { vm: ref, snapshot, memory }) {
     const vm = requireFor(services, 'preview-snapshot', ref);
     const row = requireReady(services, vm, { ref: snapshot, verb: 'preview' });
+    const withMemory = memory && row.memory !== null;
+    if (withMemory) requireSameDisks(services, vm, row);
     requireNoPreview(services, vm);
     requireNics(services, vm, row);
     requireFitThen(services, vm, row);
     const layers = row.config.disks.map(({ diskId }) => ({ disk: lock(services, tx, diskId), volume: newId<'volume'>() }));
-    return services.tasks.start(tx, 'vm.preview-snapshot', { vm: vm.id, snapshot: row.id, layers }, about(services, vm, layers.map(({ disk }) => disk)));
+    return services.tasks.start(tx, 'vm.preview-snapshot', { vm: vm.id, snapshot: row.id, layers, withMemory }, about(services, vm, layers.map(({ disk }) => disk)));
   },
 });
 
@@ -119,6 +127,8 @@ export const snapshotUndo = startTask<VmServices>()({
 
 function endPreview(services: VmServices, tx: Tx, verb: 'commit' | 'undo', { vm: ref, snapshot }: z.output<typeof SnapshotRef>): string {
   const vm = requireFor(services, `${verb}-snapshot`, ref);
+  const { saved } = vm.fact;
+  if (saved && saved.snapshot === null) throw new Problem('wrong-state', `${vm.name} is suspended. Discard its memory first, or start it and shut it down.`);
   const row = services.snapshots.require(vm, snapshot);
   const place = services.snapshots.present(vm.id);
   if (place.before === null || place.snapshotId !== row.id) throw new Problem('wrong-state', `${vm.name} does not preview the snapshot "${row.name}". Preview it first.`);
@@ -134,6 +144,24 @@ function requireFor(services: VmServices, verb: VmVerb, ref: string): Vm {
   allow(verb, vm);
   requireNoSnapshotTask(services, vm);
   return vm;
+}
+
+/** The file that its memory goes to. Throws what is against that. */
+function requireMemory({ rows }: VmServices, vm: Vm) {
+  const { fact: { state, reason, running } } = vm;
+  const fault = memoryFault({
+    name: vm.name, state, reason, tpm: running?.hardware.tpm ?? 'none', passedThrough: Object.values(running?.hostDevices ?? {}),
+    disks: rows.disks(vm.id).map(({ diskId }) => diskId), pluggedDisks: running?.disks ?? [],
+  });
+  if (fault) throw new Problem('wrong-state', fault, { errors: [{ path: 'memory', message: 'Its memory cannot be part of it.' }] });
+  return { file: `memory-${newId()}.save`, bytes: neededBytes(running?.memoryBytes ?? vm.memoryBytes), wasPaused: state === 'paused' };
+}
+
+/** The guest in the memory knows the disks of then, and no others. */
+function requireSameDisks({ rows, storage }: VmServices, vm: Vm, { name, config }: SnapshotRow): void {
+  const then = new Set(config.disks.map(({ diskId }) => diskId));
+  const [later] = storage.disks(rows.disks(vm.id).map(({ diskId }) => diskId).filter((disk) => !then.has(disk)));
+  if (later) throw new Problem('wrong-state', `The disk "${later.name}" came after the snapshot "${name}", so the memory of then does not know it. Detach it first, or go back without the memory.`, { errors: [{ path: 'memory', message: 'It does not know all disks.' }] });
 }
 
 /** One at a time: each changes what the next one would start from. */

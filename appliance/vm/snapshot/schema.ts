@@ -7,8 +7,14 @@ import { Description, VmName, VmRef } from '../schema.ts';
 const SnapshotName = nameSchema.meta({ label: 'Name', help: 'What the VM is like now, such as "before the update".' });
 const SnapshotDescription = Description.meta({ help: 'What would be lost by going back to it.' });
 
-export const SnapshotCreateInput = VmRef.extend({ name: SnapshotName, description: SnapshotDescription.default('') });
+export const SnapshotCreateInput = VmRef.extend({
+  name: SnapshotName, description: SnapshotDescription.default(''),
+  memory: z.boolean().default(false).meta({ label: 'With its memory', help: 'Of a VM that runs: whoever goes back to it finds its programs as they are now. The guest stands still while that is written.' }),
+});
 export const SnapshotRef = VmRef.extend({ snapshot: refSchema.meta({ label: 'Snapshot' }) });
+export const SnapshotPreviewInput = SnapshotRef.extend({
+  memory: z.boolean().default(true).meta({ label: 'With its memory', help: 'If the snapshot holds it: at its next start the VM goes on where it stood then. Otherwise it starts as after a power cut.' }),
+});
 export const SnapshotEditInput = SnapshotRef.extend({ name: SnapshotName.optional(), description: SnapshotDescription.optional() });
 
 export const SnapshotCloneInput = SnapshotRef.extend({ name: VmName.meta({ help: 'Of the new VM.' }), description: Description.default('') });
@@ -22,6 +28,8 @@ export const SnapshotOutput = z.object({
   state: z.enum(keptStates),
   /** What a guest finds that comes up from it: a clean end, file systems that its agent had stilled, or what a power cut leaves. */
   consistency: z.enum(['stopped', 'quiet', 'crash']),
+  /** The guest's memory, where that is kept, too: what it takes, and how long the guest stood still for it (null where nobody has seen that). */
+  memory: z.object({ bytes: z.int(), heldMs: z.int().nullable() }).nullable(),
   /** The VM stands on it for a try: until that is committed or undone. */
   isPreviewed: z.boolean(),
   vcpus: z.int(),

@@ -44,10 +44,10 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
     journal.site(tx, { kind: 'snapshot', id: row.id, what, after: what === 'deleted' ? null : { ...row, ...more } });
     journal.observed(tx, { kind: 'vm', id: row.vmId, what: 'updated' });
   };
-  const update = (tx: Tx, row: SnapshotRow, changes: Partial<SnapshotRow>) => {
+  const update = (tx: Tx, row: SnapshotRow, changes: Partial<SnapshotRow>, more: object = {}) => {
     const after = { ...row, ...changes };
     tx.sql.update(vmSnapshotTable).set(changes).where(eq(vmSnapshotTable.id, row.id)).run();
-    note(tx, after, 'updated');
+    note(tx, after, 'updated', more);
     return after;
   };
   const stand = (tx: Tx, vmId: string, place: { snapshotId: string | null; before: Before | null }) => {
@@ -67,7 +67,7 @@ export function createSnapshots({ database, journal, rows }: Pick<Core, 'databas
       if (!holder || holder.id === exceptId) return;
       throw new Problem('name-taken', `There is already a snapshot "${name}" of this VM. Choose another name.`, { errors: [{ path: 'name', message: 'This name is taken.' }] });
     },
-    /** `diskBytes`: sizes of its disks, which count for who takes it. */
+    /** `diskBytes`: sizes of its disks and of its memory at most, which count for who takes it. */
     insert(tx: Tx, row: SnapshotRow, diskBytes: number): void {
       tx.sql.insert(vmSnapshotTable).values(row).run();
       note(tx, row, 'created', { diskBytes });

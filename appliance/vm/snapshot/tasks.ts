@@ -14,10 +14,13 @@ import type { Tx } from '../../core/db.ts';
 import { Problem } from '../../core/problem.ts';
 import { type AnyTask, defineTask, type Outcome, type StepContext } from '../../core/task.ts';
 import { findDomain, persist } from '../domain.ts';
+import { holderOfVm } from '../firmware/variables.ts';
+import { knownDisks } from '../memory/files.ts';
 import type { VmServices } from '../services.ts';
-import { type LayersInput, layersInput, locksOf, makeLayers } from './layers.ts';
+import { keepVariables, type LayersInput, layersInput, locksOf, makeLayers } from './layers.ts';
 import { takeSnapshotTask } from './take-task.ts';
-import { holderOf, previewHolder } from './snapshots.ts';
+import { holderOf, previewHolder, type SnapshotRow } from './snapshots.ts';
+import type { SnapshotMemory } from './take-memory.ts';
 
 const placeInput = z.object({ vm: z.string(), snapshot: z.string(), disks: z.array(z.string()) });
 type PlaceInput = z.output<typeof placeInput>;
@@ -39,17 +42,20 @@ function requireDown<I extends { vm: string }>(services: VmServices) {
   };
 }
 
+const previewInput = layersInput.extend({ withMemory: z.boolean() });
+type PreviewInput = z.output<typeof previewInput>;
+
 function previewTask(services: VmServices): AnyTask {
-  const { storage, snapshots, rows } = services;
+  const { storage, snapshots, rows, variables } = services;
   const keptOf = (disk: string, { snapshot }: LayersInput) => {
     const kept = storage.layers.held(disk, holderOf(snapshot));
     if (!kept) throw new Problem('wrong-state', 'The snapshot no longer has this disk. Look at the snapshot, then try again.');
     return kept.id;
   };
-  return defineTask<LayersInput>({
-    kind: 'vm.preview-snapshot', input: layersInput, canCancel: true,
+  return defineTask<PreviewInput>({
+    kind: 'vm.preview-snapshot', input: previewInput, canCancel: true,
     locks: ({ vm, layers }) => locksOf(vm, layers.map(({ disk }) => disk)),
-    steps: [requireDown<LayersInput>(services), makeLayers(services, keptOf)],
+    steps: [requireDown<PreviewInput>(services), makeLayers(services, keptOf), keepVariables(services, ({ vm }) => previewHolder(vm))],
     finished(tx, { state, input }) {
       const [vm, snapshot] = [rows.find(input.vm), snapshots.get(input.snapshot)];
       for (const { disk, volume } of input.layers) {
@@ -59,8 +65,15 @@ function previewTask(services: VmServices): AnyTask {
       if (state !== 'done' || !vm || !snapshot) return;
       snapshots.stand(tx, vm.id, { snapshotId: snapshot.id, before: { config: snapshots.configOf(vm), snapshotId: snapshots.present(vm.id).snapshotId } });
       rows.restore(tx, vm.id, snapshot.config);
+      variables.copy(tx, holderOf(snapshot.id), holderOfVm(vm.id));
+      if (input.withMemory && snapshot.memory) suspendAsThen(services, tx, snapshot, snapshot.memory);
     },
   });
+}
+
+/** Its next start goes on from the memory of the snapshot, which stays with that. */
+function suspendAsThen(services: VmServices, tx: Tx, { id, vmId, createdAt }: SnapshotRow, { file, bytes, wasPaused }: SnapshotMemory): void {
+  services.facts.enter(tx, vmId, 'saved', 'snapshot', { saved: { file, bytes, savedAt: createdAt, wasPaused, snapshot: id, disks: knownDisks(services, vmId) } });
 }
 
 function placeTask(services: VmServices, verb: 'commit' | 'undo'): AnyTask {
@@ -85,15 +98,18 @@ function endPlace(services: VmServices, tx: Tx, { state, input }: Outcome<PlaceI
   for (const disk of input.disks) layers.startCollapse(tx, disk); // unlocks it at its end
 }
 
-const goOn: Settle = ({ storage, snapshots }, tx, { vm, disks }) => {
+const goOn: Settle = ({ storage, snapshots, variables }, tx, { vm, disks }) => {
   for (const disk of disks) storage.layers.release(tx, disk, previewHolder(vm));
+  variables.drop(tx, previewHolder(vm));
   snapshots.stand(tx, vm, { snapshotId: snapshots.present(vm).snapshotId, before: null });
 };
 
-const goBack: Settle = ({ storage, snapshots, rows }, tx, { vm, disks }) => {
+const goBack: Settle = ({ storage, snapshots, rows, variables, facts }, tx, { vm, disks }) => {
   const { before } = snapshots.present(vm);
   if (!before) return;
   for (const disk of disks) storage.layers.goBack(tx, disk, previewHolder(vm));
   rows.restore(tx, vm, before.config);
+  variables.move(tx, previewHolder(vm), holderOfVm(vm));
+  if (rows.find(vm)?.fact.saved) facts.enter(tx, vm, 'down', 'memory-discarded'); // that of the snapshot, which was not used
   snapshots.stand(tx, vm, { snapshotId: before.snapshotId, before: null });
 };

@@ -8,6 +8,7 @@ import { allow, answerOf } from '../answers.ts';
 import { safeWish } from '../cloud-init/password.ts';
 import { mergeCloudInit } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
+import { holderOfTemplate } from '../firmware/variables.ts';
 import { vmFromTemplate } from './template-vm.ts';
 import { aboutVm } from '../power/operations.ts';
 import type { Vm } from '../rows.ts';
@@ -56,10 +57,10 @@ export const templateCreate = startTask<VmServices>()({
   id: 'template.create', method: 'POST', path: '/templates', permission: 'template.create', summary: 'Make a template, or a new version of one, from a VM or a snapshot',
   input: TemplateCreateInput,
   run(services, tx, { vm: ref, snapshot, name, description, generalise }) {
-    const { storage, templates, clock } = services;
+    const { storage, templates, variables, clock } = services;
     const vm = requireSource(services, tx, ref);
     if (generalise) requireGeneraliser(services, vm);
-    const { config, volumes } = snapshot === undefined ? presentOf(services, vm) : snapshotOf(services, vm, snapshot);
+    const { config, volumes, keptIn } = snapshot === undefined ? presentOf(services, vm) : snapshotOf(services, vm, snapshot);
     const { hardware, disks, nics } = withoutIdentity(config);
     const version = nextVersion(services, tx, name);
     const images = disks.map(({ diskId, slot, settings }, index) => {
@@ -69,6 +70,8 @@ export const templateCreate = startTask<VmServices>()({
     });
     const template = { id: newId<'template'>(), name, version, description, state: 'creating' as const, madeFrom: vm.name, isGeneralised: generalise, hardware, nics, generation: 1, createdAt: clock.now() };
     templates.insert(tx, template, images.map(({ diskId, slot, settings }) => ({ diskId, slot, settings })));
+    if (keptIn === undefined) variables.keep(tx, holderOfTemplate(template.id), vm.id);
+    else variables.copy(tx, keptIn, holderOfTemplate(template.id));
     const input = { template: template.id, vm: vm.id, mustBeDown: snapshot === undefined, generalise, images: images.map(({ diskId, from, volume }) => ({ image: diskId, from, volume })) };
     const about = images.flatMap(({ from, diskId }) => storage.disks([from, diskId])).map((disk) => ({ kind: 'disk', id: disk.id, name: disk.name }));
     return services.tasks.start(tx, 'template.create', input, [...aboutVm(vm), ...aboutTemplate(template), ...about]);
@@ -95,6 +98,8 @@ interface Source {
   config: KeptConfig;
   /** The layer that is copied, by disk; of others what they show now. */
   volumes: Map<string, string>;
+  /** In whose name its UEFI variables are kept; `undefined` for what the VM has now. */
+  keptIn?: string;
 }
 
 function presentOf(services: VmServices, vm: Vm): Source {
@@ -110,7 +115,7 @@ function snapshotOf({ snapshots, storage }: VmServices, vm: Vm, ref: string): So
     const layer = storage.layers.held(link.diskId, holderOf(snapshot.id));
     return layer ? [{ link, volume: layer.id }] : [];
   });
-  return { config: { ...snapshot.config, disks: held.map(({ link }) => link) }, volumes: new Map(held.map(({ link, volume }) => [link.diskId, volume])) };
+  return { config: { ...snapshot.config, disks: held.map(({ link }) => link) }, volumes: new Map(held.map(({ link, volume }) => [link.diskId, volume])), keptIn: holderOf(snapshot.id) };
 }
 
 /** A new version becomes what the name means: that is a change of the template. */

@@ -11,6 +11,7 @@ import { exclusive } from '../../core/locks.ts';
 import { Problem } from '../../core/problem.ts';
 import { type AnyTask, defineTask, type Outcome, type StepContext } from '../../core/task.ts';
 import { findDomain, persist } from '../domain.ts';
+import { holderOfTemplate } from '../firmware/variables.ts';
 import type { VmServices } from '../services.ts';
 
 const hour = 3_600_000;
@@ -75,7 +76,7 @@ async function generalise({ storage, generaliser, host }: VmServices, { input: {
   for (const { image } of images) await storage.templates.close(image);
 }
 
-function endCreate({ storage, templates }: VmServices, tx: Tx, { state, input }: Outcome<CreateInput, Nothing>): void {
+function endCreate({ storage, templates, variables }: VmServices, tx: Tx, { state, input }: Outcome<CreateInput, Nothing>): void {
   for (const { image, from } of input.images) {
     storage.layers.unlock(tx, from);
     if (state === 'done') storage.templates.freeze(tx, image);
@@ -84,12 +85,15 @@ function endCreate({ storage, templates }: VmServices, tx: Tx, { state, input }:
   const template = templates.find(input.template);
   if (!template) return;
   if (state === 'done') templates.update(tx, template, { state: 'ok' });
-  else templates.remove(tx, template);
+  else {
+    variables.drop(tx, holderOfTemplate(template.id));
+    templates.remove(tx, template);
+  }
 }
 
 const deleteInput = z.object({ template: z.string(), images: z.array(z.string()) });
 
-function deleteTask({ storage, templates }: VmServices): AnyTask {
+function deleteTask({ storage, templates, variables }: VmServices): AnyTask {
   return defineTask<z.output<typeof deleteInput>>({
     kind: 'template.delete', input: deleteInput, canCancel: false,
     locks: ({ images }) => images.map((image) => exclusive('image', image)),
@@ -104,6 +108,7 @@ function deleteTask({ storage, templates }: VmServices): AnyTask {
       if (!template) return;
       if (state !== 'done') return void templates.update(tx, template, { state: 'broken' });
       for (const image of input.images) storage.templates.forget(tx, image);
+      variables.drop(tx, holderOfTemplate(template.id));
       templates.remove(tx, template);
     },
   });

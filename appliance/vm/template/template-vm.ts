@@ -7,6 +7,7 @@ import type { Actor } from '../../core/operation.ts';
 import { requireFit } from '../answers.ts';
 import type { CloudInit } from '../cloud-init/settings.ts';
 import { requireOn } from '../device/operations.ts';
+import { holderOfTemplate, holderOfVm } from '../firmware/variables.ts';
 import type { VmServices } from '../services.ts';
 import { usualStartup } from '../power/startup-rules.ts';
 import type { TemplateRow } from './templates.ts';
@@ -39,6 +40,7 @@ export function vmFromTemplate(services: VmServices, tx: Tx, actor: Actor, { tem
     }
   });
   requireFit(services, id);
+  services.variables.copy(tx, holderOfTemplate(template.id), holderOfVm(id));
   if (cloudInit) services.cloudInits.set(tx, id, cloudInit);
   return id;
 }
