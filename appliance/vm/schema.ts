@@ -36,7 +36,7 @@ export const MacAddress = z.string().trim().toLowerCase()
   .refine((address) => !mac.test(address) || (Number.parseInt(address.slice(0, 2), 16) & 1) === 0, 'This is a multicast address; the first pair must be even.')
   .meta({ label: 'MAC address', help: 'Leave empty to have one chosen.' });
 
-export const NewNic = z.object({
+export const NewNic = z.strictObject({
   network: z.string().min(1).max(64).default('default').meta({ label: 'Network', help: 'What its cable is plugged into.' }),
   model: nicShape.model.optional(),
   mac: MacAddress.optional(),
@@ -62,7 +62,7 @@ const newDiskFields = {
 const isOneOf = (disk: { disk?: string | undefined; sizeBytes?: number | undefined }) => (disk.disk === undefined) !== (disk.sizeBytes === undefined);
 const oneOf = { path: ['sizeBytes'], message: 'Give the size of a new disk, or name an existing one; not both.' };
 
-export const NewDisk = z.object(newDiskFields).refine(isOneOf, oneOf);
+export const NewDisk = z.strictObject(newDiskFields).refine(isOneOf, oneOf);
 
 /** What is not said follows from the guest system. */
 const chosenHardware = z.object(hardwareShape).partial().shape;

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import * as z from 'zod';
 import { allPermissions, type Permission, permissionsOf, type Role } from '../../appliance/auth/rules.ts';
 import { type AnyOperation, fillPath, pathParameters } from '../../appliance/core/operation.ts';
 import { rootPath } from '../../appliance/paths.ts';
@@ -31,6 +32,18 @@ test('path parameters are fields of the input', () => {
   const wrong = records.filter(({ path, input }) => pathParameters(path).some((name) => !(name in input.shape)));
   assert.equal(wrong.map(({ id }) => id), []);
 });
+
+test('what stands inside an input refuses names that it does not know, as the input does', () => {
+  const lax = records.flatMap(({ id, input }) => Object.entries(input.shape).flatMap(([name, field]) => laxObjects(z.toJSONSchema(field, { io: 'input', unrepresentable: 'any' }), `${id} ${name}`)));
+  assert.equal(lax, []);
+});
+
+/** Paths of objects in a JSON schema that would let a misspelt name pass. */
+function laxObjects(schema: unknown, path: string): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const isLax = 'properties' in schema && !('additionalProperties' in schema && schema.additionalProperties === false);
+  return [...(isLax ? [path] : []), ...Object.entries(schema).flatMap(([name, part]) => laxObjects(part, `${path}.${name}`))];
+}
 
 test('every permission is used: by an operation, for what one names beside its thing, or by a page', () => {
   const used = new Set<string>([...records.map(({ permission }) => permission), 'metrics.read', 'network.use']);

@@ -13,7 +13,7 @@ const WithPrefix = z.union([z.cidrv4(), z.cidrv6()], 'An address with its prefix
 const Domain = z.string().trim().max(253).regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'A domain, such as example.org.');
 
 /** One network interface of the VM, by its place among them. */
-export const CloudInterface = z.object({
+export const CloudInterface = z.strictObject({
   addresses: z.array(WithPrefix).max(16).default([]).meta({ label: 'Addresses', help: 'With their prefix lengths, such as 192.168.10.5/24, and commas between them. Leave empty for DHCP.' }),
   gateways: z.array(Server).max(2).default([]).meta({ label: 'Gateways', help: 'One for IPv4, one for IPv6.' }),
   dns: z.array(Server).max(3).default([]).meta({ label: 'Name servers', help: 'Addresses, with commas between them.' }),
@@ -48,7 +48,7 @@ export const cloudInitFields = {
   windows: windowsField,
 };
 
-export const CloudInitWish = z.object(cloudInitFields)
+export const CloudInitWish = z.strictObject(cloudInitFields)
   .refine(({ password, passwordHash: hash }) => password === undefined || hash === undefined, { path: ['passwordHash'], message: 'Give the password or its hash, not both.' });
 export type CloudInitWish = z.output<typeof CloudInitWish>;
 

@@ -7,7 +7,7 @@ const DeviceRule = z.string().trim().max(160).overwrite(plainRule)
   .refine((text) => parseRule(text) !== undefined, 'Write usb:0951:1666 (vendor and product), with :SERIAL behind it for one of several, or usb-port:1-1.2 for a place.')
   .meta({ label: 'Device', help: 'What it is: `usb:0951:1666`, or `usb:0951:1666:SERIAL` for that very one. Or where it is plugged in: `usb-port:1-1.2`.' });
 
-export const NewHostDevice = z.object({ device: DeviceRule });
+export const NewHostDevice = z.strictObject({ device: DeviceRule });
 
 /** More than one controller has ports for. */
 export const mostHostDevices = 12;

@@ -12,7 +12,7 @@ const Size = z.int().min(0).max(200, 'At most 200.').meta({ label: 'VMs', help: 
 const Prestarted = z.int().min(0).max(50, 'At most 50.').meta({ label: 'Running ahead', help: 'How many that nobody has run already, so that nobody waits for a start.' });
 
 /** Each of its VMs has its own name and addresses. */
-const PoolCloudInit = z.object(cloudInitFields).omit({ hostname: true, interfaces: true, networkConfig: true, windows: true }).extend({ windows: poolWindowsField })
+const PoolCloudInit = z.strictObject(cloudInitFields).omit({ hostname: true, interfaces: true, networkConfig: true, windows: true }).extend({ windows: poolWindowsField })
   .meta({ label: 'cloud-init', help: 'What the system in each of its VMs is told at its first boot. Its host name is the name of the VM.' });
 
 export const PoolRef = z.object({ pool: refSchema.meta({ label: 'Pool' }) });
