@@ -266,7 +266,7 @@ test('secrets are told nowhere; what is not given stays, null takes away', async
   const pages = ['/destinations', '/destinations/chat', '/events', '/audit', '/config-changes', '/tasks'];
   const texts = await Promise.all(pages.map(async (page) => JSON.stringify((await door.ask('GET', page)).body)));
   assert.not.match(texts.join(), /path-key|signing key of|the bearer/);
-  assert.match(texts[4] ?? '', /"field":"secrets","before":null,"after":null,"isSecret":true/);
+  assert.match(texts[4] ?? '', /"field":"secrets","path":\["secrets"\],"before":null,"after":null,"isSecret":true/);
   const gone = await door.ask('PATCH', '/destinations/chat', { body: { url: null } });
   assert.equal([gone.body.state, gone.body.missing], ['incomplete', ['url']]);
   assert.is((await door.ask('POST', '/destinations/chat/test')).status, 409);
